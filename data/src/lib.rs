@@ -1,0 +1,9 @@
+//! Medical volumes with geometry and units; DICOM, NIfTI and `.npy` in and out.
+//!
+//! Axes are `(slice, row, col)` everywhere, lengths are millimetres, and the unit is part of the volume.
+
+mod units;
+mod volume;
+
+pub use units::Unit;
+pub use volume::{Geometry, Volume};

@@ -1,0 +1,118 @@
+//! The arrays that operators act on.
+
+use ndarray::{Array, ArrayD, Dimension, Zip};
+use num_complex::{Complex32, Complex64};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+/// An element of a Euclidean space: enough structure for masks, norms, solvers and adjoint tests.
+pub trait Field: Clone + Send + Sync {
+    /// The inner product `⟨self, other⟩ = Σ conj(selfᵢ) otherᵢ`, accumulated in f64.
+    fn dot(&self, other: &Self) -> Complex64;
+    /// An array of the given shape filled with standard normal values (real and imaginary parts each).
+    ///
+    /// # Panics
+    /// If the number of axes of `shape` is not that of the array type.
+    fn randn(shape: &[usize], rng: &mut ChaCha8Rng) -> Self;
+    /// An array of zeros of the given shape.
+    ///
+    /// # Panics
+    /// If the number of axes of `shape` is not that of the array type.
+    fn zeros(shape: &[usize]) -> Self;
+    /// `self ← a · self`
+    fn scale(&mut self, a: f32);
+    /// `self ← self + a · other`
+    fn add_scaled(&mut self, a: f32, other: &Self);
+    /// Zeroes the entries (row-major order) that are not kept.
+    fn keep(&mut self, kept: &[bool]);
+    /// `selfᵢ ← (1 − w) selfᵢ + w otherᵢ` where `kept`, unchanged elsewhere.
+    fn blend(&mut self, kept: &[bool], weight: f32, other: &Self);
+    /// The Euclidean norm `‖self‖`.
+    fn norm(&self) -> f64 {
+        self.dot(self).re.sqrt()
+    }
+}
+
+/// The scalar of a [`Field`]: `f32` or `Complex32`.
+pub trait Scalar: Copy + Send + Sync + 'static {
+    /// The additive identity.
+    const ZERO: Self;
+    /// The value in double precision.
+    fn widen(self) -> Complex64;
+    /// A standard normal value.
+    fn randn(rng: &mut ChaCha8Rng) -> Self;
+    /// `self + a · other`
+    fn add_scaled(self, a: f32, other: Self) -> Self;
+    /// `a · self`
+    fn scaled(self, a: f32) -> Self;
+}
+
+impl Scalar for f32 {
+    const ZERO: Self = 0.0;
+    fn widen(self) -> Complex64 {
+        Complex64::new(f64::from(self), 0.0)
+    }
+    fn randn(rng: &mut ChaCha8Rng) -> Self {
+        StandardNormal.sample(rng)
+    }
+    fn add_scaled(self, a: f32, other: Self) -> Self {
+        self + a * other
+    }
+    fn scaled(self, a: f32) -> Self {
+        a * self
+    }
+}
+
+impl Scalar for Complex32 {
+    const ZERO: Self = Complex32::new(0.0, 0.0);
+    fn widen(self) -> Complex64 {
+        Complex64::new(f64::from(self.re), f64::from(self.im))
+    }
+    fn randn(rng: &mut ChaCha8Rng) -> Self {
+        Complex32::new(f32::randn(rng), f32::randn(rng))
+    }
+    fn add_scaled(self, a: f32, other: Self) -> Self {
+        self + other * a
+    }
+    fn scaled(self, a: f32) -> Self {
+        self * a
+    }
+}
+
+impl<A: Scalar, D: Dimension> Field for Array<A, D> {
+    fn dot(&self, other: &Self) -> Complex64 {
+        Zip::from(self)
+            .and(other)
+            .fold(Complex64::new(0.0, 0.0), |sum, a, b| sum + a.widen().conj() * b.widen())
+    }
+    fn randn(shape: &[usize], rng: &mut ChaCha8Rng) -> Self {
+        ArrayD::from_shape_simple_fn(shape, || A::randn(rng))
+            .into_dimensionality()
+            .expect("shape has the rank of the array type")
+    }
+    fn zeros(shape: &[usize]) -> Self {
+        ArrayD::from_elem(shape, A::ZERO)
+            .into_dimensionality()
+            .expect("shape has the rank of the array type")
+    }
+    fn scale(&mut self, a: f32) {
+        self.mapv_inplace(|v| v.scaled(a));
+    }
+    fn add_scaled(&mut self, a: f32, other: &Self) {
+        Zip::from(self).and(other).for_each(|x, &y| *x = x.add_scaled(a, y));
+    }
+    fn keep(&mut self, kept: &[bool]) {
+        for (value, &keep) in self.iter_mut().zip(kept) {
+            if !keep {
+                *value = A::ZERO;
+            }
+        }
+    }
+    fn blend(&mut self, kept: &[bool], weight: f32, other: &Self) {
+        for ((value, &keep), &measured) in self.iter_mut().zip(kept).zip(other.iter()) {
+            if keep {
+                *value = value.scaled(1.0 - weight).add_scaled(weight, measured);
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Linear measurement operators `y = P(Λ) T x`, their adjoints, and the solvers over them.
+//!
+//! Everything here works on plain [`ndarray`] arrays: no tensor, no file and no network is known to this
+//! crate. Operators are built once, are immutable and can be shared between threads. Adjoints are those of
+//! the plain Euclidean inner product, without cell-size weights.
+//!
+//! Axes are `(row, col)` for images, `(angle, detector)` for sinograms and `(row, col)` for k-space.
+
+mod field;
+mod mask;
+mod operator;
+pub mod testing;
+
+pub use field::{Field, Scalar};
+pub use mask::Mask;
+pub use operator::{LinearOperator, Problem, Transform};

@@ -1,0 +1,72 @@
+//! The traits of operators and the measurement problem `A = P(Λ) T`.
+
+use crate::{Field, Mask};
+
+/// A linear map `A` and its adjoint under the plain Euclidean inner product.
+pub trait LinearOperator: Send + Sync {
+    /// Element of the image space.
+    type Image: Field;
+    /// Element of the measurement space.
+    type Data: Field;
+
+    /// Axis lengths of an image.
+    fn image_shape(&self) -> Vec<usize>;
+    /// Axis lengths of the data.
+    fn data_shape(&self) -> Vec<usize>;
+    /// `A x`
+    fn forward(&self, image: &Self::Image) -> Self::Data;
+    /// `Aᴴ y`
+    fn adjoint(&self, data: &Self::Data) -> Self::Image;
+    /// `Aᴴ A x`; override where it is cheaper than the composition.
+    fn normal(&self, image: &Self::Image) -> Self::Image {
+        self.adjoint(&self.forward(image))
+    }
+}
+
+/// The fully sampled transform `T`, which can be inverted.
+pub trait Transform: LinearOperator {
+    /// `T⁻¹ y`: exact for Fourier, filtered back-projection for Radon.
+    fn inverse(&self, data: &Self::Data) -> Self::Image;
+}
+
+/// What was measured: `measured = Λ T x + noise`, with zeros where nothing was measured.
+///
+/// The dissertation writes `y = P(Λ) T x`, where `P(Λ)` drops the unmeasured entries; keeping them as
+/// zeros is the same map up to that embedding and spares every method an index table.
+#[derive(Clone)]
+pub struct Problem<T: Transform> {
+    /// `T`
+    pub transform: T,
+    /// `Λ`
+    pub mask: Mask,
+    /// `Λ y`, in the shape of the full data.
+    pub measured: T::Data,
+}
+
+impl<T: Transform> Problem<T> {
+    /// Relative data residual `‖Λ(T x − y)‖ / ‖Λ y‖` (absolute when nothing but zeros was measured).
+    pub fn residual(&self, image: &T::Image) -> f64 {
+        let mut difference = self.forward(image);
+        difference.add_scaled(-1.0, &self.measured);
+        let scale = self.measured.norm();
+        difference.norm() / if scale > 0.0 { scale } else { 1.0 }
+    }
+}
+
+impl<T: Transform> LinearOperator for Problem<T> {
+    type Image = T::Image;
+    type Data = T::Data;
+
+    fn image_shape(&self) -> Vec<usize> {
+        self.transform.image_shape()
+    }
+    fn data_shape(&self) -> Vec<usize> {
+        self.transform.data_shape()
+    }
+    fn forward(&self, image: &T::Image) -> T::Data {
+        self.mask.select(self.transform.forward(image))
+    }
+    fn adjoint(&self, data: &T::Data) -> T::Image {
+        self.transform.adjoint(&self.mask.select(data.clone()))
+    }
+}

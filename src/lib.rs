@@ -1,0 +1,2 @@
+//! Score-based medical image reconstruction.
+pub mod score;
