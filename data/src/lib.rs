@@ -4,6 +4,7 @@
 
 mod units;
 mod volume;
+pub mod weights;
 
 pub use units::Unit;
 pub use volume::{Geometry, Volume};
