@@ -16,6 +16,7 @@ mod output;
 mod scan;
 mod units;
 mod volume;
+pub mod weights;
 
 pub use atomic::Overwrite;
 pub use dicom::DicomSource;
