@@ -11,7 +11,7 @@ use super::values::{ImageSize, count};
 use super::{load, values::UnitName};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use recon_data::{Modality, Source, Unit};
+use recon_data::{Source, Unit};
 use recon_operators::{ParallelBeam, Radon};
 use recon_pipelines::preview::Window;
 use recon_pipelines::{Direct, ct};
@@ -118,7 +118,7 @@ impl Plan {
             CtMethod::Fbp => Ok(Method::classical("fbp", Direct)),
             CtMethod::FistaTv => Ok(Method::classical("fista-tv", self.settings.tv())),
             CtMethod::Score | CtMethod::Pc => {
-                learned::method(&self.settings, Modality::Ct, unit, Box::new(learned::ct_start()))
+                learned::method(&self.settings, unit, Box::new(learned::start(Task::Ct)))
             }
         }
     }

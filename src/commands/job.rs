@@ -7,7 +7,7 @@ use super::options::Common;
 use super::target::Target;
 use anyhow::Result;
 use ndarray::{Array3, Axis};
-use recon_data::units::attenuation_to_hounsfield;
+use recon_data::attenuation_to_hounsfield;
 use recon_data::{Geometry, Provenance, Source, Unit, Volume, atomic, digest};
 use recon_operators::Transform;
 use recon_pipelines::preview::{Panels, Window, montage, png};
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_spread_in_hounsfield_units_has_no_offset() {
-        let water = Array3::from_elem((1, 1, 1), recon_data::units::WATER_ATTENUATION);
+        let water = Array3::from_elem((1, 1, 1), recon_data::WATER_ATTENUATION);
         assert!(Values::Hounsfield.image(water.clone())[[0, 0, 0]].abs() < 1e-3);
         assert!((Values::Hounsfield.spread(water)[[0, 0, 0]] - 1000.0).abs() < 1e-3);
     }

@@ -12,7 +12,7 @@ use super::values::count;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use ndarray::{Array3, Axis};
-use recon_data::{Modality, Unit, Volume};
+use recon_data::{Unit, Volume};
 use recon_operators::Radon;
 use recon_pipelines::preview::Window;
 use recon_pipelines::{Direct, LinearInterpolation, ct, mar};
@@ -134,7 +134,7 @@ impl Plan {
             MarMethod::Fbp => Ok(Method::classical("fbp", Direct)),
             MarMethod::FistaTv => Ok(Method::classical("fista-tv", self.settings.tv())),
             MarMethod::Score => {
-                learned::method(&self.settings, Modality::Ct, unit, Box::new(LinearInterpolation))
+                learned::method(&self.settings, unit, Box::new(LinearInterpolation))
             }
         }
     }

@@ -5,6 +5,7 @@ pub mod completions;
 pub mod config;
 pub mod context;
 pub mod ct;
+pub mod defaults;
 pub mod failure;
 pub mod info;
 pub mod interrupt;

@@ -10,7 +10,7 @@ use super::sampling::{MaskChoice, SamplingOptions};
 use super::target::{Target, check_npy};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use recon_data::{Modality, Source, Unit};
+use recon_data::{Source, Unit};
 use recon_operators::PhasedFourier;
 use recon_pipelines::{ZeroFilled, mri};
 use serde::Serialize;
@@ -95,7 +95,7 @@ impl Plan {
             MriMethod::ZeroFilled => Ok(Method::classical("zero-filled", ZeroFilled)),
             MriMethod::Tv => Ok(Method::classical("tv", self.settings.tv())),
             MriMethod::Score | MriMethod::Pc => {
-                learned::method(&self.settings, Modality::Mr, Unit::Arbitrary, Box::new(learned::mri_start()))
+                learned::method(&self.settings, Unit::Arbitrary, Box::new(learned::start(Task::Mri)))
             }
         }
     }

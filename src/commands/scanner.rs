@@ -6,7 +6,7 @@ use super::load;
 use super::values::{FilterName, UnitName, count, positive};
 use anyhow::Result;
 use clap::Args;
-use recon_data::units::hounsfield_to_attenuation;
+use recon_data::hounsfield_to_attenuation;
 use recon_data::{Scan, Unit, Volume};
 use recon_operators::{ParallelBeam, Radon};
 use serde::Serialize;

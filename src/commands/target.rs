@@ -100,8 +100,8 @@ pub fn overwrite(force: bool) -> Overwrite {
 /// # Errors
 /// [`Failure::Usage`]
 pub fn check_path(path: &Path) -> Result<()> {
-    if path.extension().is_some() && Format::of_path(path).is_none() {
-        let message = format!("{}: no known kind of image; name it .dcm, .nii, .nii.gz or .npy", path.display());
+    if Format::of_path(path).is_none() {
+        let message = format!("{}: no known kind of image; name it .dcm, .nii, .nii.gz or .npy, or a folder", path.display());
         return Err(Failure::Usage(message).into());
     }
     check_folder(path)
