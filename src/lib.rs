@@ -7,4 +7,6 @@
 pub mod cli;
 pub mod commands;
 pub mod device;
+pub mod kernels;
+pub mod models;
 pub mod score;

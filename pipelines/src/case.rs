@@ -162,7 +162,7 @@ impl Stacks {
 }
 
 fn stack(images: &[Array2<f32>]) -> Result<Array3<f32>> {
-    let views: Vec<ArrayView2<'_, f32>> = images.iter().map(Array2::view).collect();
+    let views: Vec<ArrayView2<'_, f32>> = images.iter().map(|image| image.view()).collect();
     if views.is_empty() {
         return Ok(Array3::zeros((0, 0, 0)));
     }

@@ -244,8 +244,8 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
             (reference.as_ref().map(at), images.baseline.as_ref().map(at), at(&images.result));
         let window = self.window.unwrap_or_else(|| Window::percentiles(truth.as_ref().unwrap_or(&result).view()));
         let panels = Panels {
-            truth: truth.as_ref().map(ndarray::ArrayBase::view),
-            baseline: baseline.as_ref().map(ndarray::ArrayBase::view),
+            truth: truth.as_ref().map(|image| image.view()),
+            baseline: baseline.as_ref().map(|image| image.view()),
             result: result.view(),
         };
         png(&montage(&panels, window))
