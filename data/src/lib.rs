@@ -19,11 +19,11 @@ mod volume;
 pub mod weights;
 
 pub use atomic::Overwrite;
-pub use dicom::DicomSource;
+pub use dicom::{DicomSource, StoredScale};
 pub use error::{DataError, DataErrorKind, check_finite};
 pub use inspect::{FileInfo, inspect};
 pub use nifti::NiftiSource;
-pub use output::{Format, Provenance, check_output, default_output, write};
+pub use output::{Format, Provenance, check_output, default_output, resolve_output, write};
 pub use scan::{Modality, Scan, Source, read};
 pub use units::{Unit, WATER_ATTENUATION, attenuation_to_hounsfield, hounsfield_to_attenuation};
 pub use volume::{Geometry, Volume};

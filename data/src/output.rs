@@ -117,6 +117,14 @@ const ENDINGS: [(&str, Option<&str>); 9] = [
     (".ima", Some(".dcm")),
 ];
 
+/// Where [`write`] puts a volume of `slices` slices: several slices under a `.dcm` name become a folder of that
+/// name without the extension, everything else is as named.
+pub fn resolve_output(path: &Path, slices: usize) -> PathBuf {
+    let several =
+        slices > 1 && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("dcm"));
+    if several { path.with_extension("") } else { path.to_owned() }
+}
+
 /// Fails with [`DataError::Exists`] when the output of [`write`] is there already, before the long work starts.
 ///
 /// # Errors

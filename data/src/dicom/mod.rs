@@ -1,32 +1,22 @@
 //! DICOM images in, and derived series out.
+//!
+//! Read: one file, or a folder with one series; slices are sorted along the normal of the images, each with its
+//! own rescale slope and intercept. Written: a derived series of CT or MR images that refers to its source.
 
-use crate::{DataError, Overwrite, Provenance, Scan, Source, Volume};
-use std::path::{Path, PathBuf};
+mod attributes;
+mod derived;
+mod file;
+mod folder;
+mod frame;
+mod identity;
+mod pixels;
+mod source;
+mod stack;
+mod stored;
+mod write;
 
-/// placeholder
-#[derive(Clone, Debug)]
-pub struct DicomSource {}
-
-impl DicomSource {
-    pub(crate) fn stored_as(&self) -> String {
-        String::new()
-    }
-}
-pub(crate) fn looks_like(start: &[u8]) -> bool {
-    start.len() >= 132 && &start[128..132] == b"DICM"
-}
-pub(crate) fn read_file(path: &Path) -> Result<Scan, DataError> {
-    Err(DataError::input(path, "DICOM is not read yet", "wait"))
-}
-pub(crate) fn read_folder(path: &Path) -> Result<Scan, DataError> {
-    Err(DataError::input(path, "DICOM is not read yet", "wait"))
-}
-pub(crate) fn write(
-    path: &Path,
-    _volume: &Volume,
-    _source: &Source,
-    _provenance: &Provenance,
-    _overwrite: Overwrite,
-) -> Result<Vec<PathBuf>, DataError> {
-    Err(DataError::output(path, "DICOM is not written yet", "wait"))
-}
+pub(crate) use file::looks_like;
+pub(crate) use folder::{read_file, read_folder};
+pub use source::DicomSource;
+pub use stored::StoredScale;
+pub(crate) use write::write;
