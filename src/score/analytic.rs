@@ -81,7 +81,7 @@ pub fn linear_posterior_mean<T: Transform<Image = Array2<f32>>>(
     misfit.add_scaled(-1.0, &problem.forward(mean));
     let right = problem.adjoint(&misfit) * variance;
     let apply = |d: &Array2<f32>| problem.normal(d) * variance + d * (noise_std * noise_std);
-    mean + &conjugate_gradient(apply, &right, Array2::zeros(mean.dim()), iterations, 1e-7)
+    mean + &conjugate_gradient(apply, &right, Array2::zeros(mean.dim()), iterations, 1e-6)
 }
 
 impl Gaussian {

@@ -128,6 +128,10 @@ impl<T: Transform<Image = Array2<f32>>> Consistency for Projection<'_, T> {
 /// Iterations of the power method behind `‖A‖`; the weights that use it need a few per cent, not digits.
 pub(super) const NORM_ITERATIONS: usize = 12;
 
+/// Where conjugate gradients have nothing left to gain in single precision: beyond it, rounding errors in the
+/// null space of `A` would be blown up when `stay` is 0.
+const CG_TOLERANCE: f64 = 1e-6;
+
 /// `Λ (y − T x)`
 fn residual<T: Transform<Image = Array2<f32>>>(
     problem: &Problem<T>,
@@ -150,5 +154,5 @@ pub(super) fn regularised_fit<T: Transform<Image = Array2<f32>>>(
 ) -> Array2<f32> {
     let right = problem.adjoint(&residual(problem, x, target)) * fit;
     let apply = |d: &Array2<f32>| problem.normal(d) * fit + d * stay;
-    x + &conjugate_gradient(apply, &right, Array2::zeros(x.dim()), iterations, 0.0)
+    x + &conjugate_gradient(apply, &right, Array2::zeros(x.dim()), iterations, CG_TOLERANCE)
 }
