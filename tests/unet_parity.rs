@@ -2,7 +2,8 @@
 
 use candle_core::{Device, Tensor};
 use recon::models::{
-    Architecture, Dtype, Manifest, Modality, Training, UnetConfig, ValueMapping, WeightsCard, open, write_bundle,
+    Architecture, Dtype, Manifest, Modality, Training, UnetConfig, ValueMapping, WeightsCard, open,
+    write_bundle,
 };
 use recon::models::{ModelSource, Prior};
 use recon::score::ScoreModel;

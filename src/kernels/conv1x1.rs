@@ -63,7 +63,13 @@ impl Span {
 }
 
 /// `y = w x + b` in every pixel; `bias` is empty or has one number an output channel.
-pub(super) fn conv1x1(level: Level, x: &[f32], images: Images, matrix: &PackedMatrix, bias: &[f32]) -> Vec<f32> {
+pub(super) fn conv1x1(
+    level: Level,
+    x: &[f32],
+    images: Images,
+    matrix: &PackedMatrix,
+    bias: &[f32],
+) -> Vec<f32> {
     assert!(images.channels == matrix.inputs && images.len() == x.len());
     let result = images.with_channels(matrix.outputs);
     let mut y = vec![0.0; result.len()];
@@ -95,7 +101,13 @@ unsafe fn multiply_of<V: Lanes>(u: &[f32], v: &[f32], m: &mut [f32], groups: usi
 dispatch!(multiply => multiply_of(u: &[f32], v: &[f32], m: &mut [f32], groups: usize));
 
 /// `∂L/∂w[k, c] = Σ ∂L/∂y[k, p] x[c, p]`, as `[outputs, inputs]`.
-pub(super) fn matrix_gradient(level: Level, x: &[f32], images: Images, grad: &[f32], outputs: usize) -> Vec<f32> {
+pub(super) fn matrix_gradient(
+    level: Level,
+    x: &[f32],
+    images: Images,
+    grad: &[f32],
+    outputs: usize,
+) -> Vec<f32> {
     let result = images.with_channels(outputs);
     assert!(x.len() == images.len() && grad.len() == result.len());
     let (columns, rows) = (images.channels.next_multiple_of(SIDE), outputs.next_multiple_of(SIDE));
@@ -111,8 +123,7 @@ pub(super) fn matrix_gradient(level: Level, x: &[f32], images: Images, grad: &[f
         sums
     };
     let list = spans(images);
-    let parts: Vec<Vec<f32>> =
-        list.par_chunks(list.len().div_ceil(PARTS).max(1)).map(accumulate).collect();
+    let parts: Vec<Vec<f32>> = list.par_chunks(list.len().div_ceil(PARTS).max(1)).map(accumulate).collect();
     let entry = |at: usize| {
         let index = correlation_index(at / images.channels, at % images.channels, columns);
         parts.iter().map(|part| part[index]).sum()

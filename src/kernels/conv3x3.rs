@@ -104,7 +104,13 @@ struct Work {
 
 /// `y = w ∗ x + b`; `bias` is empty or has one number an output channel. The result does not depend on the
 /// number of threads, nor an image's result on the rest of the batch.
-pub(super) fn conv3x3(level: Level, x: &[f32], images: Images, filters: &PackedFilters, bias: &[f32]) -> Vec<f32> {
+pub(super) fn conv3x3(
+    level: Level,
+    x: &[f32],
+    images: Images,
+    filters: &PackedFilters,
+    bias: &[f32],
+) -> Vec<f32> {
     assert_eq!(images.channels, filters.inputs);
     assert_eq!(images.len(), x.len());
     assert!(bias.is_empty() || bias.len() == filters.outputs);
@@ -153,7 +159,15 @@ impl Job<'_> {
             let out = &mut work.input[c * self.stride..];
             // SAFETY: it checks the bounds of its slices.
             unsafe {
-                transform_input(self.level, plane, size, self.block, &mut work.scratch, out, channels * self.stride);
+                transform_input(
+                    self.level,
+                    plane,
+                    size,
+                    self.block,
+                    &mut work.scratch,
+                    out,
+                    channels * self.stride,
+                );
             }
         }
     }
@@ -238,4 +252,3 @@ dispatch!(
         size: (usize, usize),
     )
 );
-

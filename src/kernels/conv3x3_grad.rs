@@ -14,7 +14,13 @@ const PARTS: usize = 8;
 /// `∂L/∂w[k, c, i, j] = Σ ∂L/∂y[k, p] x[c, p + (i, j) − 1]`, as `[outputs, inputs, 3, 3]`.
 ///
 /// `x` has `images.channels` channels, `grad` has `outputs`. The same bits for any number of threads.
-pub(super) fn filter_gradient(level: Level, x: &[f32], images: Images, grad: &[f32], outputs: usize) -> Vec<f32> {
+pub(super) fn filter_gradient(
+    level: Level,
+    x: &[f32],
+    images: Images,
+    grad: &[f32],
+    outputs: usize,
+) -> Vec<f32> {
     let result = images.with_channels(outputs);
     assert!(x.len() == images.len() && grad.len() == result.len());
     let inputs = images.channels;
@@ -70,7 +76,9 @@ impl Job<'_> {
                 let a = &output[f * outputs * self.stride..];
                 let b = &input[f * inputs * self.stride..];
                 // SAFETY: it checks the bounds of its slices.
-                unsafe { correlate_rows(self.level, a, outputs, b, inputs, sums, self.stride, block.groups()) };
+                unsafe {
+                    correlate_rows(self.level, a, outputs, b, inputs, sums, self.stride, block.groups())
+                };
             }
         }
         sums
@@ -90,7 +98,9 @@ impl Job<'_> {
             let plane = &self.grad[self.result.plane(block.image, k)..][..self.result.pixels()];
             let out = &mut output[k * self.stride..];
             // SAFETY: it checks the bounds of its slices.
-            unsafe { transform_gradient(self.level, plane, size, block, scratch, out, outputs * self.stride) };
+            unsafe {
+                transform_gradient(self.level, plane, size, block, scratch, out, outputs * self.stride)
+            };
         }
         let (tiles, end) = (block.tiles(), block.groups() * LANES);
         // One side is enough for the products to vanish, but stale values may be infinite.

@@ -75,7 +75,9 @@ pub(super) trait Lanes: Copy {
     #[inline(always)]
     unsafe fn load4(from: *const f32) -> [Self; 4] {
         // SAFETY: the caller vouches for 64 floats and the instruction set.
-        unsafe { [Self::load(from), Self::load(from.add(16)), Self::load(from.add(32)), Self::load(from.add(48))] }
+        unsafe {
+            [Self::load(from), Self::load(from.add(16)), Self::load(from.add(32)), Self::load(from.add(48))]
+        }
     }
 }
 

@@ -47,7 +47,14 @@ struct Moments {
 }
 
 /// `silu(scale · x̂ + shift)`, `x̂ = (x − mean)/√(variance + ε)` over each group of an image's channels.
-pub(super) fn norm_silu(level: Level, x: &[f32], images: Images, affine: Affine<'_>, groups: usize, eps: f64) -> Vec<f32> {
+pub(super) fn norm_silu(
+    level: Level,
+    x: &[f32],
+    images: Images,
+    affine: Affine<'_>,
+    groups: usize,
+    eps: f64,
+) -> Vec<f32> {
     let moments = moments(x, images, groups, eps);
     let per_group = images.channels / groups;
     let mut y = vec![0.0; x.len()];
@@ -77,9 +84,16 @@ pub(super) fn norm_silu_gradient(
     let planes = by_x.par_chunks_mut(pixels).zip(sums.par_iter_mut()).enumerate();
     planes.for_each(|(at, (out, sums))| {
         let m = moments[at / per_group];
-        let line = Line { mean: m.mean as f32, inverse: m.inverse as f32, scale: affine.scale[at], shift: affine.shift[at] };
+        let line = Line {
+            mean: m.mean as f32,
+            inverse: m.inverse as f32,
+            scale: affine.scale[at],
+            shift: affine.shift[at],
+        };
         let range = at * pixels..(at + 1) * pixels;
-        for ((x, grad), out) in x[range.clone()].chunks(RUN).zip(grad[range].chunks(RUN)).zip(out.chunks_mut(RUN)) {
+        for ((x, grad), out) in
+            x[range.clone()].chunks(RUN).zip(grad[range].chunks(RUN)).zip(out.chunks_mut(RUN))
+        {
             let (shift, scale) = silu_gradient(level, x, grad, out, line);
             sums.0 += f64::from(shift);
             sums.1 += f64::from(scale);

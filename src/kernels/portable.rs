@@ -22,7 +22,13 @@ pub(super) fn conv1x1(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tens
 /// `silu(scale · x̂ + shift)`, where `x̂` has mean 0 and variance 1 in each group of channels of an image.
 ///
 /// `scale` and `shift` are `[batch, channel]`.
-pub(super) fn norm_silu(x: &Tensor, scale: &Tensor, shift: &Tensor, groups: usize, eps: f64) -> Result<Tensor> {
+pub(super) fn norm_silu(
+    x: &Tensor,
+    scale: &Tensor,
+    shift: &Tensor,
+    groups: usize,
+    eps: f64,
+) -> Result<Tensor> {
     let (batch, channels, rows, cols) = x.dims4()?;
     let grouped = x.reshape((batch, groups, channels / groups * rows * cols))?;
     let centred = grouped.broadcast_sub(&grouped.mean_keepdim(D::Minus1)?)?;

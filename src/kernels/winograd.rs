@@ -96,7 +96,13 @@ pub(super) fn gather_filter(u: &[f32; FREQUENCIES]) -> [f32; 9] {
 #[inline(always)]
 unsafe fn expand<V: Lanes, const IN: usize>(x: [V; IN]) -> [V; SIZE] {
     // SAFETY: only arithmetic.
-    unsafe { if IN == SIZE { expand_patch([x[0], x[1], x[2], x[3], x[IN - 2], x[IN - 1]]) } else { expand_tile([x[0], x[1], x[2], x[3]]) } }
+    unsafe {
+        if IN == SIZE {
+            expand_patch([x[0], x[1], x[2], x[3], x[IN - 2], x[IN - 1]])
+        } else {
+            expand_tile([x[0], x[1], x[2], x[3]])
+        }
+    }
 }
 
 #[inline(always)]
@@ -136,12 +142,7 @@ unsafe fn contract<V: Lanes>(m: [V; SIZE]) -> [V; TILE] {
         let s = |v: f32| V::splat(v);
         let (a, b) = (m[1].add(m[2]), m[1].sub(m[2]));
         let (c, d) = (m[3].add(m[4]), m[3].sub(m[4]));
-        [
-            m[0].add(a.add(c)),
-            d.mul_add(s(2.0), b),
-            c.mul_add(s(4.0), a),
-            m[5].add(d.mul_add(s(8.0), b)),
-        ]
+        [m[0].add(a.add(c)), d.mul_add(s(2.0), b), c.mul_add(s(4.0), a), m[5].add(d.mul_add(s(8.0), b))]
     }
 }
 
@@ -224,7 +225,12 @@ fn copy_line<const IN: usize>(
 
 /// The transform along the rows; a row of tiles overwrites what overhangs from the one before.
 #[inline(always)]
-unsafe fn expand_rows<V: Lanes, const IN: usize>(half: &[f32], block: Block, out: &mut [f32], frequency_stride: usize) {
+unsafe fn expand_rows<V: Lanes, const IN: usize>(
+    half: &[f32],
+    block: Block,
+    out: &mut [f32],
+    frequency_stride: usize,
+) {
     let groups = block.cols.div_ceil(LANES);
     let width = LANES * groups;
     // SAFETY: `transform_plane` sized `half` and checked `out`.

@@ -129,7 +129,8 @@ pub fn write_bundle(
     let bytes = safetensors::serialize(stored, None)
         .map_err(|e| ModelError::Weights { path: path.clone(), detail: e.to_string() })?;
     let parameters = tensors.values().map(|t| t.elem_count() as u64).sum();
-    let manifest = Manifest { weights: WeightsCard { sha256: sha256(&bytes), dtype, parameters }, ..manifest.clone() };
+    let manifest =
+        Manifest { weights: WeightsCard { sha256: sha256(&bytes), dtype, parameters }, ..manifest.clone() };
     let card = toml::to_string(&manifest)
         .map_err(|e| ModelError::Manifest { path: folder.join(MANIFEST), detail: e.to_string() })?;
     fs::create_dir_all(folder).map_err(|source| ModelError::Io { path: folder.to_owned(), source })?;
@@ -140,14 +141,19 @@ pub fn write_bundle(
 
 fn parse_manifest(text: &str, path: &Path) -> Result<Manifest, ModelError> {
     let wrong = |detail: String| ModelError::Manifest { path: path.to_owned(), detail };
-    let manifest: Manifest = toml::from_str(text).map_err(|e| wrong(e.to_string().trim().replace('\n', " ")))?;
+    let manifest: Manifest =
+        toml::from_str(text).map_err(|e| wrong(e.to_string().trim().replace('\n', " ")))?;
     match manifest.problem() {
         Some(detail) => Err(wrong(detail)),
         None => Ok(manifest),
     }
 }
 
-fn parse_weights(manifest: &Manifest, bytes: &[u8], path: &Path) -> Result<BTreeMap<String, Tensor>, ModelError> {
+fn parse_weights(
+    manifest: &Manifest,
+    bytes: &[u8],
+    path: &Path,
+) -> Result<BTreeMap<String, Tensor>, ModelError> {
     let wrong = |detail: String| ModelError::Weights { path: path.to_owned(), detail };
     let digest = sha256(bytes);
     if digest != manifest.weights.sha256 {
@@ -170,8 +176,7 @@ fn compare_names(expected: &BTreeMap<String, Vec<usize>>, file: &SafeTensors<'_>
     let names = file.names();
     let missing: Vec<&str> =
         expected.keys().map(String::as_str).filter(|&n| !names.iter().any(|m| *m == n)).collect();
-    let surplus: Vec<&str> =
-        names.iter().map(|n| &**n).filter(|&n| !expected.contains_key(n)).collect();
+    let surplus: Vec<&str> = names.iter().map(|n| &**n).filter(|&n| !expected.contains_key(n)).collect();
     match (missing.is_empty(), surplus.is_empty()) {
         (true, true) => Ok(()),
         (false, _) => Err(format!("lacks {}", shorten(&missing))),
@@ -197,8 +202,13 @@ fn read_tensor(name: &str, shape: &[usize], view: &TensorView<'_>) -> Result<Ten
     let tensor = Tensor::from_raw_buffer(view.data(), dtype, shape, &Device::Cpu)
         .and_then(|t| t.to_dtype(DType::F32))
         .map_err(|e| format!("tensor {name}: {e}"))?;
-    let values = tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(|e| format!("tensor {name}: {e}"))?;
-    if values.iter().all(|v| v.is_finite()) { Ok(tensor) } else { Err(format!("tensor {name} is not finite")) }
+    let values =
+        tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(|e| format!("tensor {name}: {e}"))?;
+    if values.iter().all(|v| v.is_finite()) {
+        Ok(tensor)
+    } else {
+        Err(format!("tensor {name} is not finite"))
+    }
 }
 
 fn expected_numbers(manifest: &Manifest) -> u64 {
@@ -212,7 +222,10 @@ fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ModelError> {
     let mut bytes = Vec::new();
     fs::File::open(path).map_err(io)?.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > limit {
-        return Err(ModelError::Weights { path: path.to_owned(), detail: format!("is larger than {limit} bytes") });
+        return Err(ModelError::Weights {
+            path: path.to_owned(),
+            detail: format!("is larger than {limit} bytes"),
+        });
     }
     Ok(bytes)
 }

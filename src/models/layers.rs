@@ -1,7 +1,7 @@
 //! Layers that hold their parameters; the arithmetic is in `kernels`.
 
 use super::manifest::GROUP_CHANNELS;
-use crate::kernels;
+use crate::kernels::{self, FrozenConv3x3};
 use candle_core::{Result, Tensor};
 
 /// Added to the variance of a group.
@@ -27,18 +27,27 @@ impl Linear {
 }
 
 /// A 3x3 convolution with zero padding 1.
-pub(super) struct Conv3x3 {
-    weight: Tensor,
-    bias: Tensor,
+pub(super) enum Conv3x3 {
+    /// Its filters are being trained.
+    Variable { weight: Tensor, bias: Tensor },
+    /// Its filters stay as they are.
+    Frozen(FrozenConv3x3),
 }
 
 impl Conv3x3 {
     pub(super) fn new(name: &str, get: Lookup<'_>) -> Result<Self> {
-        Ok(Self { weight: get(&format!("{name}.weight"))?, bias: get(&format!("{name}.bias"))? })
+        let (weight, bias) = (get(&format!("{name}.weight"))?, get(&format!("{name}.bias"))?);
+        if weight.is_variable() {
+            return Ok(Self::Variable { weight, bias });
+        }
+        Ok(Self::Frozen(FrozenConv3x3::new(&weight, &bias)?))
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::conv3x3(x, &self.weight, &self.bias)
+        match self {
+            Self::Variable { weight, bias } => kernels::conv3x3(x, weight, bias),
+            Self::Frozen(conv) => conv.forward(x),
+        }
     }
 }
 

@@ -140,12 +140,16 @@ impl Manifest {
     /// What is wrong with the numbers of this card, if anything.
     pub fn problem(&self) -> Option<String> {
         let Architecture::FilmUnet(config) = &self.architecture;
-        let sigmas = [("sigma_data", self.sigma_data), ("sigma_min", self.sigma_min), ("sigma_max", self.sigma_max)];
+        let sigmas =
+            [("sigma_data", self.sigma_data), ("sigma_min", self.sigma_min), ("sigma_max", self.sigma_max)];
         if let Some((name, value)) = sigmas.iter().find(|(_, v)| !(v.is_finite() && *v > 0.0)) {
             return Some(format!("{name} = {value} must be positive and finite"));
         }
         if self.sigma_min >= self.sigma_max {
-            return Some(format!("sigma_min = {} must be below sigma_max = {}", self.sigma_min, self.sigma_max));
+            return Some(format!(
+                "sigma_min = {} must be below sigma_max = {}",
+                self.sigma_min, self.sigma_max
+            ));
         }
         self.value.problem().or_else(|| config.problem())
     }
