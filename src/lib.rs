@@ -10,3 +10,4 @@ pub mod device;
 pub mod kernels;
 pub mod models;
 pub mod score;
+pub mod train;

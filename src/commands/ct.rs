@@ -145,7 +145,7 @@ pub fn run(args: &CtArgs) -> Result<()> {
 }
 
 fn from_image(input: &Path, target: Target, plan: &Plan, args: &CtArgs, context: &Context) -> Result<()> {
-    let mut scan = load::scan(input, args.common.slices)?;
+    let mut scan = load::scan(input, args.common.slices, context)?;
     let spacing = load::square_spacing(&mut scan, args.scanner.spacing, input)?;
     context.say(&format!(
         "{}: simulating {} views over 180 degrees from the image; for measured data use --sinogram",

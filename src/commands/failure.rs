@@ -1,5 +1,6 @@
 //! Why a command ended, and the exit code that says so to scripts.
 
+use crate::models::ModelError;
 use recon_data::{DataError, DataErrorKind};
 use recon_operators::OperatorError;
 use std::fmt;
@@ -65,7 +66,8 @@ fn known_code(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             DataErrorKind::Io => 1,
         });
     }
-    cause.downcast_ref::<OperatorError>().map(|_| 3)
+    let unusable = cause.is::<OperatorError>() || cause.is::<ModelError>();
+    unusable.then_some(3)
 }
 
 /// Prints `error: …` in one line on stderr.

@@ -1,11 +1,12 @@
 //! Inputs as the commands need them: stacks of slices with checked shapes.
 
+use super::context::Context;
 use super::failure::Failure;
 use super::values::SliceRange;
 use anyhow::Result;
 use ndarray::{Array3, ArrayD, Axis, Ix2, Ix3, Slice};
 use num_complex::Complex32;
-use recon_data::{Geometry, Scan, Source, Unit, Volume, npy};
+use recon_data::{Geometry, Scan, Source, Unit, Volume, check_finite, npy};
 use recon_operators::Mask;
 use std::path::Path;
 
@@ -13,8 +14,11 @@ use std::path::Path;
 ///
 /// # Errors
 /// When it cannot be read or has no such slices.
-pub fn scan(path: &Path, slices: Option<SliceRange>) -> Result<Scan> {
+pub fn scan(path: &Path, slices: Option<SliceRange>, context: &Context) -> Result<Scan> {
     let mut scan = recon_data::read(path)?;
+    for warning in &scan.warnings {
+        context.say(&format!("{}: {warning}", path.display()));
+    }
     if let Some(range) = slices {
         scan.volume = cut(&scan.volume, range, path)?;
     }
@@ -66,7 +70,9 @@ pub fn square_spacing(scan: &mut Scan, spacing: Option<f64>, path: &Path) -> Res
 /// # Errors
 /// When it cannot be read or has another number of axes.
 pub fn real_stack(path: &Path, slices: Option<SliceRange>) -> Result<Array3<f32>> {
-    stack(npy::read_real(path)?, path, slices)
+    let array = npy::read_real(path)?;
+    check_finite(path, array.iter())?;
+    stack(array, path, slices)
 }
 
 /// A complex array of one slice (two axes) or several (slices first).
@@ -74,7 +80,9 @@ pub fn real_stack(path: &Path, slices: Option<SliceRange>) -> Result<Array3<f32>
 /// # Errors
 /// When it cannot be read or has another number of axes.
 pub fn complex_stack(path: &Path, slices: Option<SliceRange>) -> Result<Array3<Complex32>> {
-    stack(npy::read_complex(path)?, path, slices)
+    let array = npy::read_complex(path)?;
+    check_finite(path, array.iter().flat_map(|value| [&value.re, &value.im]))?;
+    stack(array, path, slices)
 }
 
 fn stack<A: Clone>(array: ArrayD<A>, path: &Path, slices: Option<SliceRange>) -> Result<Array3<A>> {

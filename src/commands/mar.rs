@@ -160,7 +160,7 @@ pub fn run(args: &MarArgs) -> Result<()> {
 }
 
 fn correct(input: &Path, target: Target, plan: &Plan, args: &MarArgs, context: &Context) -> Result<()> {
-    let mut scan = load::scan(input, args.common.slices)?;
+    let mut scan = load::scan(input, args.common.slices, context)?;
     let spacing = load::square_spacing(&mut scan, args.scanner.spacing, input)?;
     let body = Body::new(&scan, args.scanner.unit, input, context);
     let metal = args.metal.metal(&body.image)?;

@@ -13,12 +13,14 @@ pub mod job;
 pub mod learned;
 pub mod load;
 pub mod mar;
+pub mod model;
 pub mod mri;
 pub mod options;
 pub mod sampling;
 pub mod scanner;
 pub mod simulate;
 pub mod target;
+pub mod train;
 pub mod values;
 
 use clap::Subcommand;

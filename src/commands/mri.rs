@@ -122,7 +122,7 @@ pub fn run(args: &MriArgs) -> Result<()> {
 }
 
 fn from_image(input: &Path, target: Target, plan: &Plan, args: &MriArgs, context: &Context) -> Result<()> {
-    let scan = load::scan(input, args.common.slices)?;
+    let scan = load::scan(input, args.common.slices, context)?;
     let (_, rows, cols) = scan.volume.voxels.dim();
     let mask = args.sampling.mask(rows, cols, args.common.seed)?;
     args.sampling.write(&mask, rows, cols, args.common.force)?;

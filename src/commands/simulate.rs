@@ -131,7 +131,7 @@ fn begin(common: &SimulateCommon, others: &[Option<&PathBuf>]) -> Result<Context
 
 /// The image to project and the scanner that does.
 fn scanner(common: &SimulateCommon, options: &SimulatedScanner, views: usize, context: &Context) -> Result<(Body, Radon)> {
-    let mut scan = load::scan(&common.input, common.slices)?;
+    let mut scan = load::scan(&common.input, common.slices, context)?;
     let spacing = load::square_spacing(&mut scan, options.spacing, &common.input)?;
     // Arrays have no unit: whatever their values, what is asked for is their Radon transform.
     let is_array = matches!(scan.source, Source::Npy);
@@ -166,7 +166,7 @@ fn simulate_ct(args: &SimulateCt) -> Result<()> {
 
 fn simulate_mri(args: &SimulateMri) -> Result<()> {
     let context = begin(&args.common, &[args.sampling.mask_out.as_ref()])?;
-    let images = complex_images(&args.common.input, args.common.slices)?;
+    let images = complex_images(&args.common.input, args.common.slices, &context)?;
     let (_, rows, cols) = images.dim();
     let mask = args.sampling.mask(rows, cols, args.seed)?;
     context.say(&format!("{}: simulating {}", args.common.input.display(), args.sampling.describe(&mask)));
@@ -176,11 +176,11 @@ fn simulate_mri(args: &SimulateMri) -> Result<()> {
 }
 
 /// Arrays may be complex; other images are real.
-fn complex_images(path: &Path, slices: Option<SliceRange>) -> Result<Array3<Complex32>> {
+fn complex_images(path: &Path, slices: Option<SliceRange>, context: &Context) -> Result<Array3<Complex32>> {
     if Format::of_path(path) == Some(Format::Npy) && path.is_file() {
         return load::complex_stack(path, slices);
     }
-    Ok(load::scan(path, slices)?.volume.voxels.mapv(|value| Complex32::new(value, 0.0)))
+    Ok(load::scan(path, slices, context)?.volume.voxels.mapv(|value| Complex32::new(value, 0.0)))
 }
 
 fn simulate_mar(args: &SimulateMar) -> Result<()> {
