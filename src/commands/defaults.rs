@@ -7,9 +7,9 @@ use recon_operators::solvers::TvSettings;
 /// Total variation.
 pub fn tv(task: Task) -> TvSettings {
     match task {
-        Task::Ct => TvSettings { weight: 0.01, iterations: 200, nonnegative: true },
-        Task::Mar => TvSettings { weight: 0.002, iterations: 200, nonnegative: true },
-        Task::Mri => TvSettings { weight: 0.002, iterations: 100, nonnegative: false },
+        Task::Ct => TvSettings { weight: 0.001, iterations: 200, nonnegative: true },
+        Task::Mar => TvSettings { weight: 0.0005, iterations: 200, nonnegative: true },
+        Task::Mri => TvSettings { weight: 0.001, iterations: 100, nonnegative: false },
     }
 }
 
