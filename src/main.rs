@@ -1,2 +1,7 @@
 //! The `recon` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    recon::cli::main()
+}

@@ -1,9 +1,29 @@
 //! Medical volumes with geometry and units; DICOM, NIfTI and `.npy` in and out.
 //!
 //! Axes are `(slice, row, col)` everywhere, lengths are millimetres, and the unit is part of the volume.
+//!
+//! [`read`] takes whatever a user gives and returns a [`Scan`]; [`write`] puts a volume back as the kind of file
+//! that the name of the output says. Every error is one line that names the file, the problem and the remedy.
 
+pub mod atomic;
+mod dicom;
+pub mod digest;
+mod error;
+mod inspect;
+mod nifti;
+pub mod npy;
+mod output;
+mod scan;
 mod units;
 mod volume;
+pub mod weights;
 
-pub use units::Unit;
+pub use atomic::Overwrite;
+pub use dicom::{DicomSource, StoredScale};
+pub use error::{DataError, DataErrorKind, check_finite};
+pub use inspect::{FileInfo, inspect};
+pub use nifti::NiftiSource;
+pub use output::{Format, Provenance, check_output, default_output, resolve_output, write};
+pub use scan::{Modality, Scan, Source, read};
+pub use units::{Unit, WATER_ATTENUATION, attenuation_to_hounsfield, hounsfield_to_attenuation};
 pub use volume::{Geometry, Volume};

@@ -91,9 +91,7 @@ impl<A: Scalar, D: Dimension> Field for Array<A, D> {
             .expect("shape has the rank of the array type")
     }
     fn zeros(shape: &[usize]) -> Self {
-        ArrayD::from_elem(shape, A::ZERO)
-            .into_dimensionality()
-            .expect("shape has the rank of the array type")
+        ArrayD::from_elem(shape, A::ZERO).into_dimensionality().expect("shape has the rank of the array type")
     }
     fn scale(&mut self, a: f32) {
         self.mapv_inplace(|v| v.scaled(a));

@@ -6,11 +6,24 @@
 //!
 //! Axes are `(row, col)` for images, `(angle, detector)` for sinograms and `(row, col)` for k-space.
 
+mod error;
 mod field;
+mod fourier;
 mod mask;
+mod metal;
+mod metrics;
 mod operator;
+mod radon;
+mod sampling;
+pub mod solvers;
 pub mod testing;
 
+pub use error::OperatorError;
 pub use field::{Field, Scalar};
+pub use fourier::{Fourier, PhasedFourier, low_resolution_phase};
 pub use mask::Mask;
+pub use metal::{interpolate_trace, metal_trace};
+pub use metrics::{MetricPreset, Metrics, compare};
 pub use operator::{LinearOperator, Problem, Transform};
+pub use radon::{Filter, ParallelBeam, Radon, refine_views};
+pub use sampling::{PhaseAxis, Sampling, SamplingPlan};

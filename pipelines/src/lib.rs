@@ -1,5 +1,22 @@
 //! What happens to a case: measure, reconstruct, compare. Knows no network and no tensor.
+//!
+//! A [`Case`] turns a scan into one [`recon_operators::Problem`] a slice and gives each to a method that
+//! implements [`Reconstruct`]. The classical methods live here; learned ones implement the same trait
+//! elsewhere. Methods see problems only, never the image that a retrospective case was simulated from.
 
+mod case;
+pub mod ct;
+mod interpolation;
+pub mod mar;
+pub mod mri;
+pub mod preview;
 mod reconstruct;
+pub mod report;
+mod tv;
+mod zero_filled;
 
+pub use case::{Case, Observer, Reconstructed, Slice, SliceRecord, cancelled};
+pub use interpolation::LinearInterpolation;
 pub use reconstruct::{Direct, Estimate, Progress, Reconstruct, Silent, SliceSeed};
+pub use tv::Tv;
+pub use zero_filled::ZeroFilled;

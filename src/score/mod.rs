@@ -1,6 +1,42 @@
-//! The score-based stack: SDEs, updates, the sampler, and consistency with a measurement.
+//! The score-based stack: SDEs, updates, the sampler, consistency with a measurement, and the learned
+//! reconstruction methods made of them.
+//!
+//! Axes of tensors are `[batch, channel, row, col]` with one channel; images of other crates are `(row, col)`
+//! arrays and become tensors in [`bridge`] only. Noise is drawn on the host from one stream per image
+//! ([`Noise`]) and handed in, so a result depends on the problem and the seed alone.
+
+mod analytic;
+pub mod bridge;
+mod consistency;
+mod corrector;
+mod counted;
+mod decomposed;
+mod noise;
+mod posterior;
+mod predictor;
+mod predictor_corrector;
+mod sampler;
+mod sde;
+mod solve;
+mod unit;
+mod update;
 
 use candle_core::{Result, Tensor};
+use std::sync::Arc;
+
+pub use analytic::{Gaussian, GaussianMixture, linear_posterior_mean};
+pub use consistency::{Consistency, Form, Projection, Unconditional};
+pub use corrector::{AnnealedLangevin, Coupling, Langevin};
+pub use counted::Counted;
+pub use decomposed::{Decomposed, DecomposedSettings, NoiseEstimate};
+pub use noise::{Noise, Stream};
+pub use posterior::{Cancelled, PointEstimate, Posterior, PosteriorSampler};
+pub use predictor::{Ancestral, EulerMaruyama, ReverseDiffusion};
+pub use predictor_corrector::{PredictorCorrector, PredictorCorrectorSettings};
+pub use sampler::Sampler;
+pub use sde::{AncestralStep, Marginal, Sde, SubVp, Ve, Vp};
+pub use unit::UnitRule;
+pub use update::{Moment, NoUpdate, Update};
 
 /// The score `∇ₓ log pₜ(x)` of a prior blurred to noise level `std`, for a batch `[b, c, row, col]`.
 pub trait ScoreModel: Send + Sync {
@@ -16,5 +52,23 @@ pub trait ScoreModel: Send + Sync {
     /// As [`ScoreModel::score`].
     fn denoise(&self, x: &Tensor, std: f64) -> Result<Tensor> {
         x + self.score(x, std)?.affine(std * std, 0.0)?
+    }
+}
+
+impl<M: ScoreModel + ?Sized> ScoreModel for &M {
+    fn score(&self, x: &Tensor, std: f64) -> Result<Tensor> {
+        (**self).score(x, std)
+    }
+    fn denoise(&self, x: &Tensor, std: f64) -> Result<Tensor> {
+        (**self).denoise(x, std)
+    }
+}
+
+impl<M: ScoreModel + ?Sized> ScoreModel for Arc<M> {
+    fn score(&self, x: &Tensor, std: f64) -> Result<Tensor> {
+        (**self).score(x, std)
+    }
+    fn denoise(&self, x: &Tensor, std: f64) -> Result<Tensor> {
+        (**self).denoise(x, std)
     }
 }

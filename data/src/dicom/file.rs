@@ -1,0 +1,154 @@
+//! Opening one file: with or without preamble and file meta group.
+
+use super::attributes::text;
+use crate::DataError;
+use crate::error::whole_chain;
+use dicom_core::Tag;
+use dicom_dictionary_std::{tags, uids};
+use dicom_object::file::ReadPreamble;
+use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, InMemDicomObject, OpenFileOptions};
+use dicom_transfer_syntax_registry::{TransferSyntaxIndex, TransferSyntaxRegistry};
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+const COPY_AGAIN: &str = "copy or export it again";
+
+/// How a file starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// Preamble, `DICM`, file meta group.
+    Standard,
+    /// A file meta group without the preamble.
+    Meta,
+    /// A data set at this offset without a file meta group.
+    DataSet(u64, Encoding),
+}
+
+/// The encodings that a data set without a file meta group can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Implicit,
+    Explicit,
+    BigEndian,
+}
+
+impl Encoding {
+    fn uid(self) -> &'static str {
+        match self {
+            Self::Implicit => uids::IMPLICIT_VR_LITTLE_ENDIAN,
+            Self::Explicit => uids::EXPLICIT_VR_LITTLE_ENDIAN,
+            // Retired from the standard and still met in archives.
+            Self::BigEndian => "1.2.840.10008.1.2.2",
+        }
+    }
+
+    /// Of a data set that starts with group 8 and a plausible first element.
+    fn of(start: &[u8]) -> Option<Self> {
+        let head = start.first_chunk::<8>()?;
+        let explicit = head[4..6].iter().all(u8::is_ascii_uppercase);
+        match (head[0], head[1], head[2], head[3]) {
+            (8, 0, _, 0) if explicit => Some(Self::Explicit),
+            (8, 0, _, 0) if u32::from_le_bytes([head[4], head[5], head[6], head[7]]) < 1 << 16 => {
+                Some(Self::Implicit)
+            }
+            (0, 8, 0, _) if explicit => Some(Self::BigEndian),
+            _ => None,
+        }
+    }
+}
+
+/// Whether these first bytes (at least 140, where the file has them) are those of a DICOM file.
+pub(crate) fn looks_like(start: &[u8]) -> bool {
+    start_of(start).is_some()
+}
+
+fn start_of(start: &[u8]) -> Option<Start> {
+    let after_magic = start.get(128..132).filter(|magic| magic == b"DICM").and_then(|_| start.get(132..));
+    if let Some(rest) = after_magic {
+        return match Encoding::of(rest) {
+            Some(encoding) => Some(Start::DataSet(132, encoding)),
+            None => Some(Start::Standard),
+        };
+    }
+    if start.starts_with(b"DICM") || (start.starts_with(&[2, 0]) && start.get(3..6) == Some(b"\0UL")) {
+        return Some(Start::Meta);
+    }
+    Encoding::of(start).map(|encoding| Start::DataSet(0, encoding))
+}
+
+/// The attributes of a file without the pixels.
+pub(super) fn open_header(path: &Path) -> Result<DefaultDicomObject, DataError> {
+    open(path, Some(tags::PIXEL_DATA))
+}
+
+/// The whole file.
+pub(super) fn open_whole(path: &Path) -> Result<DefaultDicomObject, DataError> {
+    open(path, None)
+}
+
+fn open(path: &Path, until: Option<Tag>) -> Result<DefaultDicomObject, DataError> {
+    let unreadable = |source| DataError::unreadable(path, source);
+    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut start = Vec::new();
+    file.by_ref().take(144).read_to_end(&mut start).map_err(unreadable)?;
+    let Some(kind) = start_of(&start) else {
+        return Err(DataError::input(path, "is not a DICOM file", "give a DICOM image"));
+    };
+    file.seek(SeekFrom::Start(if let Start::DataSet(offset, _) = kind { offset } else { 0 }))
+        .map_err(unreadable)?;
+    let options = || match until {
+        Some(tag) => OpenFileOptions::new().read_until(tag),
+        None => OpenFileOptions::new(),
+    };
+    let outcome = match kind {
+        Start::Standard => options().read_preamble(ReadPreamble::Always).from_reader(file),
+        Start::Meta => options().read_preamble(ReadPreamble::Never).from_reader(file),
+        Start::DataSet(_, encoding) => return headless(path, file, encoding),
+    };
+    outcome.map_err(|error| unreadable_dicom(path, &whole_chain(&error)))
+}
+
+fn unreadable_dicom(path: &Path, cause: &str) -> DataError {
+    let unsupported = cause.contains("nsupported") || cause.contains("nrecognized");
+    let advice = if unsupported {
+        "convert it to explicit VR little endian, for example with gdcmconv --raw"
+    } else {
+        COPY_AGAIN
+    };
+    DataError::input(path, format!("is not readable as DICOM ({cause})"), advice)
+}
+
+/// A data set without file meta group, as old scanners and `dcmconv -F` export it.
+fn headless(path: &Path, file: impl Read, encoding: Encoding) -> Result<DefaultDicomObject, DataError> {
+    let fail = |cause: String| unreadable_dicom(path, &cause);
+    let syntax =
+        TransferSyntaxRegistry.get(encoding.uid()).ok_or_else(|| fail("unknown encoding".to_owned()))?;
+    let object =
+        InMemDicomObject::read_dataset_with_ts(file, syntax).map_err(|error| fail(whole_chain(&error)))?;
+    let meta = FileMetaTableBuilder::new()
+        .transfer_syntax(encoding.uid())
+        .media_storage_sop_class_uid(text(&object, tags::SOP_CLASS_UID).unwrap_or_default())
+        .media_storage_sop_instance_uid(text(&object, tags::SOP_INSTANCE_UID).unwrap_or_default())
+        .build()
+        .map_err(|error| fail(whole_chain(&error)))?;
+    Ok(object.with_exact_meta(meta))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_are_told_apart() {
+        let standard = [&[0; 128][..], b"DICM\x02\0\0\0UL\x04\0\0\0\0\0"].concat();
+        assert_eq!(start_of(&standard), Some(Start::Standard));
+        assert_eq!(start_of(b"\x02\0\0\0UL\x04\0"), Some(Start::Meta));
+        assert_eq!(start_of(b"\x08\0\x05\0CS\x0a\0"), Some(Start::DataSet(0, Encoding::Explicit)));
+        assert_eq!(start_of(b"\x08\0\x05\0\x0a\0\0\0"), Some(Start::DataSet(0, Encoding::Implicit)));
+        assert_eq!(start_of(b"\0\x08\0\x05CS\0\x0a"), Some(Start::DataSet(0, Encoding::BigEndian)));
+        assert_eq!(start_of(b"hello world"), None);
+        let no_meta = [&[0; 128][..], b"DICM\x08\0\x05\0CS\x0a\0"].concat();
+        assert_eq!(start_of(&no_meta), Some(Start::DataSet(132, Encoding::Explicit)));
+    }
+}

@@ -1,0 +1,156 @@
+//! Files to a scan: one file, or the one series of a folder.
+
+use super::attributes::{count, text};
+use super::file::{looks_like, open_header, open_whole};
+use super::frame::{Frame, frames_of};
+use super::pixels::values;
+use super::source::{DicomSource, SourceSlice, source_modality};
+use super::stack::{Stack, stack};
+use crate::{DataError, Modality, Scan, Source, Unit, Volume};
+use dicom_dictionary_std::tags;
+use dicom_object::DefaultDicomObject;
+use ndarray::Array3;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Reads one file, of one image or of a stack of them.
+pub(crate) fn read_file(path: &Path) -> Result<Scan, DataError> {
+    let object = open_header(path)?;
+    read_series(path, &[(path.to_owned(), object)])
+}
+
+/// Reads the one series of a folder; files that are no DICOM images are passed over.
+pub(crate) fn read_folder(path: &Path) -> Result<Scan, DataError> {
+    let mut series: BTreeMap<String, Vec<(PathBuf, DefaultDicomObject)>> = BTreeMap::new();
+    for file in dicom_files(path)? {
+        let object = open_header(&file)?;
+        if count(&object, tags::ROWS).is_some() {
+            let uid = text(&object, tags::SERIES_INSTANCE_UID).unwrap_or_default();
+            series.entry(uid).or_default().push((file, object));
+        }
+    }
+    if series.len() > 1 {
+        return Err(several_series(path, &series));
+    }
+    match series.into_values().next() {
+        Some(files) => read_series(path, &files),
+        None => Err(DataError::input(
+            path,
+            "holds no DICOM image",
+            "give the folder that directly holds the files",
+        )),
+    }
+}
+
+fn dicom_files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let unreadable = |source| DataError::unreadable(path, source);
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(unreadable)? {
+        let file = entry.map_err(unreadable)?.path();
+        let hidden = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && file.is_file() {
+            let mut start = Vec::new();
+            let opened = std::fs::File::open(&file).map_err(|source| DataError::unreadable(&file, source))?;
+            opened
+                .take(144)
+                .read_to_end(&mut start)
+                .map_err(|source| DataError::unreadable(&file, source))?;
+            if looks_like(&start) {
+                files.push(file);
+            }
+        }
+    }
+    // The order of a folder differs between machines; ties in position must not.
+    files.sort();
+    Ok(files)
+}
+
+fn several_series(path: &Path, series: &BTreeMap<String, Vec<(PathBuf, DefaultDicomObject)>>) -> DataError {
+    let describe = |files: &Vec<(PathBuf, DefaultDicomObject)>| {
+        let object = &files[0].1;
+        let number = text(object, tags::SERIES_NUMBER).unwrap_or_else(|| "?".to_owned());
+        let name = text(object, tags::SERIES_DESCRIPTION).unwrap_or_else(|| "no description".to_owned());
+        format!("number {number} \"{name}\" ({} files)", files.len())
+    };
+    let list: Vec<String> = series.values().map(describe).collect();
+    let what = format!("holds {} series: {}", series.len(), list.join(", "));
+    DataError::input(path, what, "put the files of one series into a folder of their own")
+}
+
+fn read_series(path: &Path, files: &[(PathBuf, DefaultDicomObject)]) -> Result<Scan, DataError> {
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut owners: Vec<usize> = Vec::new();
+    for (owner, (file, object)) in files.iter().enumerate() {
+        let found = frames_of(file, object)?;
+        owners.extend(std::iter::repeat_n(owner, found.len()));
+        frames.extend(found);
+    }
+    let Stack { order, geometry, mut warnings } = stack(path, &frames)?;
+    let voxels = read_voxels(path, &frames, &order)?;
+    let modality = files.first().and_then(|(_, object)| source_modality(object));
+    warnings.extend(value_warnings(modality, &frames, files));
+    let slices = order.iter().map(|&index| {
+        let count = owners.iter().filter(|&&owner| owner == owners[index]).count();
+        SourceSlice::new(&files[owners[index]].1, &frames[index], &geometry, count)
+    });
+    let syntax =
+        files.first().map(|(_, object)| object.meta().transfer_syntax().trim_end_matches('\0').to_owned());
+    let source =
+        DicomSource { slices: slices.collect(), modality, transfer_syntax: syntax.unwrap_or_default() };
+    let unit = if modality == Some(Modality::Ct) { Unit::Hounsfield } else { Unit::Arbitrary };
+    let volume = Volume { voxels, geometry, unit };
+    Ok(Scan { volume, source: Source::Dicom(source), modality, warnings })
+}
+
+/// The images in order, each file opened once per run of its images.
+fn read_voxels(path: &Path, frames: &[Frame], order: &[usize]) -> Result<Array3<f32>, DataError> {
+    let (rows, columns) = (frames[order[0]].rows, frames[order[0]].columns);
+    let mut all = Vec::new();
+    let mut open: Option<(&Path, DefaultDicomObject)> = None;
+    for &index in order {
+        let frame = &frames[index];
+        if open.as_ref().is_none_or(|(opened, _)| *opened != frame.path) {
+            open = Some((&frame.path, open_whole(&frame.path)?));
+        }
+        if let Some((_, object)) = &open {
+            let image = values(object, frame)?;
+            all.try_reserve(image.len()).map_err(|_| {
+                DataError::input(
+                    path,
+                    "does not fit into memory",
+                    "give fewer slices, or use a larger machine",
+                )
+            })?;
+            all.extend(image);
+        }
+    }
+    Array3::from_shape_vec((order.len(), rows, columns), all)
+        .map_err(|error| DataError::input(path, error.to_string(), "copy or export it again"))
+}
+
+fn value_warnings(
+    modality: Option<Modality>,
+    frames: &[Frame],
+    files: &[(PathBuf, DefaultDicomObject)],
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if modality == Some(Modality::Ct) && !frames.iter().all(|frame| frame.has_rescale) {
+        warnings.push("no rescale slope in the CT file: stored numbers taken as Hounsfield units".to_owned());
+    }
+    if modality.is_none() {
+        warnings.push("the file does not say whether it is CT or MR".to_owned());
+    }
+    let lossy =
+        |object: &DefaultDicomObject| text(object, tags::LOSSY_IMAGE_COMPRESSION).as_deref() == Some("01");
+    if files.iter().any(|(_, object)| lossy(object)) {
+        warnings.push("the source was compressed with loss".to_owned());
+    }
+    let inverted = |object: &DefaultDicomObject| {
+        text(object, tags::PHOTOMETRIC_INTERPRETATION).as_deref() == Some("MONOCHROME1")
+    };
+    if files.iter().any(|(_, object)| inverted(object)) {
+        warnings.push("the source shows large numbers dark (MONOCHROME1); the numbers are kept".to_owned());
+    }
+    warnings
+}

@@ -1,0 +1,22 @@
+//! DICOM images in, and derived series out.
+//!
+//! Read: one file, or a folder with one series; slices are sorted along the normal of the images, each with its
+//! own rescale slope and intercept. Written: a derived series of CT or MR images that refers to its source.
+
+mod attributes;
+mod derived;
+mod file;
+mod folder;
+mod frame;
+mod identity;
+mod pixels;
+mod source;
+mod stack;
+mod stored;
+mod write;
+
+pub(crate) use file::looks_like;
+pub(crate) use folder::{read_file, read_folder};
+pub use source::DicomSource;
+pub use stored::StoredScale;
+pub(crate) use write::write;

@@ -1,0 +1,63 @@
+//! SHA-256 of files and bytes, in lower-case hexadecimal.
+
+use crate::DataError;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::Path;
+
+/// SHA-256 of a file's content; of a folder, of the sorted digests of the files directly in it.
+///
+/// # Errors
+/// [`DataError::Unreadable`].
+pub fn sha256_file(path: &Path) -> Result<String, DataError> {
+    let unreadable = |source| DataError::unreadable(path, source);
+    if path.is_dir() {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?.path();
+            if entry.is_file() {
+                files.push(sha256_file(&entry)?);
+            }
+        }
+        files.sort();
+        return Ok(sha256_bytes(files.concat().as_bytes()));
+    }
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = file.read(&mut buffer).map_err(unreadable)?;
+        if count == 0 {
+            return Ok(hexadecimal(&hash.finalize()));
+        }
+        hash.update(&buffer[..count]);
+    }
+}
+
+/// SHA-256 of `bytes`.
+pub fn sha256_bytes(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_answer() {
+        // FIPS 180-2, appendix B.1.
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256_bytes(b"abc"), expected);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"abc").unwrap();
+        assert_eq!(sha256_file(file.path()).unwrap(), expected);
+    }
+}

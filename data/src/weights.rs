@@ -1,0 +1,22 @@
+//! The priors that ship inside the binary.
+
+/// A prior as bytes: what a bundle folder holds in its two files.
+#[derive(Clone, Copy, Debug)]
+pub struct BuiltinWeights {
+    /// The model card, `manifest.toml`.
+    pub manifest: &'static str,
+    /// The network's tensors, `weights.safetensors`.
+    pub weights: &'static [u8],
+}
+
+/// The prior for axial CT slices.
+pub const CT: BuiltinWeights = BuiltinWeights {
+    manifest: include_str!("../weights/ct/manifest.toml"),
+    weights: include_bytes!("../weights/ct/weights.safetensors"),
+};
+
+/// The prior for MR magnitude slices of the brain.
+pub const MR: BuiltinWeights = BuiltinWeights {
+    manifest: include_str!("../weights/mr/manifest.toml"),
+    weights: include_bytes!("../weights/mr/weights.safetensors"),
+};

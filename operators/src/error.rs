@@ -1,0 +1,96 @@
+//! What can be wrong with a geometry, a sampling plan or a comparison.
+
+/// Why an operator, a mask or a metric cannot be made.
+///
+/// Each message says what is wrong and what would be right, so that it can be shown as it stands.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// An axis has length zero.
+    #[error("{rows}x{cols} is empty; both sides must be at least 1")]
+    EmptyImage {
+        /// Number of rows.
+        rows: usize,
+        /// Number of columns.
+        cols: usize,
+    },
+    /// The geometry has no angle.
+    #[error("there are no projection angles; at least one view is needed")]
+    NoAngles,
+    /// An angle is NaN or infinite.
+    #[error("projection angle {index} is not a finite number")]
+    AngleNotFinite {
+        /// Position of the angle in the list, from zero.
+        index: usize,
+    },
+    /// The geometry has no detector bin.
+    #[error("there are no detector bins; at least one is needed")]
+    NoDetectors,
+    /// A spacing is zero, negative, NaN or infinite.
+    #[error("the {what} is {value}; it must be a positive length in mm")]
+    Spacing {
+        /// Which spacing.
+        what: &'static str,
+        /// Its value in mm.
+        value: f32,
+    },
+    /// Angles that cover half a turn or more cannot be refined.
+    #[error("the angles span {degrees:.3} degrees; views can only be refined when they span less than 180")]
+    AnglesSpanTooMuch {
+        /// The span.
+        degrees: f64,
+    },
+    /// A factor that must be at least one is zero.
+    #[error("the refinement factor is 0; it must be at least 1")]
+    RefinementFactor,
+    /// The acceleration is below one or not finite.
+    #[error("the acceleration is {0}; it must be a finite number of at least 1")]
+    Acceleration(f64),
+    /// The fraction of centre lines is outside [0, 1].
+    #[error("the centre fraction is {0}; it must lie between 0 and 1")]
+    CenterFraction(f64),
+    /// The centre alone has more than `size / acceleration` entries.
+    #[error(
+        "the fully sampled centre takes {center} of {size}, but an acceleration of {acceleration} leaves only \
+         {budget}; lower the centre fraction or the acceleration"
+    )]
+    CenterTooLarge {
+        /// Entries in the centre.
+        center: usize,
+        /// All entries.
+        size: usize,
+        /// The acceleration asked for.
+        acceleration: f64,
+        /// Entries that the acceleration allows.
+        budget: usize,
+    },
+    /// The first line lies outside the array.
+    #[error("the mask offset is {offset}, but there are only {size} lines")]
+    Offset {
+        /// The offset asked for.
+        offset: usize,
+        /// The number of lines.
+        size: usize,
+    },
+    /// Two arrays that must agree in shape do not.
+    #[error("the reference has shape {reference:?} and the result {result:?}; they must be equal")]
+    ShapeMismatch {
+        /// Axis lengths of the first array.
+        reference: Vec<usize>,
+        /// Axis lengths of the second array.
+        result: Vec<usize>,
+    },
+    /// An array holds NaN or infinite values.
+    #[error("the {0} holds values that are not finite numbers")]
+    NotFinite(&'static str),
+    /// SSIM needs at least one whole window.
+    #[error("slices of {rows}x{cols} are smaller than the {window}x{window} window of SSIM")]
+    SmallerThanWindow {
+        /// Rows of a slice.
+        rows: usize,
+        /// Columns of a slice.
+        cols: usize,
+        /// Side of the window.
+        window: usize,
+    },
+}

@@ -1,0 +1,185 @@
+//! A case: the slices of one scan, reconstructed one after another.
+
+use crate::{Progress, Reconstruct, SliceSeed};
+use anyhow::{Result, anyhow};
+use ndarray::{Array2, Array3, ArrayView2, Axis};
+use recon_operators::{Problem, Transform};
+use serde::Serialize;
+use std::time::Instant;
+
+/// What is to be done about one slice.
+pub enum Slice<T: Transform> {
+    /// Reconstruct it from what was measured.
+    Measured(Problem<T>),
+    /// There is nothing to reconstruct: the image is known (a slice without metal).
+    Known(Array2<f32>),
+}
+
+/// The slices of one scan and the random numbers that belong to them.
+///
+/// Slices are made when their turn comes, so that a long scan never holds all its measurements. Methods
+/// thread inside a slice; slices run one after another, which keeps memory and results independent of
+/// the number of threads.
+pub struct Case<'a, T: Transform> {
+    /// Position of each slice in micrometres, see [`SliceSeed::slice`]; its length is the slice count.
+    pub positions_um: Vec<i64>,
+    /// What was measured of slice `k`.
+    pub slice: Box<dyn Fn(usize) -> Result<Slice<T>> + 'a>,
+    /// What the user asked for with `--seed`.
+    pub seed: u64,
+    /// Which case of a batch.
+    pub number: u64,
+}
+
+/// Hears about slices as well as about the steps inside one.
+pub trait Observer: Progress {
+    /// `done` of `slices` slices are finished.
+    fn slice(&self, done: usize, slices: usize);
+}
+
+/// What one slice took, for the sidecar.
+#[derive(Clone, Debug, Serialize)]
+pub struct SliceRecord {
+    /// Number of score-network calls.
+    pub network_calls: usize,
+    /// Wall time of the method, seconds.
+    pub seconds: f64,
+    /// Relative data residual `‖Λ(T x − y)‖ / ‖Λ y‖` of the result; none for a slice that was known.
+    pub data_residual: Option<f64>,
+}
+
+/// The images of a case; the first axis is shorter than the case when it was interrupted.
+#[derive(Clone, Debug)]
+pub struct Reconstructed {
+    /// What the method found, axes (slice, row, col).
+    pub images: Array3<f32>,
+    /// Voxelwise standard deviation over samples, when the method drew several.
+    pub std: Option<Array3<f32>>,
+    /// What the baseline found from the same data.
+    pub baseline: Option<Array3<f32>>,
+    /// What each finished slice took.
+    pub records: Vec<SliceRecord>,
+    /// Whether the user stopped it before the last slice.
+    pub interrupted: bool,
+}
+
+/// The error of a method that stopped because it was asked to.
+pub fn cancelled() -> anyhow::Error {
+    anyhow!("interrupted")
+}
+
+#[derive(Default)]
+struct Stacks {
+    images: Vec<Array2<f32>>,
+    std: Vec<Array2<f32>>,
+    baseline: Vec<Array2<f32>>,
+    records: Vec<SliceRecord>,
+}
+
+impl<T: Transform<Image = Array2<f32>>> Case<'_, T> {
+    /// Runs `method`, and `baseline` on the same data, over the slices until the last one or until
+    /// `observer` asks to stop; finished slices are kept then.
+    ///
+    /// # Errors
+    /// When a measurement cannot be made or the method fails for a reason other than being stopped.
+    pub fn run(
+        &self,
+        method: &dyn Reconstruct<T>,
+        baseline: Option<&dyn Reconstruct<T>>,
+        observer: &dyn Observer,
+    ) -> Result<Reconstructed> {
+        let slices = self.positions_um.len();
+        let mut stacks = Stacks::default();
+        for (k, &position) in self.positions_um.iter().enumerate() {
+            if observer.cancelled() {
+                break;
+            }
+            let seed = SliceSeed { seed: self.seed, case: self.number, slice: position };
+            match solve((self.slice)(k)?, method, baseline, seed, observer, &mut stacks) {
+                Ok(()) => observer.slice(k + 1, slices),
+                Err(_) if observer.cancelled() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        stacks.finish(slices)
+    }
+}
+
+fn solve<T: Transform<Image = Array2<f32>>>(
+    slice: Slice<T>,
+    method: &dyn Reconstruct<T>,
+    baseline: Option<&dyn Reconstruct<T>>,
+    seed: SliceSeed,
+    observer: &dyn Observer,
+    stacks: &mut Stacks,
+) -> Result<()> {
+    let problem = match slice {
+        Slice::Measured(problem) => problem,
+        Slice::Known(image) => {
+            stacks.known(image, baseline.is_some());
+            return Ok(());
+        }
+    };
+    let begin = Instant::now();
+    let estimate = method.reconstruct(&problem, seed, observer)?;
+    let record = SliceRecord {
+        network_calls: estimate.network_calls,
+        seconds: begin.elapsed().as_secs_f64(),
+        data_residual: Some(problem.residual(&estimate.image)),
+    };
+    if let Some(baseline) = baseline {
+        stacks.baseline.push(baseline.reconstruct(&problem, seed, observer)?.image);
+    }
+    stacks.images.push(estimate.image);
+    stacks.std.extend(estimate.std);
+    stacks.records.push(record);
+    Ok(())
+}
+
+impl Stacks {
+    fn known(&mut self, image: Array2<f32>, baseline: bool) {
+        if baseline {
+            self.baseline.push(image.clone());
+        }
+        self.std.push(Array2::zeros(image.raw_dim()));
+        self.images.push(image);
+        self.records.push(SliceRecord { network_calls: 0, seconds: 0.0, data_residual: None });
+    }
+
+    fn finish(self, slices: usize) -> Result<Reconstructed> {
+        let solved = self.records.iter().filter(|record| record.data_residual.is_some()).count();
+        let known = self.records.len() - solved;
+        // A method that draws one sample gives no std; the zeros of known slices alone are no image.
+        let has_std = self.std.len() == self.images.len() && self.std.len() > known;
+        Ok(Reconstructed {
+            interrupted: self.images.len() < slices,
+            images: stack(&self.images)?,
+            std: if has_std { Some(stack(&self.std)?) } else { None },
+            baseline: if self.baseline.is_empty() { None } else { Some(stack(&self.baseline)?) },
+            records: self.records,
+        })
+    }
+}
+
+fn stack(images: &[Array2<f32>]) -> Result<Array3<f32>> {
+    let views: Vec<ArrayView2<'_, f32>> = images.iter().map(|image| image.view()).collect();
+    if views.is_empty() {
+        return Ok(Array3::zeros((0, 0, 0)));
+    }
+    Ok(ndarray::stack(Axis(0), &views)?)
+}
+
+impl Reconstructed {
+    /// Score-network calls of all slices.
+    pub fn network_calls(&self) -> usize {
+        self.records.iter().map(|record| record.network_calls).sum()
+    }
+
+    /// The root mean square of the slices' relative data residuals; none when every slice was known.
+    pub fn data_residual(&self) -> Option<f64> {
+        let squares: Vec<f64> =
+            self.records.iter().filter_map(|record| record.data_residual).map(|r| r * r).collect();
+        let mean = squares.iter().sum::<f64>() / squares.len() as f64;
+        (!squares.is_empty()).then(|| mean.sqrt())
+    }
+}

@@ -1,0 +1,107 @@
+//! A picture to look at: truth, baseline, result and error side by side.
+
+use anyhow::Result;
+use image::{GrayImage, ImageFormat, Luma};
+use ndarray::{Array2, ArrayView2};
+use std::io::Cursor;
+
+/// Which values are black and white.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    /// Shown black.
+    pub low: f32,
+    /// Shown white.
+    pub high: f32,
+}
+
+impl Window {
+    /// The radiologist's soft-tissue window: centre 40, width 400 HU.
+    pub const SOFT_TISSUE: Self = Self { low: -160.0, high: 240.0 };
+
+    /// From the 1st to the 99.5th percentile of an image.
+    pub fn percentiles(image: ArrayView2<'_, f32>) -> Self {
+        let mut values: Vec<f32> = image.iter().copied().filter(|v| v.is_finite()).collect();
+        values.sort_by(f32::total_cmp);
+        let at = |per_mille: usize| values.get((values.len() * per_mille / 1000).min(values.len().max(1) - 1));
+        let low = at(10).copied().unwrap_or(0.0);
+        let high = at(995).copied().unwrap_or(1.0);
+        Self { low, high: if high > low { high } else { low + 1.0 } }
+    }
+
+    /// The window of absolute errors: a quarter of this one, from zero.
+    pub fn error(self) -> Self {
+        Self { low: 0.0, high: (self.high - self.low) / 4.0 }
+    }
+
+    fn gray(self, value: f32) -> u8 {
+        let fraction = (value - self.low) / (self.high - self.low);
+        (fraction.clamp(0.0, 1.0) * 255.0).round() as u8
+    }
+}
+
+/// The images of one slice, all of one shape.
+pub struct Panels<'a> {
+    /// The reference, when one is known; without it there is no error panel either.
+    pub truth: Option<ArrayView2<'a, f32>>,
+    /// The baseline from the same data.
+    pub baseline: Option<ArrayView2<'a, f32>>,
+    /// The reconstruction.
+    pub result: ArrayView2<'a, f32>,
+}
+
+const GAP: u32 = 4;
+
+/// Draws truth, baseline, result and absolute error from left to right, those that exist; the error in
+/// [`Window::error`] of `window`.
+pub fn montage(panels: &Panels<'_>, window: Window) -> GrayImage {
+    let error = panels.truth.map(|truth| (&truth - &panels.result).mapv(f32::abs));
+    let mut shown: Vec<(ArrayView2<'_, f32>, Window)> =
+        panels.truth.iter().chain(&panels.baseline).map(|image| (image.view(), window)).collect();
+    shown.push((panels.result, window));
+    shown.extend(error.as_ref().map(|error: &Array2<f32>| (error.view(), window.error())));
+    let (rows, cols) = (panels.result.nrows() as u32, panels.result.ncols() as u32);
+    let count = shown.len() as u32;
+    let mut canvas = GrayImage::from_pixel(count * cols + (count - 1) * GAP, rows, Luma([255]));
+    for (place, (image, window)) in shown.iter().enumerate() {
+        let left = place as u32 * (cols + GAP);
+        for ((row, col), &value) in image.indexed_iter() {
+            if (row as u32) < rows && (col as u32) < cols {
+                canvas.put_pixel(left + col as u32, row as u32, Luma([window.gray(value)]));
+            }
+        }
+    }
+    canvas
+}
+
+/// A picture as the bytes of a PNG file.
+///
+/// # Errors
+/// When the picture is too large for the format.
+pub fn png(picture: &GrayImage) -> Result<Vec<u8>> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png)?;
+    Ok(bytes.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panels_stand_side_by_side_in_their_windows() {
+        let truth = Array2::from_elem((3, 5), 40.0f32);
+        let result = Array2::from_elem((3, 5), 90.0f32);
+        let panels = Panels { truth: Some(truth.view()), baseline: None, result: result.view() };
+        let picture = montage(&panels, Window::SOFT_TISSUE);
+        assert_eq!(picture.dimensions(), (3 * 5 + 2 * GAP, 3));
+        assert_eq!(picture.get_pixel(0, 0), &Luma([128]));
+        // |40 − 90| of a window 0…100
+        assert_eq!(picture.get_pixel(2 * (5 + GAP), 0), &Luma([128]));
+    }
+
+    #[test]
+    fn a_flat_image_still_has_a_window() {
+        let flat = Array2::from_elem((2, 2), 7.0f32);
+        assert_eq!(Window::percentiles(flat.view()), Window { low: 7.0, high: 8.0 });
+    }
+}

@@ -1,0 +1,43 @@
+//! The settings of the methods where the user says nothing: the only place they stand.
+
+use super::learned::Task;
+use crate::score::{DecomposedSettings, Form, PredictorCorrectorSettings};
+use recon_operators::solvers::TvSettings;
+
+/// Total variation.
+pub fn tv(task: Task) -> TvSettings {
+    match task {
+        Task::Ct => TvSettings { weight: 0.001, iterations: 200, nonnegative: true },
+        Task::Mar => TvSettings { weight: 0.0005, iterations: 200, nonnegative: true },
+        Task::Mri => TvSettings { weight: 0.001, iterations: 100, nonnegative: false },
+    }
+}
+
+/// The image that the learned methods start from: total variation, but not to the last digit.
+pub fn start(task: Task) -> TvSettings {
+    TvSettings { iterations: 60, ..tv(task) }
+}
+
+/// The default learned method.
+pub fn decomposed(task: Task) -> DecomposedSettings {
+    match task {
+        Task::Ct => DecomposedSettings { sigma_start: 0.3, steps: 30, ..DecomposedSettings::default() },
+        Task::Mri => DecomposedSettings { sigma_start: 0.3, steps: 30, ..DecomposedSettings::default() },
+        Task::Mar => DecomposedSettings { sigma_start: 0.3, steps: 30, ..DecomposedSettings::default() },
+    }
+}
+
+/// The predictor-corrector sampler, as the dissertation tuned it for its data, at the noise levels that the
+/// model was trained for.
+///
+/// CT: SNR 0.246 and λ 0.841, in the form that does not pass the image through back-projection at every
+/// step; MRI: SNR 0.577 and λ 0.982.
+pub fn predictor_corrector(task: Task, (sigma_min, sigma_max): (f64, f64)) -> PredictorCorrectorSettings {
+    let (snr, lambda, form) = match task {
+        Task::Ct => (0.246, 0.841, Form::ConjugateGradient { iterations: 6 }),
+        Task::Mar => (0.209, 0.227, Form::ConjugateGradient { iterations: 6 }),
+        Task::Mri => (0.577, 0.982, Form::Published),
+    };
+    let published = PredictorCorrectorSettings::published(snr, lambda);
+    PredictorCorrectorSettings { sigma_min, sigma_max, form, ..published }
+}

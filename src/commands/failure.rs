@@ -1,0 +1,95 @@
+//! Why a command ended, and the exit code that says so to scripts.
+
+use crate::models::ModelError;
+use recon_data::{DataError, DataErrorKind};
+use recon_operators::OperatorError;
+use std::fmt;
+
+/// A failure whose kind is known at the command line.
+#[derive(Debug)]
+pub enum Failure {
+    /// The arguments make no sense: exit code 2.
+    Usage(String),
+    /// An input is unreadable, unsupported or inconsistent: exit code 3.
+    Input(String),
+    /// Some cases of several failed: exit code 4.
+    Cases(String),
+    /// An output is already there: exit code 5.
+    Exists(String),
+    /// The device or its memory is not available: exit code 6.
+    Device(String),
+    /// Stopped by this signal, with the work so far kept: exit code 128 + signal.
+    Interrupted(i32),
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Input(_) => 3,
+            Self::Cases(_) => 4,
+            Self::Exists(_) => 5,
+            Self::Device(_) => 6,
+            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(130),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(message)
+            | Self::Input(message)
+            | Self::Cases(message)
+            | Self::Exists(message)
+            | Self::Device(message) => f.write_str(message),
+            Self::Interrupted(_) => f.write_str("interrupted; the finished slices are kept"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The exit code that belongs to an error: see [`Failure`]; 1 for whatever failed while running.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    error.chain().find_map(known_code).unwrap_or(1)
+}
+
+fn known_code(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if let Some(failure) = cause.downcast_ref::<Failure>() {
+        return Some(failure.exit_code());
+    }
+    if let Some(error) = cause.downcast_ref::<DataError>() {
+        return Some(match error.kind() {
+            DataErrorKind::Input => 3,
+            DataErrorKind::Exists => 5,
+            DataErrorKind::Io => 1,
+        });
+    }
+    let unusable = cause.is::<OperatorError>() || cause.is::<ModelError>();
+    unusable.then_some(3)
+}
+
+/// Prints `error: …` in one line on stderr.
+pub fn print(error: &anyhow::Error) {
+    let text = format!("{error:#}");
+    let line: Vec<&str> = text.split_whitespace().collect();
+    eprintln!("error: {}", line.join(" "));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn the_code_is_found_under_context() {
+        let error = anyhow::Error::from(Failure::Exists("x".into())).context("while writing");
+        assert_eq!(exit_code(&error), 5);
+        assert_eq!(exit_code(&anyhow::anyhow!("disk full")), 1);
+        assert_eq!(exit_code(&Failure::Interrupted(2).into()), 130);
+        assert_eq!(exit_code(&Failure::Interrupted(15).into()), 143);
+        let wrapped = Err::<(), _>(Failure::Usage("y".into())).context("a").context("b");
+        assert_eq!(wrapped.map_err(|e| exit_code(&e)), Err(2));
+    }
+}

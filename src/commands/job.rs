@@ -1,0 +1,350 @@
+//! What all reconstructions share once their case is set up: run, convert, compare, write.
+
+use super::context::{self, Context};
+use super::failure::{self, Failure};
+use super::load;
+use super::options::Common;
+use super::target::Target;
+use anyhow::Result;
+use ndarray::{Array3, Axis};
+use recon_data::attenuation_to_hounsfield;
+use recon_data::{Geometry, Provenance, Source, Unit, Volume, atomic, digest};
+use recon_operators::Transform;
+use recon_pipelines::preview::{Panels, Window, montage, png};
+use recon_pipelines::report::{
+    Comparison, InputRecord, ModelRecord, Quality, Report, Status, assess, peak_memory_bytes,
+};
+use recon_pipelines::{Case, Reconstruct, Reconstructed};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// How the numbers of a reconstruction become those of the output.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Values {
+    /// As they are, in this unit.
+    As(Unit),
+    /// Attenuation in 1/mm becomes Hounsfield units.
+    Hounsfield,
+}
+
+impl Values {
+    fn unit(self) -> Unit {
+        match self {
+            Self::As(unit) => unit,
+            Self::Hounsfield => Unit::Hounsfield,
+        }
+    }
+
+    fn image(self, images: Array3<f32>) -> Array3<f32> {
+        match self {
+            Self::As(_) => images,
+            Self::Hounsfield => images.mapv_into(attenuation_to_hounsfield),
+        }
+    }
+
+    /// A spread has the scale of the image but not its origin.
+    fn spread(self, std: Array3<f32>) -> Array3<f32> {
+        match self {
+            Self::Hounsfield => std.mapv_into(|s| attenuation_to_hounsfield(s) - attenuation_to_hounsfield(0.0)),
+            Self::As(_) => std,
+        }
+    }
+}
+
+/// The method of a job and what the report says about it.
+pub struct Method<T: Transform> {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// The method.
+    pub run: Box<dyn Reconstruct<T>>,
+    /// The score model behind it.
+    pub model: Option<ModelRecord>,
+    /// Where it runs.
+    pub device: String,
+}
+
+impl<T: Transform> Method<T> {
+    /// A method without a network.
+    pub fn classical(name: &'static str, run: impl Reconstruct<T> + 'static) -> Self {
+        Self { name, run: Box::new(run), model: None, device: "cpu".into() }
+    }
+}
+
+/// Changes finished images, such as putting metal back.
+pub type Finish<'a> = Box<dyn Fn(&mut Array3<f32>) + 'a>;
+
+/// A case with everything needed to run it and to write what comes out.
+pub struct Job<'a, T: Transform, P> {
+    /// The slices to reconstruct.
+    pub case: Case<'a, T>,
+    /// With what.
+    pub method: Method<T>,
+    /// What to compare with, on the same data.
+    pub baseline: Option<Method<T>>,
+    /// The unit of the output.
+    pub values: Values,
+    /// What is done to the finished images, in the unit of the output.
+    pub finish: Option<Finish<'a>>,
+    /// Where the voxels of the output lie.
+    pub geometry: Geometry,
+    /// What kind of file the input was.
+    pub source: Source,
+    /// The truth, when it is known.
+    pub reference: Option<Volume>,
+    /// Grey values of the preview; none means by percentiles.
+    pub window: Option<Window>,
+    /// The files that went in.
+    pub inputs: Vec<PathBuf>,
+    /// Everything that was decided.
+    pub plan: P,
+    /// Where to write.
+    pub target: Target,
+}
+
+struct Images {
+    result: Volume,
+    std: Option<Volume>,
+    baseline: Option<Volume>,
+}
+
+impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T, P> {
+    /// Runs the case and writes image, sidecar, preview and standard deviation.
+    ///
+    /// # Errors
+    /// When the method fails, a file cannot be written, or the user stopped it ([`Failure::Interrupted`],
+    /// after the finished slices have been written).
+    pub fn run(mut self, common: &Common, context: &Context) -> Result<()> {
+        let begin = Instant::now();
+        let bars = context.bars(self.case.positions_um.len());
+        let baseline = self.baseline.as_ref().map(|method| &*method.run);
+        let outcome = self.case.run(&*self.method.run, baseline, &bars);
+        bars.clear();
+        let mut done = outcome?;
+        let seconds = begin.elapsed().as_secs_f64();
+        if done.interrupted {
+            self.target = self.target.partial();
+        }
+        if done.records.is_empty() {
+            return Err(context.interruption().unwrap_or(Failure::Interrupted(2)).into());
+        }
+        let images = self.images(&mut done);
+        let report = self.report(&done, &images, common, context, seconds)?;
+        self.write(&images, &report, common)?;
+        self.tell(&report, common, context)?;
+        match context.interruption().filter(|_| done.interrupted) {
+            Some(interruption) => Err(interruption.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn images(&mut self, done: &mut Reconstructed) -> Images {
+        let values = self.values;
+        let volume = |voxels| Volume { voxels, geometry: self.geometry.clone(), unit: values.unit() };
+        let finished = |images: Array3<f32>| {
+            let mut images = values.image(images);
+            if let Some(finish) = &self.finish {
+                finish(&mut images);
+            }
+            volume(images)
+        };
+        Images {
+            result: finished(std::mem::take(&mut done.images)),
+            std: done.std.take().map(|std| volume(values.spread(std))),
+            baseline: done.baseline.take().map(finished),
+        }
+    }
+
+    fn report(
+        &self,
+        done: &Reconstructed,
+        images: &Images,
+        common: &Common,
+        context: &Context,
+        seconds: f64,
+    ) -> Result<Report<P>> {
+        let outputs = [Some(&self.target.image), self.target.std.as_ref().filter(|_| images.std.is_some())]
+            .into_iter()
+            .chain([self.target.preview.as_ref(), Some(&self.target.sidecar)])
+            .flatten()
+            .cloned()
+            .collect();
+        let mut report = Report {
+            command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+            version: env!("CARGO_PKG_VERSION"),
+            status: Status::Complete,
+            seed: common.seed,
+            plan: self.plan.clone(),
+            inputs: self.inputs.iter().map(input_record).collect::<Result<_>>()?,
+            outputs,
+            model: self.method.model.clone(),
+            device: self.method.device.clone(),
+            threads: context.threads,
+            nfe: 0,
+            seconds,
+            peak_memory_bytes: peak_memory_bytes(),
+            data_residual: None,
+            metrics: self.metrics(images)?,
+            slices: Vec::new(),
+        };
+        report.record(done);
+        Ok(report)
+    }
+
+    fn metrics(&self, images: &Images) -> Result<Option<Comparison>> {
+        let Some(reference) = self.reference_of(images) else { return Ok(None) };
+        let [_, rows, cols] = *reference.voxels.shape() else { return Ok(None) };
+        // Smaller than the window of SSIM: there is nothing to compare by.
+        if rows < 7 || cols < 7 {
+            return Ok(None);
+        }
+        let baseline = self.baseline.as_ref().map(|method| method.name).zip(images.baseline.as_ref());
+        assess(&reference, &images.result, baseline, self.method.name).map(Some)
+    }
+
+    /// The reference of the slices that were finished.
+    fn reference_of(&self, images: &Images) -> Option<Volume> {
+        let mut reference = self.reference.clone()?;
+        let finished = images.result.voxels.len_of(Axis(0));
+        reference.voxels.slice_axis_inplace(Axis(0), ndarray::Slice::from(0..finished));
+        Some(reference)
+    }
+
+    fn write(&self, images: &Images, report: &Report<P>, common: &Common) -> Result<()> {
+        let overwrite = self.target.overwrite();
+        let provenance = self.provenance(common);
+        recon_data::write(&self.target.image, &images.result, &self.source, &provenance, overwrite)?;
+        if let (Some(path), Some(std)) = (&self.target.std, &images.std) {
+            recon_data::write(path, std, &self.source, &provenance, overwrite)?;
+        }
+        if let Some(path) = &self.target.preview {
+            atomic::write_bytes(path, &self.picture(images)?, overwrite)?;
+        }
+        let sidecar = serde_json::to_vec_pretty(report)?;
+        Ok(atomic::write_bytes(&self.target.sidecar, &sidecar, overwrite)?)
+    }
+
+    fn provenance(&self, common: &Common) -> Provenance {
+        let model = self.method.model.as_ref().map(|model| format!(" with model {}", model.name));
+        let method = format!("{}{}", self.method.name, model.unwrap_or_default());
+        Provenance {
+            description: format!("Reconstructed by recon {} {method}; not for diagnosis", env!("CARGO_PKG_VERSION")),
+            series_description: format!("recon {}", self.method.name),
+            comments: format!("recon {method}, seed {}", common.seed),
+            version: env!("CARGO_PKG_VERSION").into(),
+            seed: common.seed,
+        }
+    }
+
+    fn picture(&self, images: &Images) -> Result<Vec<u8>> {
+        let middle = images.result.voxels.len_of(Axis(0)) / 2;
+        let at = |volume: &Volume| volume.voxels.index_axis(Axis(0), middle).to_owned();
+        let reference = self.reference_of(images);
+        let (truth, baseline, result) =
+            (reference.as_ref().map(at), images.baseline.as_ref().map(at), at(&images.result));
+        let window = self.window.unwrap_or_else(|| Window::percentiles(truth.as_ref().unwrap_or(&result).view()));
+        let panels = Panels {
+            truth: truth.as_ref().map(|image| image.view()),
+            baseline: baseline.as_ref().map(|image| image.view()),
+            result: result.view(),
+        };
+        png(&montage(&panels, window))
+    }
+
+    fn tell(&self, report: &Report<P>, common: &Common, context: &Context) -> Result<()> {
+        if let Some(comparison) = &report.metrics {
+            context.say(&table(comparison, self.method.name));
+        }
+        let image = self.target.image.display();
+        context.say(&format!("{image}: {} in {:.1} s on {}", self.method.name, report.seconds, report.device));
+        if common.json { context::print(&serde_json::to_string(report)?) } else { Ok(()) }
+    }
+}
+
+/// Runs `one` on every input; with several, `-o` names the folder that results go to, a failure is reported
+/// and the others still run.
+///
+/// # Errors
+/// The failure of a single input; [`Failure::Cases`] when some of several failed; an interruption at once.
+pub fn each(inputs: &[PathBuf], common: &Common, one: impl Fn(&Path, Option<&Path>) -> Result<()>) -> Result<()> {
+    if let [input] = inputs {
+        return one(input, common.output.as_deref());
+    }
+    check_several(common)?;
+    let mut failed = 0;
+    for input in inputs {
+        let output = common.output.as_ref().map(|folder| {
+            let beside = recon_data::default_output(input, "recon");
+            folder.join(beside.file_name().unwrap_or_default())
+        });
+        match one(input, output.as_deref()) {
+            Err(error) if matches!(error.downcast_ref(), Some(Failure::Interrupted(_))) => return Err(error),
+            Err(error) => {
+                failed += 1;
+                failure::print(&error);
+            }
+            Ok(()) => {}
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::Cases(format!("{failed} of {} inputs failed; see above", inputs.len())).into()),
+    }
+}
+
+fn check_several(common: &Common) -> Result<(), Failure> {
+    if let Some(folder) = common.output.as_ref().filter(|folder| !folder.is_dir()) {
+        let message = format!("{}: is no folder; with several inputs --output names one", folder.display());
+        return Err(Failure::Usage(message));
+    }
+    if common.preview.is_some() || common.json {
+        return Err(Failure::Usage("--preview and --json: describe one result; give one input".into()));
+    }
+    Ok(())
+}
+
+/// The plan and the files as JSON on stdout, for `--dry-run`.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn show_plan<P: Serialize>(plan: &P, target: &Target) -> Result<()> {
+    context::print(&serde_json::to_string_pretty(&serde_json::json!({ "plan": plan, "outputs": target }))?)
+}
+
+/// The reference for a job: the file of `--reference`, else the image that was simulated from.
+///
+/// # Errors
+/// When the file cannot be read or has another shape.
+pub fn reference(common: &Common, simulated_from: Option<&Volume>, unit: Unit, shape: &[usize]) -> Result<Option<Volume>> {
+    match &common.reference {
+        Some(path) => load::reference(path, unit, shape, common.slices).map(Some),
+        None => Ok(simulated_from.cloned()),
+    }
+}
+
+fn input_record(path: &PathBuf) -> Result<InputRecord> {
+    Ok(InputRecord { path: path.clone(), sha256: digest::sha256_file(path)? })
+}
+
+fn table(comparison: &Comparison, method: &str) -> String {
+    let row = |name: &str, quality: &Quality| {
+        let psnr = quality.psnr.map_or_else(|| "inf".to_owned(), |psnr| format!("{psnr:.2}"));
+        format!("{name:<14} {psnr:>9} {:>7.4} {:>9.2e}", quality.ssim, quality.nmse)
+    };
+    let mut lines = vec![format!("{:<14} {:>9} {:>7} {:>9}", "method", "PSNR (dB)", "SSIM", "NMSE")];
+    lines.extend(comparison.baseline.as_ref().map(|quality| row(&comparison.baseline_name, quality)));
+    lines.push(row(method, &comparison.result));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_in_hounsfield_units_has_no_offset() {
+        let water = Array3::from_elem((1, 1, 1), recon_data::WATER_ATTENUATION);
+        assert!(Values::Hounsfield.image(water.clone())[[0, 0, 0]].abs() < 1e-3);
+        assert!((Values::Hounsfield.spread(water)[[0, 0, 0]] - 1000.0).abs() < 1e-3);
+    }
+}

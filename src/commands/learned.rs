@@ -1,0 +1,255 @@
+//! The learned methods of the command line: which model, which settings, which sampler.
+
+use super::defaults;
+use super::failure::Failure;
+use super::job::Method;
+use super::options::{EstimateName, Family, Learned};
+use crate::device::DeviceChoice;
+use crate::models::{Manifest, ModelSource, Modality, Prior, ValueMapping, open};
+use crate::score::{
+    Decomposed, DecomposedSettings, PointEstimate, Posterior, PosteriorSampler, PredictorCorrector,
+    PredictorCorrectorSettings, UnitRule,
+};
+use anyhow::Result;
+use candle_core::Device;
+use ndarray::Array2;
+use recon_data::Unit;
+use recon_operators::solvers::TvSettings;
+use recon_operators::Transform;
+use recon_pipelines::report::ModelRecord;
+use recon_pipelines::{Reconstruct, Tv};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// What is to be reconstructed, which decides the default settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// CT from few views.
+    Ct,
+    /// MRI from few samples.
+    Mri,
+    /// CT around metal.
+    Mar,
+}
+
+impl Task {
+    fn modality(self) -> Modality {
+        match self {
+            Self::Ct | Self::Mar => Modality::Ct,
+            Self::Mri => Modality::Mr,
+        }
+    }
+}
+
+/// The settings of a method, with every default filled in; only those that the method has.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Plan {
+    #[serde(skip)]
+    task: Option<Task>,
+    /// Weight of total variation, for `tv` methods.
+    pub tv_weight: Option<f32>,
+    /// Noise levels or iterations.
+    pub steps: Option<usize>,
+    /// Built-in name or folder of the model.
+    pub model: Option<String>,
+    /// Where the network is to run.
+    pub device: Option<DeviceChoice>,
+    /// Number of posterior samples.
+    pub samples: Option<usize>,
+    /// What is made of them.
+    pub estimate: Option<EstimateName>,
+    /// Noise level of the start, in model units.
+    pub sigma_start: Option<f64>,
+    /// Share of fresh noise in every step.
+    pub eta: Option<f64>,
+    /// Weight of the data against the denoised image.
+    pub data_weight: Option<f64>,
+    /// Langevin signal-to-noise ratio.
+    pub snr: Option<f64>,
+    /// λ
+    pub lambda: Option<f64>,
+}
+
+impl Plan {
+    /// The settings of a method of this family for a task, from options and defaults.
+    pub fn new(options: &Learned, family: Family, task: Task) -> Self {
+        let learned = Self {
+            task: Some(task),
+            model: Some(options.model.clone().unwrap_or_else(|| builtin_name(task.modality()).into())),
+            device: Some(options.device),
+            samples: Some(options.samples),
+            estimate: Some(options.estimate),
+            ..Self::default()
+        };
+        match family {
+            Family::Direct => Self { task: Some(task), ..Self::default() },
+            Family::Tv => Self::tv_plan(options, task),
+            Family::Score => {
+                let settings = defaults::decomposed(task);
+                Self {
+                    steps: Some(options.steps.unwrap_or(settings.steps)),
+                    sigma_start: Some(settings.sigma_start),
+                    eta: Some(settings.eta),
+                    data_weight: Some(settings.data_weight),
+                    ..learned
+                }
+            }
+            Family::PredictorCorrector => {
+                let settings = defaults::predictor_corrector(task, (0.01, 1.0));
+                Self {
+                    steps: Some(options.steps.unwrap_or(settings.steps)),
+                    snr: Some(options.snr.unwrap_or(settings.snr)),
+                    lambda: Some(options.lambda.unwrap_or(settings.lambda)),
+                    ..learned
+                }
+            }
+        }
+    }
+
+    fn tv_plan(options: &Learned, task: Task) -> Self {
+        let settings = defaults::tv(task);
+        Self {
+            task: Some(task),
+            tv_weight: Some(options.tv_weight.map_or(settings.weight, |weight| weight as f32)),
+            steps: Some(options.steps.unwrap_or(settings.iterations)),
+            ..Self::default()
+        }
+    }
+
+    fn task(&self) -> Task {
+        self.task.unwrap_or(Task::Ct)
+    }
+
+    /// Total variation with these settings.
+    pub fn tv(&self) -> Tv {
+        let settings = defaults::tv(self.task());
+        let weight = self.tv_weight.unwrap_or(settings.weight);
+        let iterations = self.steps.unwrap_or(settings.iterations);
+        Tv { settings: TvSettings { weight, iterations, ..settings } }
+    }
+
+    fn decomposed(&self) -> DecomposedSettings {
+        let settings = defaults::decomposed(self.task());
+        DecomposedSettings { steps: self.steps.unwrap_or(settings.steps), ..settings }
+    }
+
+    fn predictor_corrector(&self, card: &Manifest) -> PredictorCorrectorSettings {
+        let settings = defaults::predictor_corrector(self.task(), (card.sigma_min, card.sigma_max));
+        PredictorCorrectorSettings {
+            steps: self.steps.unwrap_or(settings.steps),
+            snr: self.snr.unwrap_or(settings.snr),
+            lambda: self.lambda.unwrap_or(settings.lambda),
+            ..settings
+        }
+    }
+}
+
+/// The learned method of a plan: `pc` if the plan has a corrector, else the default one, started from what
+/// `start` finds.
+///
+/// # Errors
+/// When the device or the model is not there, or the model knows another kind of image.
+pub fn method<T>(plan: &Plan, unit: Unit, start: Box<dyn Reconstruct<T> + Send>) -> Result<Method<T>>
+where
+    T: Transform<Image = Array2<f32>> + 'static,
+{
+    let (device, device_name) = plan.device.unwrap_or_default().open()?;
+    let prior = prior(plan.model.as_deref().unwrap_or_default(), plan.task().modality(), &device)?;
+    let model = Some(record(prior.manifest()));
+    let rule = unit_rule(prior.manifest(), unit)?;
+    let (name, run): (_, Box<dyn Reconstruct<T>>) = if plan.snr.is_some() {
+        let settings = plan.predictor_corrector(prior.manifest());
+        ("pc", posterior(PredictorCorrector { model: prior, settings, unit: rule, device }, plan))
+    } else {
+        let settings = plan.decomposed();
+        ("score", posterior(Decomposed { model: prior, settings, unit: rule, start, device }, plan))
+    };
+    Ok(Method { name, run, model, device: device_name })
+}
+
+fn posterior<T, M>(method: M, plan: &Plan) -> Box<dyn Reconstruct<T>>
+where
+    T: Transform<Image = Array2<f32>>,
+    M: PosteriorSampler<T> + 'static,
+{
+    let estimate = match plan.estimate.unwrap_or(EstimateName::Mean) {
+        EstimateName::Mean => PointEstimate::Mean,
+        EstimateName::Sample => PointEstimate::Sample,
+        EstimateName::Median => PointEstimate::Median,
+    };
+    Box::new(Posterior { method, samples: plan.samples.unwrap_or(1), estimate })
+}
+
+/// The image that the default method starts from: total variation.
+pub fn start(task: Task) -> Tv {
+    Tv { settings: defaults::start(task) }
+}
+
+fn builtin_name(modality: Modality) -> &'static str {
+    match modality {
+        Modality::Ct => "ct",
+        Modality::Mr => "mr",
+    }
+}
+
+fn prior(name: &str, wanted: Modality, device: &Device) -> Result<Prior> {
+    let source = source(name)?;
+    let prior = open(&source, device)?;
+    let found = prior.manifest().modality;
+    if found != wanted {
+        let (found, wanted) = (builtin_name(found), builtin_name(wanted));
+        return Err(Failure::Input(format!("{name}: is a model of {found} images; give one of {wanted} images")).into());
+    }
+    Ok(prior)
+}
+
+fn source(name: &str) -> Result<ModelSource, Failure> {
+    for modality in [Modality::Ct, Modality::Mr] {
+        if name == builtin_name(modality) {
+            return Ok(ModelSource::Builtin(modality));
+        }
+    }
+    if Path::new(name).exists() {
+        return Ok(ModelSource::Path(PathBuf::from(name)));
+    }
+    Err(Failure::Input(format!("{name}: no such model; give ct, mr or the folder of a model")))
+}
+
+fn record(card: &Manifest) -> ModelRecord {
+    ModelRecord { name: card.name.clone(), version: card.version.clone(), sha256: card.weights.sha256.clone() }
+}
+
+/// Percentile of a back-projection that is taken for bone, and what bone is in units of a CT model, when the
+/// measurement has no unit. Bone attenuates 1.6 times as much as water, and water is 0.5.
+const BRIGHT_PERCENTILE: f64 = 99.5;
+const BRIGHT_IN_MODEL_UNITS: f32 = 0.8;
+
+/// How physical values become the model's: as its card says, except for CT without a unit, which is scaled
+/// so that its bright end looks like bone.
+fn unit_rule(card: &Manifest, unit: Unit) -> Result<UnitRule, Failure> {
+    Ok(match card.value {
+        ValueMapping::Hounsfield { .. } if unit == Unit::Arbitrary => {
+            UnitRule::Percentile { percentile: BRIGHT_PERCENTILE, factor: 1.0 / BRIGHT_IN_MODEL_UNITS }
+        }
+        ValueMapping::Hounsfield { unit_attenuation, .. } => UnitRule::Fixed(unit_attenuation as f32),
+        ValueMapping::Percentile { percentile } => UnitRule::Percentile { percentile, factor: 1.0 },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_a_name_or_a_folder() {
+        assert!(matches!(source("ct"), Ok(ModelSource::Builtin(Modality::Ct))));
+        assert!(source("no-such-model").is_err());
+    }
+
+    #[test]
+    fn a_model_of_the_wrong_modality_is_refused() {
+        let error = prior("mr", Modality::Ct, &Device::Cpu).err().expect("wrong kind of image");
+        assert_eq!(super::super::failure::exit_code(&error), 3);
+    }
+}

@@ -1,0 +1,64 @@
+//! The commands. Each file holds one: its arguments, the plan that they amount to, the run, the writing.
+
+pub mod compare;
+pub mod completions;
+pub mod config;
+pub mod context;
+pub mod ct;
+pub mod defaults;
+pub mod failure;
+pub mod info;
+pub mod interrupt;
+pub mod job;
+pub mod learned;
+pub mod load;
+pub mod mar;
+pub mod model;
+pub mod mri;
+pub mod options;
+pub mod sampling;
+pub mod scanner;
+pub mod simulate;
+pub mod target;
+pub mod train;
+pub mod values;
+
+use clap::Subcommand;
+
+/// What the program can do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Reconstruct CT: from an image, with few views simulated, or from a measured sinogram.
+    Ct(Box<ct::CtArgs>),
+    /// Reconstruct MRI: from an image, with undersampling simulated, or from measured k-space.
+    Mri(Box<mri::MriArgs>),
+    /// Remove metal artifacts from CT images.
+    Mar(Box<mar::MarArgs>),
+    /// Only make a measurement from an image.
+    #[command(subcommand)]
+    Simulate(simulate::SimulateCommand),
+    /// Compare two images by PSNR, SSIM, NMSE and the largest error.
+    Compare(compare::CompareArgs),
+    /// Say what a file is and what would be done with it.
+    Info(info::InfoArgs),
+    /// Print a completion script for a shell.
+    Completions(completions::CompletionsArgs),
+}
+
+impl Command {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever went wrong; [`failure::exit_code`] knows what to tell the shell.
+    pub fn run(&self) -> anyhow::Result<()> {
+        match self {
+            Self::Ct(args) => ct::run(args),
+            Self::Mri(args) => mri::run(args),
+            Self::Mar(args) => mar::run(args),
+            Self::Simulate(command) => simulate::run(command),
+            Self::Compare(args) => compare::run(args),
+            Self::Info(args) => info::run(args),
+            Self::Completions(args) => completions::run(args),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The options that every reconstruction has.
+
+use super::failure::Failure;
+use super::target::Target;
+use super::values::{SliceRange, count, fraction, not_negative, positive};
+use crate::device::DeviceChoice;
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Options about input, output and logs, the same for all reconstructions.
+#[derive(Args, Clone, Debug)]
+pub struct Common {
+    /// Where to write; the extension chooses the kind (default: beside the input, `<stem>_recon.<ext>`).
+    #[arg(short, long, value_name = "PATH", env = "RECON_OUTPUT", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// Write over existing files.
+    #[arg(long, help_heading = "Output")]
+    pub force: bool,
+    /// Write truth, baseline, result and error of the middle slice as a picture.
+    #[arg(long, value_name = "FILE.png", help_heading = "Output")]
+    pub preview: Option<PathBuf>,
+    /// Print the report as one JSON object on stdout.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// Only show the plan, with every default filled in, as JSON.
+    #[arg(long, help_heading = "Output")]
+    pub dry_run: bool,
+    /// Only these slices, counted from 0, B left out.
+    #[arg(long, value_name = "A..B", help_heading = "Input")]
+    pub slices: Option<SliceRange>,
+    /// An image to compare the result with, of the same shape and unit.
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    pub reference: Option<PathBuf>,
+    /// Seed of all random numbers.
+    #[arg(long, value_name = "N", default_value_t = 0, env = "RECON_SEED", help_heading = "Run")]
+    pub seed: u64,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub run: RunOptions,
+}
+
+impl Common {
+    /// The files for the result of `input` when `samples` are drawn.
+    ///
+    /// # Errors
+    /// When one of them exists or cannot be written.
+    pub fn target(&self, output: Option<&Path>, input: &Path, samples: usize) -> Result<Target> {
+        Target::plan(output, input, self.force)?.with_std(samples)?.with_preview(self.preview.as_deref())
+    }
+}
+
+/// Options about how to run, for every command that computes.
+#[derive(Args, Clone, Debug)]
+pub struct RunOptions {
+    /// Number of threads (default: SLURM_CPUS_PER_TASK, else all cores).
+    #[arg(long, value_name = "N", value_parser = count, env = "RECON_THREADS", help_heading = "Run")]
+    pub threads: Option<usize>,
+    /// Read defaults from this file; flags and RECON_* variables win over it.
+    #[arg(long, value_name = "FILE.toml", env = "RECON_CONFIG", help_heading = "Run")]
+    pub config: Option<PathBuf>,
+    /// Say nothing but errors.
+    #[arg(short, long, help_heading = "Run")]
+    pub quiet: bool,
+    /// Say more.
+    #[arg(short, long, conflicts_with = "quiet", help_heading = "Run")]
+    pub verbose: bool,
+}
+
+/// Options of the learned methods; those that a method does not have are refused with it.
+#[derive(Args, Clone, Debug)]
+pub struct Learned {
+    /// A built-in model by name, or a model folder (default: the built-in one for the task).
+    #[arg(long, value_name = "NAME|PATH", env = "RECON_MODEL", help_heading = "Learned methods")]
+    pub model: Option<String>,
+    /// Where the network runs: auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value_t, env = "RECON_DEVICE", help_heading = "Learned methods")]
+    pub device: DeviceChoice,
+    /// Draw K posterior samples; with K > 1 their standard deviation is written too.
+    #[arg(long, value_name = "K", value_parser = count, default_value = "1", env = "RECON_SAMPLES", help_heading = "Learned methods")]
+    pub samples: usize,
+    /// Which image to make of the samples.
+    #[arg(long, value_enum, default_value_t = EstimateName::Mean, env = "RECON_ESTIMATE", help_heading = "Learned methods")]
+    pub estimate: EstimateName,
+    /// Number of noise levels (learned methods) or of iterations (total variation).
+    #[arg(long, value_name = "N", value_parser = count, env = "RECON_STEPS", help_heading = "Learned methods")]
+    pub steps: Option<usize>,
+    /// Signal-to-noise ratio of the Langevin corrector (pc only).
+    #[arg(long, value_parser = positive, env = "RECON_SNR", help_heading = "Learned methods")]
+    pub snr: Option<f64>,
+    /// Weight λ of the measurement in every step, 0 to 1 (pc only).
+    #[arg(long, value_parser = fraction, env = "RECON_LAMBDA", help_heading = "Learned methods")]
+    pub lambda: Option<f64>,
+    /// Weight of total variation (tv methods only).
+    #[arg(long, value_name = "W", value_parser = not_negative, help_heading = "Classical methods")]
+    pub tv_weight: Option<f64>,
+}
+
+/// Which image is made of several posterior samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EstimateName {
+    /// The mean: least squared error.
+    Mean,
+    /// The first sample.
+    Sample,
+    /// The voxelwise median.
+    Median,
+}
+
+/// The families of methods, which decide the options that make sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// One linear or interpolating step.
+    Direct,
+    /// Total variation.
+    Tv,
+    /// The default learned method.
+    Score,
+    /// The predictor-corrector sampler.
+    PredictorCorrector,
+}
+
+impl Learned {
+    /// Refuses options that would do nothing with a method of this family.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] naming the option.
+    pub fn check(&self, family: Family) -> Result<(), Failure> {
+        let learned = matches!(family, Family::Score | Family::PredictorCorrector);
+        let sampler = family == Family::PredictorCorrector;
+        let idle = [
+            ("--model", !learned),
+            ("--samples", !learned),
+            ("--estimate", !learned),
+            ("--device", !learned),
+            ("--steps", family == Family::Direct),
+            ("--snr", !sampler),
+            ("--lambda", !sampler),
+            ("--tv-weight", family != Family::Tv),
+        ];
+        match idle.iter().find(|(option, useless)| *useless && given(option)) {
+            Some((option, _)) => Err(Failure::Usage(format!(
+                "{option}: does nothing with this --method; leave it out or choose another method"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether an option stands on the command line itself: environment and config file serve every command,
+/// so an option from there may be idle.
+fn given(option: &str) -> bool {
+    let is_option = |word: &str| word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+    std::env::args().any(|word| is_option(&word))
+}

@@ -1,0 +1,165 @@
+//! Where results go, checked before the long work begins.
+
+use super::failure::Failure;
+use anyhow::Result;
+use recon_data::atomic::{self, Overwrite};
+use recon_data::{Format, default_output};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// The files of one result.
+#[derive(Clone, Debug, Serialize)]
+pub struct Target {
+    /// The image.
+    pub image: PathBuf,
+    /// The voxelwise standard deviation, when several samples are drawn.
+    pub std: Option<PathBuf>,
+    /// The JSON report.
+    pub sidecar: PathBuf,
+    /// The picture.
+    pub preview: Option<PathBuf>,
+    #[serde(skip)]
+    force: bool,
+}
+
+impl Target {
+    /// The files for the result of `input`, none of which may exist unless `force`.
+    ///
+    /// # Errors
+    /// When the extension is unknown, a folder is missing or a file exists.
+    pub fn plan(output: Option<&Path>, input: &Path, force: bool) -> Result<Self> {
+        let image = output.map_or_else(|| default_output(input, "recon"), Path::to_owned);
+        check_path(&image)?;
+        let target = Self { sidecar: sibling(&image, "", Some("json")), std: None, preview: None, image, force };
+        target.check()?;
+        Ok(target)
+    }
+
+    /// Adds the standard deviation `<stem>_std` when `samples` are more than one.
+    ///
+    /// # Errors
+    /// When the file exists.
+    pub fn with_std(mut self, samples: usize) -> Result<Self> {
+        self.std = (samples > 1).then(|| sibling(&self.image, "_std", None));
+        self.check()?;
+        Ok(self)
+    }
+
+    /// Adds the picture.
+    ///
+    /// # Errors
+    /// When the file exists or is not named `.png`.
+    pub fn with_preview(mut self, path: Option<&Path>) -> Result<Self> {
+        if let Some(path) = path {
+            if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+                let message = format!("{}: pictures are PNG files; name it .png", path.display());
+                return Err(Failure::Usage(message).into());
+            }
+            check_folder(path)?;
+            self.preview = Some(path.to_owned());
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    /// The same files with `_partial` after their stems, for an interrupted run.
+    #[must_use]
+    pub fn partial(&self) -> Self {
+        let image = sibling(&self.image, "_partial", None);
+        Self {
+            std: self.std.as_ref().map(|_| sibling(&image, "_std", None)),
+            sidecar: sibling(&image, "", Some("json")),
+            preview: self.preview.as_ref().map(|path| sibling(path, "_partial", None)),
+            image,
+            // What an earlier interrupted run left is of no more use.
+            force: true,
+        }
+    }
+
+    /// Whether existing files may be replaced.
+    pub fn overwrite(&self) -> Overwrite {
+        overwrite(self.force)
+    }
+
+    fn check(&self) -> Result<()> {
+        for path in [Some(&self.image), self.std.as_ref(), Some(&self.sidecar), self.preview.as_ref()] {
+            path.map_or(Ok(()), |path| atomic::refuse_existing(path, self.overwrite()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether existing files may be replaced.
+pub fn overwrite(force: bool) -> Overwrite {
+    if force { Overwrite::Force } else { Overwrite::Refuse }
+}
+
+/// Checks the path of an image to be written: a known extension (or none, for a folder of DICOM files) in a
+/// folder that exists.
+///
+/// # Errors
+/// [`Failure::Usage`]
+pub fn check_path(path: &Path) -> Result<()> {
+    if Format::of_path(path).is_none() {
+        let message = format!("{}: no known kind of image; name it .dcm, .nii, .nii.gz or .npy, or a folder", path.display());
+        return Err(Failure::Usage(message).into());
+    }
+    check_folder(path)
+}
+
+/// Checks a `.npy` path to be written.
+///
+/// # Errors
+/// [`Failure::Usage`], or that the file exists.
+pub fn check_npy(path: &Path, force: bool) -> Result<()> {
+    if Format::of_path(path) != Some(Format::Npy) {
+        let message = format!("{}: measurements are written as .npy; name it so", path.display());
+        return Err(Failure::Usage(message).into());
+    }
+    check_folder(path)?;
+    Ok(atomic::refuse_existing(path, overwrite(force))?)
+}
+
+fn check_folder(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            let message = format!("{}: there is no folder {}; create it first", path.display(), folder.display());
+            Err(Failure::Usage(message).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `<stem><suffix>.<extension>` beside `path`, with the extension of `path` unless another is given; `.nii.gz`
+/// is one extension.
+pub fn sibling(path: &Path, suffix: &str, extension: Option<&str>) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let lower = name.to_lowercase();
+    let at = if lower.ends_with(".nii.gz") { Some(name.len() - 7) } else { name.rfind('.').filter(|&at| at > 0) };
+    let (stem, own) = at.map_or((name.as_str(), ""), |at| (&name[..at], &name[at + 1..]));
+    let extension = extension.unwrap_or(own);
+    let dot = if extension.is_empty() { "" } else { "." };
+    path.with_file_name(format!("{stem}{suffix}{dot}{extension}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn siblings_keep_the_whole_extension() {
+        let of = |path: &str, suffix, extension| sibling(Path::new(path), suffix, extension);
+        assert_eq!(of("a/b.nii.gz", "_std", None), Path::new("a/b_std.nii.gz"));
+        assert_eq!(of("a/b.nii.gz", "", Some("json")), Path::new("a/b.json"));
+        assert_eq!(of("b.npy", "_partial", None), Path::new("b_partial.npy"));
+        assert_eq!(of("folder", "_std", None), Path::new("folder_std"));
+        assert_eq!(of("folder", "", Some("json")), Path::new("folder.json"));
+    }
+
+    #[test]
+    fn unknown_kinds_and_missing_folders_are_refused() {
+        assert!(check_path(Path::new("a.jpeg")).is_err());
+        assert!(check_path(Path::new("no/such/folder/a.npy")).is_err());
+        assert!(check_path(Path::new("a.nii.gz")).is_ok());
+    }
+}

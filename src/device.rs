@@ -1,0 +1,103 @@
+//! Where the networks run: the only place that chooses.
+
+use crate::commands::failure::Failure;
+use candle_core::Device;
+use serde::Serialize;
+use std::fmt;
+use std::str::FromStr;
+
+/// What the user asked for with `--device`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A GPU when this build and machine have one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The CUDA device of this number.
+    Cuda(usize),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => text
+                .strip_prefix("cuda:")
+                .and_then(|number| number.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(|| "give auto, cpu, cuda or cuda:N".into()),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+impl Serialize for DeviceChoice {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl DeviceChoice {
+    /// The device, and its name for logs and sidecars.
+    ///
+    /// # Errors
+    /// When a CUDA device was asked for by name and is not there.
+    pub fn open(self) -> Result<(Device, String), Failure> {
+        match self {
+            Self::Cpu => Ok((Device::Cpu, "cpu".into())),
+            Self::Cuda(number) => cuda(number),
+            Self::Auto if candle_core::utils::cuda_is_available() => {
+                // A build with CUDA on a machine without a driver must still work.
+                cuda(0).or_else(|_| Self::Cpu.open())
+            }
+            Self::Auto => Self::Cpu.open(),
+        }
+    }
+}
+
+fn cuda(number: usize) -> Result<(Device, String), Failure> {
+    if !candle_core::utils::cuda_is_available() {
+        let message = format!("cuda:{number}: this build has no CUDA; use --device cpu or build with --features cuda");
+        return Err(Failure::Device(message));
+    }
+    match Device::new_cuda(number) {
+        Ok(device) => Ok((device, format!("cuda:{number}"))),
+        Err(error) => {
+            let cause = error.to_string().lines().next().unwrap_or_default().to_owned();
+            Err(Failure::Device(format!("cuda:{number}: not available ({cause}); use --device cpu")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_named_as_they_are_parsed() {
+        for name in ["auto", "cpu", "cuda:0", "cuda:3"] {
+            assert_eq!(name.parse::<DeviceChoice>().map(|choice| choice.to_string()), Ok(name.to_owned()));
+        }
+        assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
+        assert!("gpu".parse::<DeviceChoice>().is_err() && "cuda:x".parse::<DeviceChoice>().is_err());
+    }
+
+    #[test]
+    fn the_cpu_is_always_there() {
+        assert!(DeviceChoice::Auto.open().is_ok());
+        assert_eq!(DeviceChoice::Cpu.open().map(|(_, name)| name).ok().as_deref(), Some("cpu"));
+    }
+}

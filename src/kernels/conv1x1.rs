@@ -1,0 +1,132 @@
+//! 1x1 convolution: a matrix product in every pixel.
+
+use super::conv3x3::Images;
+use super::gemm::{PANEL, SIDE, correlate_rows, correlation_index, pack_panels, panel_product};
+use super::lanes::{LANES, Lanes, Level, dispatch};
+use super::shared::SharedSlice;
+use rayon::prelude::*;
+
+/// Pixels that are worked on together.
+const BLOCK: usize = 240;
+/// Into how many sums the pixels are shared out; fixed, for the same bits with any number of threads.
+const PARTS: usize = 8;
+
+/// A matrix in panels, for [`conv1x1`].
+pub(super) struct PackedMatrix {
+    panels: Vec<f32>,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+}
+
+impl PackedMatrix {
+    /// For `y = w x`, `w` being `[outputs, inputs]`.
+    pub(super) fn new(weight: &[f32], outputs: usize, inputs: usize) -> Self {
+        Self { panels: pack_panels(outputs, inputs, |k, c| weight[k * inputs + c]), inputs, outputs }
+    }
+
+    /// For the adjoint, from `outputs` channels back to `inputs`.
+    pub(super) fn adjoint(weight: &[f32], outputs: usize, inputs: usize) -> Self {
+        let panels = pack_panels(inputs, outputs, |c, k| weight[k * inputs + c]);
+        Self { panels, inputs: outputs, outputs: inputs }
+    }
+}
+
+/// A run of pixels of one image.
+#[derive(Clone, Copy)]
+struct Span {
+    image: usize,
+    from: usize,
+    count: usize,
+}
+
+fn spans(images: Images) -> Vec<Span> {
+    let pixels = images.pixels();
+    let of_image = |image| {
+        (0..pixels).step_by(BLOCK).map(move |from| Span { image, from, count: BLOCK.min(pixels - from) })
+    };
+    (0..images.batch).flat_map(of_image).collect()
+}
+
+impl Span {
+    fn groups(&self) -> usize {
+        self.count.div_ceil(LANES)
+    }
+
+    /// `[channel][BLOCK]`, zero behind the last pixel.
+    fn gather(&self, x: &[f32], images: Images, out: &mut [f32]) {
+        for (c, row) in out.chunks_exact_mut(BLOCK).take(images.channels).enumerate() {
+            let start = images.plane(self.image, c) + self.from;
+            row[..self.count].copy_from_slice(&x[start..start + self.count]);
+            row[self.count..].fill(0.0);
+        }
+    }
+}
+
+/// `y = w x + b` in every pixel; `bias` is empty or has one number an output channel.
+pub(super) fn conv1x1(
+    level: Level,
+    x: &[f32],
+    images: Images,
+    matrix: &PackedMatrix,
+    bias: &[f32],
+) -> Vec<f32> {
+    assert!(images.channels == matrix.inputs && images.len() == x.len());
+    let result = images.with_channels(matrix.outputs);
+    let mut y = vec![0.0; result.len()];
+    let shared = SharedSlice::new(&mut y);
+    let buffers = || (vec![0.0; images.channels * BLOCK], vec![0.0; PANEL * BLOCK]);
+    spans(images).par_iter().for_each_init(buffers, |(input, product), span| {
+        span.gather(x, images, input);
+        for (panel, u) in matrix.panels.chunks_exact(PANEL * matrix.inputs).enumerate() {
+            // SAFETY: it checks the bounds of its slices.
+            unsafe { multiply(level, u, input, product, span.groups()) };
+            for (k, row) in (panel * PANEL..matrix.outputs).zip(product.chunks_exact(BLOCK)) {
+                let bias = bias.get(k).copied().unwrap_or(0.0);
+                // SAFETY: spans and channels never share a pixel.
+                let out = unsafe { shared.range(result.plane(span.image, k) + span.from, span.count) };
+                out.iter_mut().zip(row).for_each(|(o, v)| *o = v + bias);
+            }
+        }
+    });
+    y
+}
+
+#[inline(always)]
+unsafe fn multiply_of<V: Lanes>(u: &[f32], v: &[f32], m: &mut [f32], groups: usize) {
+    let depth = u.len() / PANEL;
+    assert!(v.len() >= depth * BLOCK && m.len() >= PANEL * BLOCK && groups * LANES <= BLOCK);
+    // SAFETY: the assertion bounds all three.
+    unsafe { panel_product::<V>(u.as_ptr(), v.as_ptr(), m.as_mut_ptr(), BLOCK, depth, groups) }
+}
+dispatch!(multiply => multiply_of(u: &[f32], v: &[f32], m: &mut [f32], groups: usize));
+
+/// `∂L/∂w[k, c] = Σ ∂L/∂y[k, p] x[c, p]`, as `[outputs, inputs]`.
+pub(super) fn matrix_gradient(
+    level: Level,
+    x: &[f32],
+    images: Images,
+    grad: &[f32],
+    outputs: usize,
+) -> Vec<f32> {
+    let result = images.with_channels(outputs);
+    assert!(x.len() == images.len() && grad.len() == result.len());
+    let (columns, rows) = (images.channels.next_multiple_of(SIDE), outputs.next_multiple_of(SIDE));
+    let accumulate = |share: &[Span]| {
+        let mut sums = vec![0.0; rows * columns];
+        let (mut input, mut output) = (vec![0.0; columns * BLOCK], vec![0.0; rows * BLOCK]);
+        for span in share {
+            span.gather(x, images, &mut input);
+            span.gather(grad, result, &mut output);
+            // SAFETY: it checks the bounds of its slices.
+            unsafe { correlate_rows(level, &output, rows, &input, columns, &mut sums, BLOCK, span.groups()) };
+        }
+        sums
+    };
+    let list = spans(images);
+    let parts: Vec<Vec<f32>> = list.par_chunks(list.len().div_ceil(PARTS).max(1)).map(accumulate).collect();
+    let entry = |at: usize| {
+        let index = correlation_index(at / images.channels, at % images.channels, columns);
+        parts.iter().map(|part| part[index]).sum()
+    };
+    (0..outputs * images.channels).map(entry).collect()
+}

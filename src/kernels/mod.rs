@@ -1,0 +1,118 @@
+//! The network's layers: fast on the CPU, candle's own operations elsewhere.
+//!
+//! Tensors are f32, `[batch, channel, row, col]`; every function is differentiable in all its tensors, and
+//! fails when shapes do not fit or memory runs out.
+
+mod conv1x1;
+mod conv3x3;
+mod conv3x3_grad;
+mod gemm;
+mod lanes;
+#[cfg(target_arch = "x86_64")]
+mod lanes_x86;
+mod norm;
+mod ops;
+#[cfg(test)]
+mod oracle;
+mod portable;
+mod resample;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod winograd;
+
+use candle_core::{DType, Result, Tensor};
+use lanes::Level;
+
+/// Whether the CPU kernels can take the tensor.
+fn on_cpu(x: &Tensor) -> bool {
+    x.device().is_cpu() && x.dtype() == DType::F32
+}
+
+/// `y = w ∗ x + b`, 3x3, zero padding 1. `w` is `[out, in, 3, 3]`, `b` is `[out]`.
+///
+/// # Errors
+/// See the module.
+pub fn conv3x3(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    if on_cpu(x) { ops::conv3x3(Level::best(), x, weight, bias) } else { portable::conv3x3(x, weight, bias) }
+}
+
+/// `y = w x + b` in every pixel. `w` is `[out, in, 1, 1]`, `b` is `[out]`.
+///
+/// # Errors
+/// See the module.
+pub fn conv1x1(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    if on_cpu(x) { ops::conv1x1(Level::best(), x, weight, bias) } else { portable::conv1x1(x, weight, bias) }
+}
+
+/// `silu(scale · x̂ + shift)`, where `x̂` has mean 0 and variance 1 in each group of channels of an image.
+///
+/// `scale` and `shift` are `[batch, channel]`.
+///
+/// # Errors
+/// See the module.
+pub fn norm_silu(x: &Tensor, scale: &Tensor, shift: &Tensor, groups: usize, eps: f64) -> Result<Tensor> {
+    if on_cpu(x) {
+        ops::norm_silu(Level::best(), x, scale, shift, (groups, eps))
+    } else {
+        portable::norm_silu(x, scale, shift, groups, eps)
+    }
+}
+
+/// The mean of each 2x2 block; rows and columns are even.
+///
+/// # Errors
+/// See the module.
+pub fn average_pool(x: &Tensor) -> Result<Tensor> {
+    if on_cpu(x) { ops::average_pool(x) } else { portable::average_pool(x) }
+}
+
+/// Each pixel of `deep` repeated 2x2, then the channels of `skip` behind those of `deep`.
+///
+/// # Errors
+/// See the module.
+pub fn upsample_concat(deep: &Tensor, skip: &Tensor) -> Result<Tensor> {
+    if on_cpu(deep) { ops::upsample_concat(deep, skip) } else { portable::upsample_concat(deep, skip) }
+}
+
+/// A 3x3 convolution with filters that never change, made ready once. Differentiable in `x` only.
+#[derive(Clone)]
+pub enum FrozenConv3x3 {
+    /// On the CPU, transformed.
+    Packed(PackedConv3x3),
+    /// Elsewhere.
+    Plain {
+        /// `[out, in, 3, 3]`.
+        weight: Tensor,
+        /// `[out]`.
+        bias: Tensor,
+    },
+}
+
+/// The CPU's form of [`FrozenConv3x3`].
+#[derive(Clone)]
+pub struct PackedConv3x3(ops::FrozenConv3x3);
+
+impl FrozenConv3x3 {
+    /// Takes the filters of [`conv3x3`].
+    ///
+    /// # Errors
+    /// When the shapes do not fit.
+    pub fn new(weight: &Tensor, bias: &Tensor) -> Result<Self> {
+        if on_cpu(weight) {
+            return Ok(Self::Packed(PackedConv3x3(ops::FrozenConv3x3::new(weight, bias)?)));
+        }
+        Ok(Self::Plain { weight: weight.detach(), bias: bias.detach() })
+    }
+
+    /// [`conv3x3`] of `x`.
+    ///
+    /// # Errors
+    /// See the module.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Packed(packed) => packed.0.apply(x),
+            Self::Plain { weight, bias } => portable::conv3x3(x, weight, bias),
+        }
+    }
+}

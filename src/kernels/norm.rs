@@ -1,0 +1,241 @@
+//! Group normalisation, an affine map of each channel, and SiLU, fused.
+
+use super::conv3x3::Images;
+use super::lanes::{LANES, Level};
+use rayon::prelude::*;
+
+/// Floats that are added in single precision before they go to double precision.
+const RUN: usize = 2048;
+
+/// Compiles a plain loop for every instruction set; `FUSED` says whether `mul_add` is one instruction.
+macro_rules! vectorise {
+    ($(#[$doc:meta])* $name:ident => $generic:ident($($arg:ident: $ty:ty),* $(,)?) -> $out:ty) => {
+        $(#[$doc])*
+        fn $name(level: Level, $($arg: $ty),*) -> $out {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx2,fma")]
+            unsafe fn avx512($($arg: $ty),*) -> $out { $generic::<true>($($arg),*) }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn avx2($($arg: $ty),*) -> $out { $generic::<true>($($arg),*) }
+            match level.0 {
+                // SAFETY: a `Level` exists only for detected features.
+                #[cfg(target_arch = "x86_64")]
+                super::lanes::Kind::Avx512 => unsafe { avx512($($arg),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                super::lanes::Kind::Avx2 => unsafe { avx2($($arg),*) },
+                super::lanes::Kind::Portable => $generic::<false>($($arg),*),
+            }
+        }
+    };
+}
+
+/// The affine map that follows the normalisation: one number an image and channel, `[batch, channel]`.
+#[derive(Clone, Copy)]
+pub(super) struct Affine<'a> {
+    pub(super) scale: &'a [f32],
+    pub(super) shift: &'a [f32],
+}
+
+/// What a group of channels is normalised with.
+#[derive(Clone, Copy)]
+struct Moments {
+    mean: f64,
+    /// `1/√(variance + ε)`.
+    inverse: f64,
+}
+
+/// `silu(scale · x̂ + shift)`, `x̂ = (x − mean)/√(variance + ε)` over each group of an image's channels.
+pub(super) fn norm_silu(
+    level: Level,
+    x: &[f32],
+    images: Images,
+    affine: Affine<'_>,
+    groups: usize,
+    eps: f64,
+) -> Vec<f32> {
+    let moments = moments(x, images, groups, eps);
+    let per_group = images.channels / groups;
+    let mut y = vec![0.0; x.len()];
+    let planes = y.par_chunks_mut(images.pixels()).zip(x.par_chunks(images.pixels()));
+    planes.enumerate().for_each(|(at, (y, x))| {
+        let m = moments[at / per_group];
+        let gain = f64::from(affine.scale[at]) * m.inverse;
+        let offset = f64::from(affine.shift[at]) - m.mean * gain;
+        silu_plane(level, x, y, gain as f32, offset as f32);
+    });
+    y
+}
+
+/// The gradients of [`norm_silu`] by `x`, `scale` and `shift`, given that by its result.
+pub(super) fn norm_silu_gradient(
+    level: Level,
+    x: &[f32],
+    images: Images,
+    affine: Affine<'_>,
+    (groups, eps): (usize, f64),
+    grad: &[f32],
+) -> [Vec<f32>; 3] {
+    let moments = moments(x, images, groups, eps);
+    let (pixels, per_group) = (images.pixels(), images.channels / groups);
+    let mut by_x = vec![0.0; x.len()];
+    let mut sums = vec![(0.0, 0.0); images.batch * images.channels];
+    let planes = by_x.par_chunks_mut(pixels).zip(sums.par_iter_mut()).enumerate();
+    planes.for_each(|(at, (out, sums))| {
+        let m = moments[at / per_group];
+        let line = Line {
+            mean: m.mean as f32,
+            inverse: m.inverse as f32,
+            scale: affine.scale[at],
+            shift: affine.shift[at],
+        };
+        let range = at * pixels..(at + 1) * pixels;
+        for ((x, grad), out) in
+            x[range.clone()].chunks(RUN).zip(grad[range].chunks(RUN)).zip(out.chunks_mut(RUN))
+        {
+            let (shift, scale) = silu_gradient(level, x, grad, out, line);
+            sums.0 += f64::from(shift);
+            sums.1 += f64::from(scale);
+        }
+    });
+    let count = (per_group * pixels) as f64;
+    by_x.par_chunks_mut(pixels).enumerate().for_each(|(at, out)| {
+        let group = at / per_group;
+        let m = moments[group];
+        let members = group * per_group..(group + 1) * per_group;
+        let mean = |pick: fn(&(f64, f64)) -> f64| {
+            members.clone().map(|c| f64::from(affine.scale[c]) * pick(&sums[c])).sum::<f64>() / count
+        };
+        let (mean, slope) = (mean(|s| s.0), mean(|s| s.1));
+        // dx = inverse (scale g − mean − x̂ slope), with x̂ written out.
+        let gain = m.inverse * f64::from(affine.scale[at]);
+        let tilt = -m.inverse * m.inverse * slope;
+        let offset = -m.inverse * mean - tilt * m.mean;
+        combine(level, out, &x[at * pixels..(at + 1) * pixels], [gain as f32, tilt as f32, offset as f32]);
+    });
+    [by_x, sums.iter().map(|s| s.1 as f32).collect(), sums.iter().map(|s| s.0 as f32).collect()]
+}
+
+/// Mean and inverse deviation of each group of each image.
+fn moments(x: &[f32], images: Images, groups: usize, eps: f64) -> Vec<Moments> {
+    let pixels = images.pixels() as f64;
+    let planes: Vec<(f64, f64)> = x
+        .par_chunks(images.pixels())
+        .map(|plane| {
+            let mean = sum(plane) / pixels;
+            (mean, squares(plane, mean as f32) - pixels * (mean - f64::from(mean as f32)).powi(2))
+        })
+        .collect();
+    let group = |planes: &[(f64, f64)]| {
+        let mean = planes.iter().map(|p| p.0).sum::<f64>() / planes.len() as f64;
+        let squares: f64 = planes.iter().map(|p| p.1 + pixels * (p.0 - mean).powi(2)).sum();
+        Moments { mean, inverse: 1.0 / (squares / (pixels * planes.len() as f64) + eps).sqrt() }
+    };
+    planes.chunks(images.channels / groups).map(group).collect()
+}
+
+/// The sum of many floats, in lanes, then in double precision.
+pub(super) fn sum(values: &[f32]) -> f64 {
+    reduce(values, |v| v)
+}
+
+fn squares(values: &[f32], mean: f32) -> f64 {
+    reduce(values, |v| (v - mean) * (v - mean))
+}
+
+#[inline(always)]
+fn reduce(values: &[f32], term: impl Fn(f32) -> f32) -> f64 {
+    let run = |run: &[f32]| {
+        let mut lanes = [0.0f32; LANES];
+        let mut chunks = run.chunks_exact(LANES);
+        for chunk in &mut chunks {
+            for (lane, v) in lanes.iter_mut().zip(chunk) {
+                *lane += term(*v);
+            }
+        }
+        for (lane, v) in lanes.iter_mut().zip(chunks.remainder()) {
+            *lane += term(*v);
+        }
+        lanes.iter().map(|v| f64::from(*v)).sum::<f64>()
+    };
+    values.chunks(RUN).map(run).sum()
+}
+
+#[inline(always)]
+fn fma<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// `1/(1 + e^−u)`. The exponential is 2ⁿ times a polynomial on |f| ≤ ln 2 / 2, to 2 units in the last place.
+#[inline(always)]
+fn sigmoid<const FUSED: bool>(u: f32) -> f32 {
+    /// Adding it rounds to an integer, which then stands in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let x = (-u).clamp(-87.0, 87.0);
+    let shifted = fma::<FUSED>(x, std::f32::consts::LOG2_E, ROUND);
+    let n = shifted - ROUND;
+    let f = fma::<FUSED>(n, -1.428_606_8e-6, fma::<FUSED>(n, -0.693_145_75, x));
+    let mut p = fma::<FUSED>(1.0 / 720.0, f, 1.0 / 120.0);
+    for c in [1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        p = fma::<FUSED>(p, f, c);
+    }
+    1.0 / (1.0 + f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23)))
+}
+
+#[inline(always)]
+fn silu_of<const FUSED: bool>(x: &[f32], y: &mut [f32], gain: f32, offset: f32) {
+    for (y, x) in y.iter_mut().zip(x) {
+        let u = fma::<FUSED>(*x, gain, offset);
+        *y = u * sigmoid::<FUSED>(u);
+    }
+}
+vectorise!(
+    /// `y = silu(gain · x + offset)`.
+    silu_plane => silu_of(x: &[f32], y: &mut [f32], gain: f32, offset: f32) -> ()
+);
+
+/// How one channel is normalised and mapped.
+#[derive(Clone, Copy)]
+struct Line {
+    mean: f32,
+    inverse: f32,
+    scale: f32,
+    shift: f32,
+}
+
+#[inline(always)]
+fn silu_gradient_of<const FUSED: bool>(x: &[f32], grad: &[f32], out: &mut [f32], line: Line) -> (f32, f32) {
+    let term = |x: f32, grad: f32| {
+        let normed = (x - line.mean) * line.inverse;
+        let u = fma::<FUSED>(normed, line.scale, line.shift);
+        let s = sigmoid::<FUSED>(u);
+        (grad * s * fma::<FUSED>(u, 1.0 - s, 1.0), normed)
+    };
+    let (mut plain, mut weighted) = ([0.0f32; LANES], [0.0f32; LANES]);
+    for ((x, grad), out) in x.chunks(LANES).zip(grad.chunks(LANES)).zip(out.chunks_mut(LANES)) {
+        for i in 0..out.len() {
+            let (g, normed) = term(x[i], grad[i]);
+            out[i] = g;
+            plain[i] += g;
+            weighted[i] = fma::<FUSED>(g, normed, weighted[i]);
+        }
+    }
+    (plain.iter().sum(), weighted.iter().sum())
+}
+vectorise!(
+    /// Writes `g = ∂L/∂u` and returns the sums of `g` and of `g x̂`.
+    silu_gradient => silu_gradient_of(x: &[f32], grad: &[f32], out: &mut [f32], line: Line) -> (f32, f32)
+);
+
+#[inline(always)]
+fn combine_of<const FUSED: bool>(out: &mut [f32], x: &[f32], coefficients: [f32; 3]) {
+    let [gain, tilt, offset] = coefficients;
+    for (out, x) in out.iter_mut().zip(x) {
+        *out = fma::<FUSED>(*out, gain, fma::<FUSED>(*x, tilt, offset));
+    }
+}
+vectorise!(
+    /// `out ← gain · out + tilt · x + offset`.
+    combine => combine_of(out: &mut [f32], x: &[f32], coefficients: [f32; 3]) -> ()
+);

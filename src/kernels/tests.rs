@@ -1,0 +1,204 @@
+//! Every kernel at every level against its oracle, over random shapes.
+
+use super::conv1x1::{self, PackedMatrix};
+use super::conv3x3::{self, Images, PackedFilters};
+use super::lanes::Level;
+use super::{conv3x3_grad, ops, oracle, portable};
+use candle_core::{Device, Tensor, Var};
+use proptest::prelude::*;
+
+/// Uniform in [−1, 1), by a linear congruential generator.
+fn random(seed: u64, count: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// The largest difference over the largest value.
+fn relative(found: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().fold(1e-30, |m: f64, v| m.max(v.abs()));
+    let worst = found.iter().zip(expected).map(|(f, e)| (f64::from(*f) - e).abs());
+    worst.fold(0.0, |m, d| if d.is_nan() { f64::NAN } else { m.max(d) }) / largest
+}
+
+fn shapes() -> impl Strategy<Value = (Images, usize, u64)> {
+    let channels = prop_oneof![Just(1usize), Just(8), Just(24), 1usize..20];
+    let sizes = (1usize..3, 1usize..40, 1usize..80);
+    (channels.clone(), channels, sizes, any::<u64>()).prop_map(
+        |(channels, outputs, (batch, rows, cols), seed)| {
+            (Images { batch, channels, rows, cols }, outputs, seed)
+        },
+    )
+}
+
+fn check_3x3(images: Images, outputs: usize, seed: u64) {
+    let x = random(seed, images.len());
+    let w = random(seed ^ 1, outputs * images.channels * 9);
+    let b = random(seed ^ 2, outputs);
+    let grad = random(seed ^ 3, images.with_channels(outputs).len());
+    let expected = oracle::conv(&x, images, &w, &b, 3);
+    let (by_x, by_w) = oracle::conv_gradients(&x, images, &w, &grad, 3);
+    let forward = PackedFilters::new(&w, outputs, images.channels);
+    let adjoint = PackedFilters::adjoint(&w, outputs, images.channels);
+    for level in Level::all() {
+        let y = conv3x3::conv3x3(level, &x, images, &forward, &b);
+        assert!(relative(&y, &expected) < 1e-5, "{level:?} {:e}", relative(&y, &expected));
+        let back = conv3x3::conv3x3(level, &grad, images.with_channels(outputs), &adjoint, &[]);
+        assert!(relative(&back, &by_x) < 1e-5, "{level:?} by x {:e}", relative(&back, &by_x));
+        let filter = conv3x3_grad::filter_gradient(level, &x, images, &grad, outputs);
+        assert!(relative(&filter, &by_w) < 1e-5, "{level:?} by w {:e}", relative(&filter, &by_w));
+    }
+}
+
+fn check_1x1(images: Images, outputs: usize, seed: u64) {
+    let x = random(seed, images.len());
+    let w = random(seed ^ 1, outputs * images.channels);
+    let b = random(seed ^ 2, outputs);
+    let grad = random(seed ^ 3, images.with_channels(outputs).len());
+    let expected = oracle::conv(&x, images, &w, &b, 1);
+    let (by_x, by_w) = oracle::conv_gradients(&x, images, &w, &grad, 1);
+    for level in Level::all() {
+        let y = conv1x1::conv1x1(level, &x, images, &PackedMatrix::new(&w, outputs, images.channels), &b);
+        assert!(relative(&y, &expected) < 2e-6, "{level:?}");
+        let adjoint = PackedMatrix::adjoint(&w, outputs, images.channels);
+        let back = conv1x1::conv1x1(level, &grad, images.with_channels(outputs), &adjoint, &[]);
+        assert!(relative(&back, &by_x) < 2e-6, "{level:?}");
+        let matrix = conv1x1::matrix_gradient(level, &x, images, &grad, outputs);
+        assert!(relative(&matrix, &by_w) < 5e-6, "{level:?} {:e}", relative(&matrix, &by_w));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn conv3x3_and_its_gradients_match_plain_loops((images, outputs, seed) in shapes()) {
+        check_3x3(images, outputs, seed);
+    }
+
+    #[test]
+    fn conv1x1_and_its_gradients_match_plain_loops((images, outputs, seed) in shapes()) {
+        check_1x1(images, outputs, seed);
+    }
+
+    #[test]
+    fn norm_silu_and_its_gradients_match_candle((mut images, _, seed) in shapes(), groups in 1usize..4) {
+        images.channels = groups * images.channels.div_ceil(3);
+        prop_assume!(images.pixels() > 3);
+        check_norm(images, groups, seed);
+    }
+}
+
+#[test]
+fn conv3x3_is_right_at_awkward_sizes() {
+    for (channels, outputs, rows, cols) in
+        [(1, 1, 1, 1), (7, 13, 2, 131), (3, 5, 61, 3), (24, 24, 5, 521), (130, 9, 9, 17)]
+    {
+        check_3x3(Images { batch: 1, channels, rows, cols }, outputs, 5);
+    }
+}
+
+fn tensor(values: Vec<f32>, shape: &[usize]) -> Var {
+    Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
+}
+
+/// The value and the gradients of `Σ weight · f(variables)`.
+fn differentiate(variables: &[Var], seed: u64, f: impl Fn() -> candle_core::Result<Tensor>) -> Vec<Vec<f32>> {
+    let y = f().unwrap();
+    let weight = Tensor::from_vec(random(seed, y.elem_count()), y.shape(), &Device::Cpu).unwrap();
+    let grads = (&y * weight).unwrap().sum_all().unwrap().backward().unwrap();
+    let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let mut all = vec![flat(&y)];
+    all.extend(variables.iter().map(|v| flat(grads.get(v).unwrap())));
+    all
+}
+
+fn assert_alike(found: &[Vec<f32>], expected: &[Vec<f32>], tolerance: f64) {
+    for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+        let e: Vec<f64> = e.iter().map(|v| f64::from(*v)).collect();
+        assert!(relative(f, &e) < tolerance, "part {i}: {:e}", relative(f, &e));
+    }
+}
+
+fn check_norm(images: Images, groups: usize, seed: u64) {
+    let Images { batch, channels, rows, cols } = images;
+    let x = tensor(random(seed, images.len()), &[batch, channels, rows, cols]);
+    let scale = tensor(random(seed ^ 1, batch * channels), &[batch, channels]);
+    let shift = tensor(random(seed ^ 2, batch * channels), &[batch, channels]);
+    let all = [x.clone(), scale.clone(), shift.clone()];
+    let expected = differentiate(&all, seed ^ 3, || portable::norm_silu(&x, &scale, &shift, groups, 1e-5));
+    for level in Level::all() {
+        let found =
+            differentiate(&all, seed ^ 3, || ops::norm_silu(level, &x, &scale, &shift, (groups, 1e-5)));
+        assert_alike(&found, &expected, 2e-5);
+    }
+}
+
+#[test]
+fn norm_silu_stands_large_offsets_and_values() {
+    let x = tensor(random(3, 4096).iter().map(|v| 1000.0 + v).collect(), &[1, 4, 32, 32]);
+    let ones = Tensor::ones((1, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
+    let y = super::norm_silu(&x, &(&ones * 100.0).unwrap(), &ones, 2, 1e-5).unwrap();
+    let values = y.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    assert!(values.iter().all(|v| v.is_finite() && *v > -0.3));
+    // û is spread evenly over ±√3, so the largest value is close to 100 √3 + 1.
+    let largest = values.iter().fold(0f32, |m, v| m.max(*v));
+    assert!((largest - 174.2).abs() < 2.0, "{largest}");
+}
+
+#[test]
+fn resampling_and_its_gradients_match_candle() {
+    let deep = tensor(random(1, 2 * 3 * 5 * 7), &[2, 3, 5, 7]);
+    let skip = tensor(random(2, 2 * 2 * 10 * 14), &[2, 2, 10, 14]);
+    let both = [deep.clone(), skip.clone()];
+    let found = differentiate(&both, 9, || ops::upsample_concat(&deep, &skip));
+    assert_alike(&found, &differentiate(&both, 9, || portable::upsample_concat(&deep, &skip)), 1e-6);
+    let found = differentiate(&both[1..], 9, || ops::average_pool(&skip));
+    assert_alike(&found, &differentiate(&both[1..], 9, || portable::average_pool(&skip)), 1e-6);
+}
+
+#[test]
+fn frozen_filters_give_the_same_bits_and_the_same_slope() {
+    let x = tensor(random(1, 2 * 5 * 9 * 11), &[2, 5, 9, 11]);
+    let (w, b) = (tensor(random(2, 6 * 45), &[6, 5, 3, 3]), tensor(random(3, 6), &[6]));
+    let frozen = super::FrozenConv3x3::new(&w, &b).unwrap();
+    let found = differentiate(&[x.clone()], 4, || frozen.forward(&x));
+    assert_eq!(found, differentiate(&[x.clone()], 4, || super::conv3x3(&x, &w, &b)));
+}
+
+#[test]
+fn threads_and_batch_do_not_change_a_bit() {
+    let images = Images { batch: 3, channels: 20, rows: 70, cols: 90 };
+    let (x, w) = (random(1, images.len()), random(2, 33 * 20 * 9));
+    let grad = random(3, images.with_channels(33).len());
+    let filters = PackedFilters::new(&w, 33, 20);
+    let level = Level::best();
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let y = conv3x3::conv3x3(level, &x, images, &filters, &[]);
+            (y, conv3x3_grad::filter_gradient(level, &x, images, &grad, 33))
+        })
+    };
+    let one = run(1);
+    assert!(one == run(2) && one == run(7));
+    let single = Images { batch: 1, ..images };
+    let third = conv3x3::conv3x3(level, &x[2 * single.len()..], single, &filters, &[]);
+    assert!(third == one.0[one.0.len() / 3 * 2..]);
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_errors() {
+    let x = Tensor::zeros((1, 3, 5, 5), candle_core::DType::F32, &Device::Cpu).unwrap();
+    let (w, b) = (
+        Tensor::zeros((2, 4, 3, 3), candle_core::DType::F32, &Device::Cpu).unwrap(),
+        tensor(vec![0.0; 2], &[2]),
+    );
+    assert!(super::conv3x3(&x, &w, &b).is_err());
+    assert!(super::average_pool(&x).is_err());
+    assert!(super::upsample_concat(&x, &x).is_err());
+}

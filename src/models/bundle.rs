@@ -1,0 +1,281 @@
+//! Bundles: a folder with a model card and its tensors, read with suspicion.
+
+use super::manifest::{Architecture, Dtype, Manifest, Modality, WeightsCard};
+use super::prior::Prior;
+use candle_core::{DType, Device, Tensor};
+use safetensors::{SafeTensors, View, tensor::TensorView};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::{borrow::Cow, fs};
+
+/// The model card's file name.
+const MANIFEST: &str = "manifest.toml";
+/// The tensors' file name.
+const WEIGHTS: &str = "weights.safetensors";
+/// Longest manifest that is read, bytes.
+const MAX_MANIFEST: u64 = 1 << 20;
+/// How much larger than its numbers a tensor file may be: the header, bytes.
+const MAX_HEADER: u64 = 1 << 20;
+
+/// Where a prior comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelSource {
+    /// The one that ships with the program.
+    Builtin(Modality),
+    /// A bundle folder.
+    Path(PathBuf),
+}
+
+/// Why a bundle cannot be used. Every message names the file and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The file cannot be read or written.
+    #[error("{path}: {source}; give a bundle folder with manifest.toml and weights.safetensors")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The card does not parse or contradicts itself.
+    #[error("{path}: {detail}; correct the model card")]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The tensors are not those of the card.
+    #[error("{path}: {detail}; fetch or train the bundle again")]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The network cannot be built.
+    #[error("{path}: cannot build the network: {source}")]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// What candle said.
+        source: candle_core::Error,
+    },
+}
+
+/// The prior of `source`, verified, on `device`.
+///
+/// # Errors
+/// When a file is missing, altered, of another shape, or holds values that are not finite.
+pub fn open(source: &ModelSource, device: &Device) -> Result<Prior, ModelError> {
+    let (manifest, tensors, path) = match source {
+        ModelSource::Builtin(modality) => {
+            let (builtin, path) = match modality {
+                Modality::Ct => (recon_data::weights::CT, PathBuf::from("built-in ct")),
+                Modality::Mr => (recon_data::weights::MR, PathBuf::from("built-in mr")),
+            };
+            let manifest = parse_manifest(builtin.manifest, &path)?;
+            let tensors = parse_weights(&manifest, builtin.weights, &path)?;
+            (manifest, tensors, path)
+        }
+        ModelSource::Path(folder) => {
+            let (manifest, tensors) = read_bundle(folder)?;
+            (manifest, tensors, folder.clone())
+        }
+    };
+    let get = |name: &str| match tensors.get(name) {
+        Some(tensor) => tensor.to_device(device),
+        None => candle_core::bail!("no tensor {name}"),
+    };
+    Prior::new(manifest, device, &get).map_err(|source| ModelError::Network { path, source })
+}
+
+/// The card and the tensors (f32, on the CPU) of a bundle folder, verified.
+///
+/// # Errors
+/// As [`open`].
+pub fn read_bundle(folder: &Path) -> Result<(Manifest, BTreeMap<String, Tensor>), ModelError> {
+    let path = folder.join(MANIFEST);
+    let text = read_bounded(&path, MAX_MANIFEST)?;
+    let text = String::from_utf8(text)
+        .map_err(|_| ModelError::Manifest { path: path.clone(), detail: "is not UTF-8 text".to_owned() })?;
+    let manifest = parse_manifest(&text, &path)?;
+    let path = folder.join(WEIGHTS);
+    let bytes = read_bounded(&path, expected_numbers(&manifest) * 4 + MAX_HEADER)?;
+    let tensors = parse_weights(&manifest, &bytes, &path)?;
+    Ok((manifest, tensors))
+}
+
+/// Writes a bundle into `folder`, which is made if need be. The digest, the format and the count of
+/// `manifest.weights` are filled in; the card as written is returned.
+///
+/// # Errors
+/// When a file cannot be written or a tensor not be read back from its device.
+pub fn write_bundle(
+    folder: &Path,
+    manifest: &Manifest,
+    tensors: &BTreeMap<String, Tensor>,
+    dtype: Dtype,
+) -> Result<Manifest, ModelError> {
+    let path = folder.join(WEIGHTS);
+    let network = |source| ModelError::Network { path: path.clone(), source };
+    let stored = tensors
+        .iter()
+        .map(|(name, tensor)| Ok((name.as_str(), Stored::new(tensor, dtype)?)))
+        .collect::<candle_core::Result<Vec<_>>>()
+        .map_err(network)?;
+    let bytes = safetensors::serialize(stored, None)
+        .map_err(|e| ModelError::Weights { path: path.clone(), detail: e.to_string() })?;
+    let parameters = tensors.values().map(|t| t.elem_count() as u64).sum();
+    let manifest =
+        Manifest { weights: WeightsCard { sha256: sha256(&bytes), dtype, parameters }, ..manifest.clone() };
+    let card = toml::to_string(&manifest)
+        .map_err(|e| ModelError::Manifest { path: folder.join(MANIFEST), detail: e.to_string() })?;
+    fs::create_dir_all(folder).map_err(|source| ModelError::Io { path: folder.to_owned(), source })?;
+    replace(&path, &bytes)?;
+    replace(&folder.join(MANIFEST), card.as_bytes())?;
+    Ok(manifest)
+}
+
+fn parse_manifest(text: &str, path: &Path) -> Result<Manifest, ModelError> {
+    let wrong = |detail: String| ModelError::Manifest { path: path.to_owned(), detail };
+    let manifest: Manifest =
+        toml::from_str(text).map_err(|e| wrong(e.to_string().trim().replace('\n', " ")))?;
+    match manifest.problem() {
+        Some(detail) => Err(wrong(detail)),
+        None => Ok(manifest),
+    }
+}
+
+fn parse_weights(
+    manifest: &Manifest,
+    bytes: &[u8],
+    path: &Path,
+) -> Result<BTreeMap<String, Tensor>, ModelError> {
+    let wrong = |detail: String| ModelError::Weights { path: path.to_owned(), detail };
+    let digest = sha256(bytes);
+    if digest != manifest.weights.sha256 {
+        return Err(wrong(format!("SHA-256 is {digest}, the card says {}", manifest.weights.sha256)));
+    }
+    let file = SafeTensors::deserialize(bytes).map_err(|e| wrong(format!("is no safetensors file ({e})")))?;
+    let Architecture::FilmUnet(config) = &manifest.architecture;
+    let expected: BTreeMap<String, Vec<usize>> = config.parameters().into_iter().collect();
+    compare_names(&expected, &file).map_err(&wrong)?;
+    let read = |(name, shape): (String, Vec<usize>)| {
+        let view = file.tensor(&name).map_err(|e| format!("tensor {name}: {e}"))?;
+        let tensor = read_tensor(&name, &shape, &view)?;
+        Ok((name, tensor))
+    };
+    expected.into_iter().map(read).collect::<Result<_, String>>().map_err(wrong)
+}
+
+/// Every expected name is there and no other.
+fn compare_names(expected: &BTreeMap<String, Vec<usize>>, file: &SafeTensors<'_>) -> Result<(), String> {
+    let names = file.names();
+    let missing: Vec<&str> =
+        expected.keys().map(String::as_str).filter(|&n| !names.iter().any(|m| *m == n)).collect();
+    let surplus: Vec<&str> = names.iter().map(|n| &**n).filter(|&n| !expected.contains_key(n)).collect();
+    match (missing.is_empty(), surplus.is_empty()) {
+        (true, true) => Ok(()),
+        (false, _) => Err(format!("lacks {}", shorten(&missing))),
+        (true, false) => Err(format!("has surplus {}", shorten(&surplus))),
+    }
+}
+
+fn shorten(names: &[&str]) -> String {
+    let more = names.len().saturating_sub(4);
+    let head = names[..names.len() - more].join(", ");
+    if more > 0 { format!("tensors {head} and {more} more") } else { format!("tensor(s) {head}") }
+}
+
+fn read_tensor(name: &str, shape: &[usize], view: &TensorView<'_>) -> Result<Tensor, String> {
+    if view.shape() != shape {
+        return Err(format!("tensor {name} has shape {:?}, the card says {shape:?}", view.shape()));
+    }
+    let dtype = match view.dtype() {
+        safetensors::Dtype::F16 => DType::F16,
+        safetensors::Dtype::F32 => DType::F32,
+        other => return Err(format!("tensor {name} is {other:?}, not F16 or F32")),
+    };
+    let tensor = Tensor::from_raw_buffer(view.data(), dtype, shape, &Device::Cpu)
+        .and_then(|t| t.to_dtype(DType::F32))
+        .map_err(|e| format!("tensor {name}: {e}"))?;
+    let values =
+        tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(|e| format!("tensor {name}: {e}"))?;
+    if values.iter().all(|v| v.is_finite()) {
+        Ok(tensor)
+    } else {
+        Err(format!("tensor {name} is not finite"))
+    }
+}
+
+fn expected_numbers(manifest: &Manifest) -> u64 {
+    let Architecture::FilmUnet(config) = &manifest.architecture;
+    config.parameters().iter().map(|(_, s)| s.iter().product::<usize>() as u64).sum()
+}
+
+/// The file's bytes, refused when there are more than `limit`.
+fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ModelError> {
+    let io = |source| ModelError::Io { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    fs::File::open(path).map_err(io)?.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > limit {
+        return Err(ModelError::Weights {
+            path: path.to_owned(),
+            detail: format!("is larger than {limit} bytes"),
+        });
+    }
+    Ok(bytes)
+}
+
+/// Writes beside the target and renames, so that no half file ever has the final name.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+    let io = |source| ModelError::Io { path: path.to_owned(), source };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    file.write_all(bytes).map_err(io)?;
+    file.persist(path).map_err(|e| io(e.error))?;
+    Ok(())
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// A tensor as bytes in the stored format.
+struct Stored {
+    bytes: Vec<u8>,
+    shape: Vec<usize>,
+    dtype: Dtype,
+}
+
+impl Stored {
+    fn new(tensor: &Tensor, dtype: Dtype) -> candle_core::Result<Self> {
+        let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+        let bytes = match dtype {
+            Dtype::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Dtype::F16 => values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
+        };
+        Ok(Self { bytes, shape: tensor.dims().to_vec(), dtype })
+    }
+}
+
+impl View for Stored {
+    fn dtype(&self) -> safetensors::Dtype {
+        match self.dtype {
+            Dtype::F16 => safetensors::Dtype::F16,
+            Dtype::F32 => safetensors::Dtype::F32,
+        }
+    }
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}

@@ -1,0 +1,221 @@
+//! The model card: what a network is, what its numbers mean, and where it comes from.
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of image that a prior knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Modality {
+    /// Computed tomography.
+    Ct,
+    /// Magnetic resonance.
+    Mr,
+}
+
+/// The model card, `manifest.toml` of a bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Short name, as in `--model NAME`.
+    pub name: String,
+    /// Version of the weights.
+    pub version: String,
+    /// The kind of image it knows.
+    pub modality: Modality,
+    /// One line for people.
+    pub summary: String,
+    /// `σ_data` of the preconditioning, in model units.
+    pub sigma_data: f64,
+    /// Smallest noise level that training covered, in model units.
+    pub sigma_min: f64,
+    /// Largest noise level that training covered, in model units.
+    pub sigma_max: f64,
+    /// The network.
+    pub architecture: Architecture,
+    /// How physical values become model values.
+    pub value: ValueMapping,
+    /// How it was trained.
+    pub training: Training,
+    /// The tensors' file.
+    pub weights: WeightsCard,
+}
+
+/// A network, by kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Architecture {
+    /// A U-Net of residual blocks whose second normalisation is modulated by the noise level (FiLM).
+    FilmUnet(UnetConfig),
+}
+
+/// The size of a [`Unet`](super::Unet).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnetConfig {
+    /// Channels of each resolution, finest first; multiples of 8.
+    pub channels: Vec<usize>,
+    /// Length of the noise-level embedding.
+    pub embedding: usize,
+    /// Number of Fourier frequencies of `ln σ / 4`.
+    pub frequencies: usize,
+}
+
+/// How a physical value becomes a model value.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "mapping", rename_all = "lowercase", deny_unknown_fields)]
+pub enum ValueMapping {
+    /// CT: `x = (HU + offset) / scale`, which is also `x = μ / unit_attenuation`.
+    Hounsfield {
+        /// Added to the Hounsfield number.
+        offset_hu: f64,
+        /// Hounsfield numbers that span one model unit.
+        scale_hu: f64,
+        /// The attenuation that is 1 in model units, 1/mm.
+        unit_attenuation: f64,
+    },
+    /// MR: `x = image / s`, where `s` is this percentile of the positive voxels of the whole volume.
+    Percentile {
+        /// In percent, between 0 and 100.
+        percentile: f64,
+    },
+}
+
+/// How a network was trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Wall time, seconds.
+    pub seconds: u64,
+    /// The loss and the noise levels.
+    pub objective: String,
+    /// Program, optimiser, augmentation.
+    pub how: String,
+    /// The images.
+    #[serde(default)]
+    pub data: Vec<Collection>,
+}
+
+/// A collection of training images.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Collection {
+    /// Its name.
+    pub collection: String,
+    /// Its licence.
+    pub licence: String,
+}
+
+/// The number format that tensors are stored in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// IEEE half precision.
+    F16,
+    /// IEEE single precision.
+    F32,
+}
+
+/// The file of tensors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightsCard {
+    /// SHA-256 of `weights.safetensors`, lower-case hexadecimal.
+    pub sha256: String,
+    /// The number format.
+    pub dtype: Dtype,
+    /// How many numbers.
+    pub parameters: u64,
+}
+
+/// Largest channel count and embedding length that a manifest may ask for.
+const MAX_WIDTH: usize = 1024;
+/// Largest number of resolutions.
+const MAX_LEVELS: usize = 8;
+/// Channels that share a mean and a variance.
+pub(super) const GROUP_CHANNELS: usize = 8;
+
+impl Manifest {
+    /// What is wrong with the numbers of this card, if anything.
+    pub fn problem(&self) -> Option<String> {
+        let Architecture::FilmUnet(config) = &self.architecture;
+        let sigmas =
+            [("sigma_data", self.sigma_data), ("sigma_min", self.sigma_min), ("sigma_max", self.sigma_max)];
+        if let Some((name, value)) = sigmas.iter().find(|(_, v)| !(v.is_finite() && *v > 0.0)) {
+            return Some(format!("{name} = {value} must be positive and finite"));
+        }
+        if self.sigma_min >= self.sigma_max {
+            return Some(format!(
+                "sigma_min = {} must be below sigma_max = {}",
+                self.sigma_min, self.sigma_max
+            ));
+        }
+        self.value.problem().or_else(|| config.problem())
+    }
+}
+
+impl ValueMapping {
+    fn problem(&self) -> Option<String> {
+        let positive = |name: &str, v: f64| {
+            (!(v.is_finite() && v > 0.0)).then(|| format!("{name} = {v} must be positive and finite"))
+        };
+        match *self {
+            Self::Hounsfield { offset_hu, scale_hu, unit_attenuation } => positive("scale_hu", scale_hu)
+                .or_else(|| positive("unit_attenuation", unit_attenuation))
+                .or_else(|| (!offset_hu.is_finite()).then(|| "offset_hu must be finite".to_owned())),
+            Self::Percentile { percentile } => (!(percentile > 0.0 && percentile <= 100.0))
+                .then(|| format!("percentile = {percentile} must lie in (0, 100]")),
+        }
+    }
+}
+
+impl UnetConfig {
+    /// Number of resolutions.
+    pub fn levels(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Rows and columns inside the network are a multiple of this.
+    pub fn multiple(&self) -> usize {
+        1 << self.levels().saturating_sub(1)
+    }
+
+    /// What is wrong with the size, if anything.
+    pub fn problem(&self) -> Option<String> {
+        if !(1..=MAX_LEVELS).contains(&self.levels()) {
+            return Some(format!("channels must name 1 to {MAX_LEVELS} resolutions, not {}", self.levels()));
+        }
+        let bad = |c: &&usize| **c == 0 || **c > MAX_WIDTH || !c.is_multiple_of(GROUP_CHANNELS);
+        if let Some(c) = self.channels.iter().find(bad) {
+            return Some(format!("channels: {c} is not a multiple of {GROUP_CHANNELS} up to {MAX_WIDTH}"));
+        }
+        let sizes = [("embedding", self.embedding, 1), ("frequencies", self.frequencies, 2)];
+        let out = sizes.iter().find(|(_, n, least)| !(*least..=MAX_WIDTH).contains(n));
+        out.map(|(name, n, least)| format!("{name} = {n} must lie in {least}..={MAX_WIDTH}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_cards_parse_and_survive_a_round_trip() {
+        for text in [recon_data::weights::CT.manifest, recon_data::weights::MR.manifest] {
+            let card: Manifest = toml::from_str(text).unwrap();
+            assert_eq!(card.problem(), None);
+            let again: Manifest = toml::from_str(&toml::to_string(&card).unwrap()).unwrap();
+            assert_eq!(card, again);
+        }
+    }
+
+    #[test]
+    fn impossible_sizes_are_named() {
+        let config = |channels: Vec<usize>| UnetConfig { channels, embedding: 8, frequencies: 4 };
+        assert_eq!(config(vec![8, 16]).problem(), None);
+        for bad in [vec![], vec![8; 9], vec![12], vec![0], vec![1 << 40]] {
+            assert!(config(bad.clone()).problem().is_some(), "{bad:?}");
+        }
+    }
+}

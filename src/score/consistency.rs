@@ -1,0 +1,158 @@
+//! Makes a noisy image agree with a measurement noised to the same level.
+//!
+//! Dissertation, section 8.3.2 and Theorem 8.1. With `ŷₜ = m(t) y + s(t) A z`, `z` fresh each time, the
+//! proximal problem (8.8) is solved in one of three [`Form`]s.
+
+use super::solve::{conjugate_gradient, operator_norm};
+use super::{Marginal, Noise, bridge};
+use candle_core::{Result, Tensor};
+use ndarray::Array2;
+use recon_operators::{Field, LinearOperator, Problem, Transform};
+
+/// Pulls a batch towards a measurement.
+pub trait Consistency {
+    /// Imposes the measurement on a batch at the noise level of `marginal`.
+    ///
+    /// # Errors
+    /// When the noise, or the way between tensor and array, fails.
+    fn impose(&mut self, x: Tensor, marginal: Marginal, noise: &mut Noise) -> Result<Tensor>;
+
+    /// Imposes the measurement, without added noise, on clean images: the last step of a sampler.
+    ///
+    /// # Errors
+    /// When the way between tensor and array fails.
+    fn finish(&mut self, x: Tensor) -> Result<Tensor>;
+}
+
+/// No measurement: samples come from the prior. Draws no noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unconditional;
+
+impl Consistency for Unconditional {
+    fn impose(&mut self, x: Tensor, _marginal: Marginal, _noise: &mut Noise) -> Result<Tensor> {
+        Ok(x)
+    }
+    fn finish(&mut self, x: Tensor) -> Result<Tensor> {
+        Ok(x)
+    }
+}
+
+/// How (8.8) is solved. For an orthonormal `T` all three are the same map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Theorem 8.1: `T⁻¹[λ Λ ŷₜ + (1 − λ) Λ T x + (I − Λ) T x]`.
+    ///
+    /// It passes `x` through `T⁻¹T`, which blurs a little at every step when `T⁻¹` is FBP.
+    Published,
+    /// `x + λ T⁻¹ Λ (ŷₜ − T x)`: the same where `T⁻¹T = I`, and an identity on `x` that already agrees with
+    /// the data, whatever `T⁻¹` is.
+    Residual,
+    /// (8.8) with the Euclidean norm instead of `‖T ·‖`, where `T` need not be inverted:
+    /// `argmin_z (1 − λ) ‖A‖² ‖z − x‖² + λ ‖A z − ŷₜ‖²`, by conjugate gradients from `z = x`.
+    ///
+    /// With `λ = 1` this is the point nearest to `x` on `A z = ŷₜ`, as far as the iterations reach.
+    ConjugateGradient {
+        /// How many steps to take.
+        iterations: usize,
+    },
+}
+
+/// Imposes one slice's measurement on every image of a batch.
+pub struct Projection<'a, T: Transform> {
+    problem: &'a Problem<T>,
+    measured: T::Data,
+    lambda: f64,
+    final_lambda: f64,
+    form: Form,
+    norm_squared: f64,
+}
+
+impl<'a, T: Transform<Image = Array2<f32>>> Projection<'a, T> {
+    /// `lambda` (λ, in `[0, 1]`) weighs the measurement against the image while sampling, `final_lambda` in the
+    /// last step (1 for data without noise). The images of the batch are in model units: physical values
+    /// divided by `unit`.
+    pub fn new(problem: &'a Problem<T>, unit: f32, lambda: f64, final_lambda: f64, form: Form) -> Self {
+        let mut measured = problem.measured.clone();
+        measured.scale(1.0 / unit);
+        let norm_squared = match form {
+            Form::Published | Form::Residual => 1.0,
+            Form::ConjugateGradient { .. } => operator_norm(problem, NORM_ITERATIONS).powi(2),
+        };
+        Self { problem, measured, lambda, final_lambda, form, norm_squared }
+    }
+
+    /// `ŷₜ = m y + s T z`; entries outside Λ are left as they fall, since no form looks at them.
+    fn noised(&self, z: &Array2<f32>, marginal: Marginal) -> T::Data {
+        let mut data = self.problem.transform.forward(z);
+        data.scale(marginal.std as f32);
+        data.add_scaled(marginal.mean as f32, &self.measured);
+        data
+    }
+
+    fn solve(&self, x: &Array2<f32>, target: &T::Data, lambda: f64) -> Array2<f32> {
+        let Problem { transform, mask, .. } = self.problem;
+        match self.form {
+            Form::Published => transform.inverse(&mask.blend(lambda as f32, target, transform.forward(x))),
+            Form::Residual => {
+                let step = transform.inverse(&residual(self.problem, x, target));
+                x + &(step * lambda as f32)
+            }
+            Form::ConjugateGradient { iterations } => {
+                let weights = (((1.0 - lambda) * self.norm_squared) as f32, lambda as f32);
+                regularised_fit(self.problem, x, target, weights, iterations)
+            }
+        }
+    }
+}
+
+impl<T: Transform<Image = Array2<f32>>> Consistency for Projection<'_, T> {
+    fn impose(&mut self, x: Tensor, marginal: Marginal, noise: &mut Noise) -> Result<Tensor> {
+        let noise = bridge::to_images(&noise.draw()?)?;
+        let images = bridge::to_images(&x)?;
+        let imposed: Vec<_> = images
+            .iter()
+            .zip(&noise)
+            .map(|(image, z)| self.solve(image, &self.noised(z, marginal), self.lambda))
+            .collect();
+        bridge::to_tensor(&imposed, x.device())
+    }
+
+    fn finish(&mut self, x: Tensor) -> Result<Tensor> {
+        let images = bridge::to_images(&x)?;
+        let imposed: Vec<_> =
+            images.iter().map(|image| self.solve(image, &self.measured, self.final_lambda)).collect();
+        bridge::to_tensor(&imposed, x.device())
+    }
+}
+
+/// Iterations of the power method behind `‖A‖`; the weights that use it need a few per cent, not digits.
+pub(super) const NORM_ITERATIONS: usize = 12;
+
+/// Where conjugate gradients have nothing left to gain in single precision: beyond it, rounding errors in the
+/// null space of `A` would be blown up when `stay` is 0.
+const CG_TOLERANCE: f64 = 1e-6;
+
+/// `Λ (y − T x)`
+fn residual<T: Transform<Image = Array2<f32>>>(
+    problem: &Problem<T>,
+    x: &Array2<f32>,
+    target: &T::Data,
+) -> T::Data {
+    let mut difference = problem.mask.select(target.clone());
+    difference.add_scaled(-1.0, &problem.forward(x));
+    difference
+}
+
+/// `argmin_z stay ‖z − x‖² + fit ‖A z − target‖²` for `weights = (stay, fit)`, by `iterations` conjugate-gradient
+/// steps on `(stay I + fit AᴴA)(z − x) = fit Aᴴ(target − A x)` from `z = x`.
+pub(super) fn regularised_fit<T: Transform<Image = Array2<f32>>>(
+    problem: &Problem<T>,
+    x: &Array2<f32>,
+    target: &T::Data,
+    (stay, fit): (f32, f32),
+    iterations: usize,
+) -> Array2<f32> {
+    let right = problem.adjoint(&residual(problem, x, target)) * fit;
+    let apply = |d: &Array2<f32>| problem.normal(d) * fit + d * stay;
+    x + &conjugate_gradient(apply, &right, Array2::zeros(x.dim()), iterations, CG_TOLERANCE)
+}

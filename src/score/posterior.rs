@@ -1,0 +1,162 @@
+//! Several samples of one posterior, and what to make of them.
+
+use anyhow::{Result, ensure};
+use ndarray::{Array2, Axis, stack};
+use recon_operators::{Problem, Transform};
+use recon_pipelines::{Estimate, Progress, Reconstruct, SliceSeed};
+
+/// The user asked to stop, see [`Progress::cancelled`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cancelled;
+
+impl std::fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("cancelled")
+    }
+}
+
+impl std::error::Error for Cancelled {}
+
+/// Reports one more step, and fails with [`Cancelled`] when the user wants to stop.
+pub(super) fn report(progress: &dyn Progress, done: usize, steps: usize) -> Result<()> {
+    progress.step(done, steps);
+    if progress.cancelled() { Err(Cancelled.into()) } else { Ok(()) }
+}
+
+/// A method that draws images from a posterior.
+pub trait PosteriorSampler<T: Transform>: Sync {
+    /// The sample with this number. The same number gives the same image, however many are drawn.
+    ///
+    /// # Errors
+    /// When the method cannot run or was [`Cancelled`].
+    fn sample(
+        &self,
+        problem: &Problem<T>,
+        seed: SliceSeed,
+        sample: u64,
+        progress: &dyn Progress,
+    ) -> Result<Estimate<T::Image>>;
+}
+
+/// Which image stands for several samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PointEstimate {
+    /// Their mean: the least squared error.
+    #[default]
+    Mean,
+    /// The first of them: the texture of a single one.
+    Sample,
+    /// Their voxelwise median.
+    Median,
+}
+
+/// Draws `samples` images and reports a point estimate and the voxelwise standard deviation.
+pub struct Posterior<M> {
+    /// What draws them.
+    pub method: M,
+    /// `K`, at least 1.
+    pub samples: usize,
+    /// Which image to report.
+    pub estimate: PointEstimate,
+}
+
+impl<T, M> Reconstruct<T> for Posterior<M>
+where
+    T: Transform<Image = Array2<f32>>,
+    M: PosteriorSampler<T>,
+{
+    fn reconstruct(
+        &self,
+        problem: &Problem<T>,
+        seed: SliceSeed,
+        progress: &dyn Progress,
+    ) -> Result<Estimate<Array2<f32>>> {
+        ensure!(self.samples > 0, "at least one sample must be drawn");
+        let mut images = Vec::with_capacity(self.samples);
+        let mut network_calls = 0;
+        for sample in 0..self.samples {
+            let part = Part { whole: progress, index: sample, parts: self.samples };
+            let drawn = self.method.sample(problem, seed, sample as u64, &part)?;
+            network_calls += drawn.network_calls;
+            images.push(drawn.image);
+        }
+        let std = if images.len() > 1 { Some(deviation(&images)?) } else { None };
+        Ok(Estimate { image: point_estimate(&images, self.estimate)?, std, network_calls })
+    }
+}
+
+/// The progress of one of several equal parts.
+struct Part<'a> {
+    whole: &'a dyn Progress,
+    index: usize,
+    parts: usize,
+}
+
+impl Progress for Part<'_> {
+    fn step(&self, done: usize, steps: usize) {
+        self.whole.step(self.index * steps + done, self.parts * steps);
+    }
+    fn cancelled(&self) -> bool {
+        self.whole.cancelled()
+    }
+}
+
+/// Passes on the wish to stop but not the steps: for the method that makes another one's start image.
+pub(super) struct Quiet<'a>(pub(super) &'a dyn Progress);
+
+impl Progress for Quiet<'_> {
+    fn step(&self, _done: usize, _steps: usize) {}
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
+}
+
+fn point_estimate(images: &[Array2<f32>], estimate: PointEstimate) -> Result<Array2<f32>> {
+    match estimate {
+        PointEstimate::Sample => Ok(images[0].clone()),
+        PointEstimate::Mean => per_voxel(images, |values| mean(values) as f32),
+        PointEstimate::Median => per_voxel(images, median),
+    }
+}
+
+/// Standard deviation with `K − 1` in the denominator.
+fn deviation(images: &[Array2<f32>]) -> Result<Array2<f32>> {
+    per_voxel(images, |values| {
+        let centre = mean(values);
+        let squares: f64 = values.iter().map(|&v| (f64::from(v) - centre).powi(2)).sum();
+        (squares / (values.len() - 1) as f64).sqrt() as f32
+    })
+}
+
+fn per_voxel(images: &[Array2<f32>], reduce: impl Fn(&mut [f32]) -> f32) -> Result<Array2<f32>> {
+    let views: Vec<_> = images.iter().map(|image| image.view()).collect();
+    let together = stack(Axis(2), &views)?;
+    Ok(together.map_axis(Axis(2), |values| reduce(&mut values.to_vec())))
+}
+
+fn mean(values: &[f32]) -> f64 {
+    values.iter().copied().map(f64::from).sum::<f64>() / values.len() as f64
+}
+
+fn median(values: &mut [f32]) -> f32 {
+    values.sort_by(f32::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { 0.5 * (values[middle - 1] + values[middle]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn point_estimates_and_deviation_of_known_numbers() {
+        let images: Vec<_> = [1.0, 9.0, 2.0, 4.0].map(|v: f32| array![[v, -v]]).to_vec();
+        assert_eq!(point_estimate(&images, PointEstimate::Mean).unwrap(), array![[4.0, -4.0]]);
+        assert_eq!(point_estimate(&images, PointEstimate::Median).unwrap(), array![[3.0, -3.0]]);
+        assert_eq!(point_estimate(&images[..3], PointEstimate::Median).unwrap(), array![[2.0, -2.0]]);
+        assert_eq!(point_estimate(&images, PointEstimate::Sample).unwrap(), images[0]);
+        let expected = (38.0f32 / 3.0).sqrt();
+        assert!((deviation(&images).unwrap()[[0, 1]] - expected).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,203 @@
+//! The forward processes that turn images into noise.
+//!
+//! All are `dx = f(t) x dt + g(t) dw` on `t ∈ [0, 1]` with scalar coefficients (Song et al., "Score-Based
+//! Generative Modeling through Stochastic Differential Equations", 2021, Appendix B and C), so that
+//! `pₜ(x | x₀) = N(m(t) x₀, s(t)² I)`. Coefficients are computed in double precision.
+
+use candle_core::{DType, Result, Tensor};
+use std::f64::consts::PI;
+
+/// `m` and `s` of `pₜ(x | x₀) = N(m x₀, s² I)`; the dissertation writes `α(t)` and `β(t)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Marginal {
+    /// `m(t)`, the factor on the clean image.
+    pub mean: f64,
+    /// `s(t)`, the standard deviation of the noise.
+    pub std: f64,
+}
+
+/// Coefficients of an ancestral step `x ← scale (x + variance · score) + std z`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AncestralStep {
+    /// Factor on the mean.
+    pub scale: f64,
+    /// Factor on the score.
+    pub variance: f64,
+    /// Standard deviation of the fresh noise.
+    pub std: f64,
+}
+
+/// A forward process with scalar coefficients.
+pub trait Sde: Send + Sync {
+    /// `f(t)`
+    fn drift(&self, t: f64) -> f64;
+    /// `g(t)`
+    fn diffusion(&self, t: f64) -> f64;
+    /// `m(t)`, `s(t)`
+    fn marginal(&self, t: f64) -> Marginal;
+    /// Standard deviation of the distribution that sampling starts from.
+    fn prior_std(&self) -> f64;
+
+    /// `(a, G)` of the forward step `x ← x + a x + G z` when `[0, 1]` is cut into `steps`.
+    ///
+    /// Euler-Maruyama unless the process has a discretisation of its own.
+    fn discretize(&self, t: f64, steps: usize) -> (f64, f64) {
+        let dt = 1.0 / steps as f64;
+        (self.drift(t) * dt, self.diffusion(t) * dt.sqrt())
+    }
+
+    /// The ancestral step at `t`, where the process is the limit of a Markov chain with a known one.
+    fn ancestral(&self, _t: f64, _steps: usize) -> Option<AncestralStep> {
+        None
+    }
+
+    /// `α` in the step size of Langevin correctors: 1 for VE, `1 − βᵢ` for VP.
+    fn langevin_scale(&self, _t: f64, _steps: usize) -> f64 {
+        1.0
+    }
+
+    /// `log N(x; 0, prior_std² I)` of every image of a batch, in nats.
+    ///
+    /// # Errors
+    /// When the tensor cannot be reduced or copied to the host.
+    fn prior_log_density(&self, x: &Tensor) -> Result<Vec<f64>> {
+        let flat = x.to_dtype(DType::F64)?.flatten_from(1)?;
+        let variance = self.prior_std().powi(2);
+        let constant = -0.5 * flat.dim(1)? as f64 * (2.0 * PI * variance).ln();
+        flat.sqr()?.sum(1)?.affine(-0.5 / variance, constant)?.to_vec1()
+    }
+}
+
+/// Index of time `t` on a grid of `steps` points over `[0, 1]`, cut off in single precision as the published
+/// implementation does, so that both name the same point.
+fn grid_index(t: f64, steps: usize) -> usize {
+    (t as f32 * steps.saturating_sub(1) as f32) as usize
+}
+
+/// Variance exploding: `m = 1`, `s = σ_min (σ_max / σ_min)ᵗ`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ve {
+    /// Noise level at `t = 0`.
+    pub sigma_min: f64,
+    /// Noise level at `t = 1`.
+    pub sigma_max: f64,
+}
+
+impl Ve {
+    fn sigma(&self, t: f64) -> f64 {
+        self.sigma_min * (self.sigma_max / self.sigma_min).powf(t)
+    }
+
+    /// `(σᵢ, σᵢ₋₁)` on the geometric grid of `steps` levels, with `σ₋₁ = 0`.
+    fn grid_sigmas(&self, t: f64, steps: usize) -> (f64, f64) {
+        let index = grid_index(t, steps);
+        let level = |i: usize| self.sigma(i as f64 / steps.saturating_sub(1).max(1) as f64);
+        (level(index), if index == 0 { 0.0 } else { level(index - 1) })
+    }
+}
+
+impl Sde for Ve {
+    fn drift(&self, _t: f64) -> f64 {
+        0.0
+    }
+    fn diffusion(&self, t: f64) -> f64 {
+        self.sigma(t) * (2.0 * (self.sigma_max / self.sigma_min).ln()).sqrt()
+    }
+    fn marginal(&self, t: f64) -> Marginal {
+        Marginal { mean: 1.0, std: self.sigma(t) }
+    }
+    fn prior_std(&self) -> f64 {
+        self.sigma_max
+    }
+    fn discretize(&self, t: f64, steps: usize) -> (f64, f64) {
+        let (sigma, below) = self.grid_sigmas(t, steps);
+        (0.0, (sigma * sigma - below * below).sqrt())
+    }
+    fn ancestral(&self, t: f64, steps: usize) -> Option<AncestralStep> {
+        let (sigma, below) = self.grid_sigmas(t, steps);
+        let variance = sigma * sigma - below * below;
+        Some(AncestralStep { scale: 1.0, variance, std: below * variance.sqrt() / sigma })
+    }
+}
+
+/// Variance preserving: `f = −β(t)/2`, `g = √β(t)`, `β` linear from `beta_min` to `beta_max`.
+///
+/// The discretised steps need `steps > beta_max`; with fewer, `1 − βᵢ` is taken as 0 where it is negative.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Vp {
+    /// `β(0)`
+    pub beta_min: f64,
+    /// `β(1)`
+    pub beta_max: f64,
+}
+
+impl Vp {
+    fn beta(&self, t: f64) -> f64 {
+        self.beta_min + t * (self.beta_max - self.beta_min)
+    }
+    /// `∫₀ᵗ β`
+    fn beta_integral(&self, t: f64) -> f64 {
+        t * self.beta_min + 0.5 * t * t * (self.beta_max - self.beta_min)
+    }
+    /// `βᵢ` of the Markov chain with `steps` steps.
+    fn grid_beta(&self, t: f64, steps: usize) -> f64 {
+        let fraction = grid_index(t, steps) as f64 / steps.saturating_sub(1).max(1) as f64;
+        self.beta(fraction) / steps as f64
+    }
+    /// `1 − βᵢ`
+    fn grid_alpha(&self, t: f64, steps: usize) -> f64 {
+        (1.0 - self.grid_beta(t, steps)).max(0.0)
+    }
+}
+
+impl Sde for Vp {
+    fn drift(&self, t: f64) -> f64 {
+        -0.5 * self.beta(t)
+    }
+    fn diffusion(&self, t: f64) -> f64 {
+        self.beta(t).sqrt()
+    }
+    fn marginal(&self, t: f64) -> Marginal {
+        let integral = self.beta_integral(t);
+        Marginal { mean: (-0.5 * integral).exp(), std: (-(-integral).exp_m1()).sqrt() }
+    }
+    fn prior_std(&self) -> f64 {
+        1.0
+    }
+    fn discretize(&self, t: f64, steps: usize) -> (f64, f64) {
+        (self.grid_alpha(t, steps).sqrt() - 1.0, self.grid_beta(t, steps).sqrt())
+    }
+    fn ancestral(&self, t: f64, steps: usize) -> Option<AncestralStep> {
+        let variance = self.grid_beta(t, steps);
+        Some(AncestralStep { scale: 1.0 / self.grid_alpha(t, steps).sqrt(), variance, std: variance.sqrt() })
+    }
+    fn langevin_scale(&self, t: f64, steps: usize) -> f64 {
+        self.grid_alpha(t, steps)
+    }
+}
+
+/// Sub-VP: the drift of [`Vp`], with `g² = β (1 − e^{−2∫β})` and hence `s = 1 − e^{−∫β}`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SubVp(
+    /// The process whose drift it shares.
+    pub Vp,
+);
+
+impl Sde for SubVp {
+    fn drift(&self, t: f64) -> f64 {
+        self.0.drift(t)
+    }
+    fn diffusion(&self, t: f64) -> f64 {
+        (self.0.beta(t) * -(-2.0 * self.0.beta_integral(t)).exp_m1()).sqrt()
+    }
+    fn marginal(&self, t: f64) -> Marginal {
+        let integral = self.0.beta_integral(t);
+        Marginal { mean: (-0.5 * integral).exp(), std: -(-integral).exp_m1() }
+    }
+    fn prior_std(&self) -> f64 {
+        1.0
+    }
+    fn langevin_scale(&self, t: f64, steps: usize) -> f64 {
+        self.0.langevin_scale(t, steps)
+    }
+}

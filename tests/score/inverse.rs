@@ -1,0 +1,165 @@
+//! The k-space projection sampler of the published medical code, update by update, with its noise.
+
+use crate::fixtures::{Record, relative_error};
+use crate::transforms::Dft;
+use candle_core::{Device, Result, Tensor};
+use ndarray::Array2;
+use num_complex::Complex32;
+use recon::score::{
+    Consistency, EulerMaruyama, Form, Gaussian, Langevin, Marginal, Moment, NoUpdate, Noise, Projection,
+    ReverseDiffusion, Sampler, ScoreModel, Sde, Update, Ve, Vp, bridge,
+};
+use recon_operators::{Mask, Problem};
+use std::sync::{Arc, Mutex};
+
+type Log = Arc<Mutex<Vec<Tensor>>>;
+
+struct LoggedUpdate<U>(U, Log);
+
+impl<U: Update> Update for LoggedUpdate<U> {
+    fn update(
+        &self,
+        x: &Tensor,
+        at: &Moment<'_>,
+        model: &dyn ScoreModel,
+        noise: &mut Noise,
+    ) -> Result<(Tensor, Tensor)> {
+        let moved = self.0.update(x, at, model, noise)?;
+        self.1.lock().unwrap().push(moved.0.clone());
+        Ok(moved)
+    }
+}
+
+struct LoggedConsistency<C>(C, Log);
+
+impl<C: Consistency> Consistency for LoggedConsistency<C> {
+    fn impose(&mut self, x: Tensor, marginal: Marginal, noise: &mut Noise) -> Result<Tensor> {
+        let imposed = self.0.impose(x, marginal, noise)?;
+        self.1.lock().unwrap().push(imposed.clone());
+        Ok(imposed)
+    }
+    fn finish(&mut self, x: Tensor) -> Result<Tensor> {
+        self.0.finish(x)
+    }
+}
+
+fn problem(record: &Record) -> Problem<Dft> {
+    let (re, im) = (record.values("kspace_re"), record.values("kspace_im"));
+    let values = re.iter().zip(&im).map(|(&re, &im)| Complex32::new(re as f32, im as f32)).collect();
+    let mask = Mask::new(record.values("mask").iter().map(|&kept| kept != 0.0).collect());
+    let kspace = Array2::from_shape_vec((64, 64), values).unwrap();
+    Problem { transform: Dft::new(64, 64), measured: mask.select(kspace), mask }
+}
+
+fn image(record: &Record, name: &str) -> Tensor {
+    record.get(name).reshape((1, 1, 64, 64)).unwrap()
+}
+
+fn draws(record: &Record) -> Noise {
+    let mut draws = vec![image(record, "prior_unit_noise")];
+    draws.extend(record.entries("noise").iter().map(|z| z.reshape((1, 1, 64, 64)).unwrap()));
+    Noise::recorded(draws)
+}
+
+fn check<S: Sde>(
+    name: &str,
+    sde: S,
+    (predictor, corrector): (impl Update + 'static, impl Update + 'static),
+    (lambda, t_end): (f64, f64),
+    form: Form,
+) {
+    let Some(record) = Record::shared(&format!("inverse/{name}")) else { return };
+    let (inputs, outputs) = (Log::default(), Log::default());
+    let sampler = Sampler {
+        sde,
+        predictor: Box::new(LoggedUpdate(predictor, outputs.clone())),
+        corrector: Box::new(LoggedUpdate(corrector, outputs.clone())),
+        steps: 6,
+        t_end,
+    };
+    let problem = problem(&record);
+    let mut consistency =
+        LoggedConsistency(Projection::new(&problem, 1.0, lambda, 1.0, form), inputs.clone());
+    let model = Gaussian { mean: image(&record, "mu"), variance: 0.05 };
+    let result = sampler.sample(&model, &mut consistency, &mut draws(&record), &mut |_| Ok(())).unwrap();
+    let mut worst: f64 = 0.0;
+    for (log, key) in [(inputs, "x_in"), (outputs, "x_out")] {
+        let (ours, theirs) = (log.lock().unwrap(), record.entries(key));
+        assert_eq!(ours.len(), theirs.len());
+        for (i, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+            let error = relative_error(ours, theirs);
+            assert!(error < TOLERANCE, "{key} {i}: {error:e}");
+            worst = worst.max(error);
+        }
+    }
+    let error = relative_error(&result, record.get("result"));
+    println!("{name} {form:?}: updates {worst:e}, result {error:e}");
+    assert!(error < TOLERANCE, "result: {error:e}");
+}
+
+/// Relative to the largest pixel; single precision with another FFT.
+const TOLERANCE: f64 = 1e-4;
+
+const VP: Vp = Vp { beta_min: 0.1, beta_max: 20.0 };
+
+fn ve(sigma_max: f64) -> Ve {
+    Ve { sigma_min: 0.01, sigma_max }
+}
+
+#[test]
+fn ve_projection_with_lambda_0_6() {
+    let moves = || (ReverseDiffusion, Langevin::new(0.16));
+    check("mri_projection_c06", ve(10.0), moves(), (0.6, 1e-5), Form::Published);
+    check("mri_projection_c06", ve(10.0), moves(), (0.6, 1e-5), Form::Residual);
+}
+
+#[test]
+fn ve_projection_with_lambda_1() {
+    let moves = (ReverseDiffusion, Langevin::new(0.16));
+    check("mri_projection_c1", ve(50.0), moves, (1.0, 1e-5), Form::Published);
+}
+
+#[test]
+fn vp_projection_without_corrector() {
+    check("mri_projection_vp", VP, (EulerMaruyama, NoUpdate), (0.8, 1e-3), Form::Published);
+}
+
+#[test]
+fn the_first_projection_and_corrector_of_the_published_run() {
+    let record = Record::fixture("mri_projection_first_update");
+    let problem = problem(&record);
+    let sde = ve(10.0);
+    let at = Moment { sde: &sde, t: 1.0, steps: 6 };
+    let mut noise = draws(&record);
+    let x = (noise.draw().unwrap() * sde.prior_std()).unwrap();
+    let mut consistency = Projection::new(&problem, 1.0, 0.6, 1.0, Form::Published);
+    let x = consistency.impose(x, at.marginal(), &mut noise).unwrap();
+    assert!(relative_error(&x, record.get("x_in")) < 3e-6);
+    let model = Gaussian { mean: image(&record, "mu"), variance: 0.05 };
+    let x = Langevin::new(0.16).update(&x, &at, &model, &mut noise).unwrap().0;
+    assert!(relative_error(&x, record.get("x_out")) < 3e-6);
+}
+
+/// A mask that is symmetric about the centre of k-space: the Hermitian symmetry of real images survives it.
+fn symmetric_problem(n: usize) -> Problem<Dft> {
+    let columns: Vec<bool> = (0..n).map(|j| j.abs_diff(n / 2) % 3 != 1).collect();
+    let mask = Mask::columns(n, &columns);
+    let transform = Dft::new(n, n);
+    let image = Array2::from_shape_fn((n, n), |(i, j)| ((i * 3 + j * j) % 7) as f32);
+    let measured = mask.select(recon_operators::LinearOperator::forward(&transform, &image));
+    Problem { transform, mask, measured }
+}
+
+#[test]
+fn all_forms_agree_where_the_transform_is_orthonormal() {
+    let problem = symmetric_problem(9);
+    let x = Array2::from_shape_fn((9, 9), |(i, j)| (i as f32 - 2.0 * j as f32).cos());
+    let batch = bridge::to_tensor(&[x], &Device::Cpu).unwrap();
+    let run = |form, lambda| Projection::new(&problem, 2.0, 1.0, lambda, form).finish(batch.clone()).unwrap();
+    for lambda in [0.0, 0.3, 1.0] {
+        let published = run(Form::Published, lambda);
+        assert!(relative_error(&run(Form::Residual, lambda), &published) < 1e-6);
+        let iterative = run(Form::ConjugateGradient { iterations: 3 }, lambda);
+        assert!(relative_error(&iterative, &published) < 1e-4);
+    }
+}

@@ -1,0 +1,134 @@
+//! Small transforms, written plainly, whose exact answers are known.
+
+use ndarray::{Array1, Array2};
+use num_complex::{Complex32, Complex64};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use recon_operators::{LinearOperator, Transform};
+
+/// Centred orthonormal discrete Fourier transform of a real image, as two dense matrices.
+#[derive(Clone)]
+pub(crate) struct Dft {
+    rows: Array2<Complex64>,
+    cols: Array2<Complex64>,
+}
+
+fn dft_matrix(n: usize) -> Array2<Complex64> {
+    let centred = |i: usize| i as f64 - (n / 2) as f64;
+    Array2::from_shape_fn((n, n), |(k, j)| {
+        let angle = -std::f64::consts::TAU * centred(k) * centred(j) / n as f64;
+        Complex64::from_polar(1.0 / (n as f64).sqrt(), angle)
+    })
+}
+
+impl Dft {
+    pub(crate) fn new(rows: usize, cols: usize) -> Self {
+        Self { rows: dft_matrix(rows), cols: dft_matrix(cols) }
+    }
+}
+
+impl LinearOperator for Dft {
+    type Image = Array2<f32>;
+    type Data = Array2<Complex32>;
+    fn image_shape(&self) -> Vec<usize> {
+        vec![self.rows.nrows(), self.cols.nrows()]
+    }
+    fn data_shape(&self) -> Vec<usize> {
+        self.image_shape()
+    }
+    fn forward(&self, image: &Array2<f32>) -> Array2<Complex32> {
+        let wide = image.mapv(|v| Complex64::new(f64::from(v), 0.0));
+        self.rows.dot(&wide).dot(&self.cols.t()).mapv(|v| Complex32::new(v.re as f32, v.im as f32))
+    }
+    fn adjoint(&self, data: &Array2<Complex32>) -> Array2<f32> {
+        let wide = data.mapv(|v| Complex64::new(f64::from(v.re), f64::from(v.im)));
+        let conjugate = |m: &Array2<Complex64>| m.mapv(|v| v.conj());
+        conjugate(&self.rows).t().dot(&wide).dot(&conjugate(&self.cols)).mapv(|v| v.re as f32)
+    }
+}
+
+impl Transform for Dft {
+    fn inverse(&self, data: &Array2<Complex32>) -> Array2<f32> {
+        self.adjoint(data)
+    }
+}
+
+/// A dense square matrix on the pixels of an image, and its inverse.
+#[derive(Clone)]
+pub(crate) struct Dense {
+    shape: (usize, usize),
+    matrix: Array2<f32>,
+    inverse: Array2<f32>,
+}
+
+impl Dense {
+    /// `I + spread · G` with `G` standard normal over `√n`.
+    pub(crate) fn random(shape: (usize, usize), spread: f32, seed: u64) -> Self {
+        let n = shape.0 * shape.1;
+        let noise =
+            <Array2<f32> as recon_operators::Field>::randn(&[n, n], &mut ChaCha8Rng::seed_from_u64(seed));
+        let matrix = Array2::eye(n) + noise * (spread / (n as f32).sqrt());
+        Self { shape, inverse: invert(&matrix), matrix }
+    }
+    pub(crate) fn identity(shape: (usize, usize)) -> Self {
+        Self::random(shape, 0.0, 0)
+    }
+}
+
+/// Gauss-Jordan elimination with row pivots, in double precision.
+fn invert(matrix: &Array2<f32>) -> Array2<f32> {
+    let n = matrix.nrows();
+    let mut left = matrix.mapv(f64::from);
+    let mut right = Array2::<f64>::eye(n);
+    for k in 0..n {
+        let pivot = (k..n).max_by(|&a, &b| left[[a, k]].abs().total_cmp(&left[[b, k]].abs())).unwrap();
+        for m in [&mut left, &mut right] {
+            for j in 0..n {
+                m.swap([k, j], [pivot, j]);
+            }
+        }
+        let scale = left[[k, k]];
+        left.row_mut(k).mapv_inplace(|v| v / scale);
+        right.row_mut(k).mapv_inplace(|v| v / scale);
+        for i in (0..n).filter(|&i| i != k) {
+            let factor = left[[i, k]];
+            for m in [&mut left, &mut right] {
+                let row = m.row(k).to_owned();
+                m.row_mut(i).scaled_add(-factor, &row);
+            }
+        }
+    }
+    right.mapv(|v| v as f32)
+}
+
+impl LinearOperator for Dense {
+    type Image = Array2<f32>;
+    type Data = Array1<f32>;
+    fn image_shape(&self) -> Vec<usize> {
+        vec![self.shape.0, self.shape.1]
+    }
+    fn data_shape(&self) -> Vec<usize> {
+        vec![self.matrix.nrows()]
+    }
+    fn forward(&self, image: &Array2<f32>) -> Array1<f32> {
+        self.matrix.dot(&image.iter().copied().collect::<Array1<f32>>())
+    }
+    fn adjoint(&self, data: &Array1<f32>) -> Array2<f32> {
+        self.matrix.t().dot(data).into_shape_with_order(self.shape).unwrap()
+    }
+}
+
+impl Transform for Dense {
+    fn inverse(&self, data: &Array1<f32>) -> Array2<f32> {
+        self.inverse.dot(data).into_shape_with_order(self.shape).unwrap()
+    }
+}
+
+#[test]
+fn the_test_transforms_are_what_they_say() {
+    use recon_operators::testing::{dot_test, inverse_test};
+    assert!(dot_test(&Dft::new(6, 5)) < 1e-6);
+    assert!(inverse_test(&Dft::new(6, 5)) < 1e-6);
+    assert!(dot_test(&Dense::random((3, 4), 0.5, 1)) < 1e-6);
+    assert!(inverse_test(&Dense::random((3, 4), 0.5, 1)) < 1e-5);
+}
