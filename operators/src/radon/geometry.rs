@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn uneven_angles_share_half_a_turn() {
-        let uneven = weights(&[0.0, 10.0, 40.0, 200.0, 90.0]);
+        let uneven = weights(&[0.0, 10.0, 40.0, 200.0, 90.0, 140.0]);
         assert!((uneven.iter().sum::<f64>() - PI).abs() < 1e-12);
         assert!(uneven[4] > uneven[0]);
         // 200 degrees is 20 degrees seen from the other side

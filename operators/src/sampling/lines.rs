@@ -69,6 +69,15 @@ impl Lines {
         Ok(kept)
     }
 
+    /// `EquiSpacedMaskFunc`: lines `offset + n R` without regard to the centre.
+    pub(super) fn every_nth(&self, offset: Option<usize>, rng: &mut ChaCha8Rng) -> Vec<bool> {
+        let distance = self.acceleration.round() as usize;
+        let offset = offset.unwrap_or_else(|| rng.random_range(0..distance.clamp(1, self.count)));
+        let mut kept = with_center(self.count, self.center);
+        kept.iter_mut().skip(offset).step_by(distance).for_each(|kept| *kept = true);
+        kept
+    }
+
     /// `RandomMaskFunc`: every line beside the centre with probability `(count/R − center)/(count − center)`.
     pub(super) fn random(&self, rng: &mut ChaCha8Rng) -> Result<Vec<bool>, OperatorError> {
         let budget = self.count as f64 / self.acceleration - self.center as f64;
