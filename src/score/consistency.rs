@@ -3,10 +3,10 @@
 //! Dissertation, section 8.3.2 and Theorem 8.1. With `ŷₜ = m(t) y + s(t) A z`, `z` fresh each time, the
 //! proximal problem (8.8) is solved in one of three [`Form`]s.
 
-use super::solve::{conjugate_gradient, operator_norm};
 use super::{Marginal, Noise, bridge};
 use candle_core::{Result, Tensor};
 use ndarray::Array2;
+use recon_operators::solvers::{conjugate_gradient, operator_norm};
 use recon_operators::{Field, LinearOperator, Problem, Transform};
 
 /// Pulls a batch towards a measurement.
