@@ -46,7 +46,9 @@ impl Values {
     /// A spread has the scale of the image but not its origin.
     fn spread(self, std: Array3<f32>) -> Array3<f32> {
         match self {
-            Self::Hounsfield => std.mapv_into(|s| attenuation_to_hounsfield(s) - attenuation_to_hounsfield(0.0)),
+            Self::Hounsfield => {
+                std.mapv_into(|s| attenuation_to_hounsfield(s) - attenuation_to_hounsfield(0.0))
+            }
             Self::As(_) => std,
         }
     }
@@ -228,7 +230,10 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         let model = self.method.model.as_ref().map(|model| format!(" with model {}", model.name));
         let method = format!("{}{}", self.method.name, model.unwrap_or_default());
         Provenance {
-            description: format!("Reconstructed by recon {} {method}; not for diagnosis", env!("CARGO_PKG_VERSION")),
+            description: format!(
+                "Reconstructed by recon {} {method}; not for diagnosis",
+                env!("CARGO_PKG_VERSION")
+            ),
             series_description: format!("recon {}", self.method.name),
             comments: format!("recon {method}, seed {}", common.seed),
             version: env!("CARGO_PKG_VERSION").into(),
@@ -242,7 +247,8 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         let reference = self.reference_of(images);
         let (truth, baseline, result) =
             (reference.as_ref().map(at), images.baseline.as_ref().map(at), at(&images.result));
-        let window = self.window.unwrap_or_else(|| Window::percentiles(truth.as_ref().unwrap_or(&result).view()));
+        let window =
+            self.window.unwrap_or_else(|| Window::percentiles(truth.as_ref().unwrap_or(&result).view()));
         let panels = Panels {
             truth: truth.as_ref().map(|image| image.view()),
             baseline: baseline.as_ref().map(|image| image.view()),
@@ -256,7 +262,8 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
             context.say(&table(comparison, self.method.name));
         }
         let image = self.target.image.display();
-        context.say(&format!("{image}: {} in {:.1} s on {}", self.method.name, report.seconds, report.device));
+        context
+            .say(&format!("{image}: {} in {:.1} s on {}", self.method.name, report.seconds, report.device));
         if common.json { context::print(&serde_json::to_string(report)?) } else { Ok(()) }
     }
 }
@@ -266,7 +273,11 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
 ///
 /// # Errors
 /// The failure of a single input; [`Failure::Cases`] when some of several failed; an interruption at once.
-pub fn each(inputs: &[PathBuf], common: &Common, one: impl Fn(&Path, Option<&Path>) -> Result<()>) -> Result<()> {
+pub fn each(
+    inputs: &[PathBuf],
+    common: &Common,
+    one: impl Fn(&Path, Option<&Path>) -> Result<()>,
+) -> Result<()> {
     if let [input] = inputs {
         return one(input, common.output.as_deref());
     }
@@ -315,7 +326,12 @@ pub fn show_plan<P: Serialize>(plan: &P, target: &Target) -> Result<()> {
 ///
 /// # Errors
 /// When the file cannot be read or has another shape.
-pub fn reference(common: &Common, simulated_from: Option<&Volume>, unit: Unit, shape: &[usize]) -> Result<Option<Volume>> {
+pub fn reference(
+    common: &Common,
+    simulated_from: Option<&Volume>,
+    unit: Unit,
+    shape: &[usize],
+) -> Result<Option<Volume>> {
     match &common.reference {
         Some(path) => load::reference(path, unit, shape, common.slices).map(Some),
         None => Ok(simulated_from.cloned()),

@@ -60,6 +60,17 @@ impl std::str::FromStr for MaskChoice {
 }
 
 impl SamplingOptions {
+    /// With the centre fraction that line masks take by default filled in, for the report.
+    #[must_use]
+    pub fn resolved(&self) -> Self {
+        use SamplingName::{Equispaced, Magic, Random};
+        let mut options = self.clone();
+        if matches!(options.mask, MaskChoice::Rule(Equispaced | Random | Magic)) {
+            options.center_fraction.get_or_insert(if options.accel <= 4.0 { 0.08 } else { 0.04 });
+        }
+        options
+    }
+
     /// The mask for images of `rows` × `cols`.
     ///
     /// # Errors
@@ -93,7 +104,9 @@ impl SamplingOptions {
     /// A mask in words.
     pub fn describe(&self, mask: &Mask) -> String {
         let name = match &self.mask {
-            MaskChoice::Rule(name) => name.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned()),
+            MaskChoice::Rule(name) => {
+                name.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned())
+            }
             MaskChoice::File(path) => path.display().to_string(),
         };
         let (kept, all) = (mask.count(), mask.kept().len());

@@ -130,7 +130,12 @@ fn begin(common: &SimulateCommon, others: &[Option<&PathBuf>]) -> Result<Context
 }
 
 /// The image to project and the scanner that does.
-fn scanner(common: &SimulateCommon, options: &SimulatedScanner, views: usize, context: &Context) -> Result<(Body, Radon)> {
+fn scanner(
+    common: &SimulateCommon,
+    options: &SimulatedScanner,
+    views: usize,
+    context: &Context,
+) -> Result<(Body, Radon)> {
     let mut scan = load::scan(&common.input, common.slices, context)?;
     let spacing = load::square_spacing(&mut scan, options.spacing, &common.input)?;
     // Arrays have no unit: whatever their values, what is asked for is their Radon transform.
@@ -141,7 +146,12 @@ fn scanner(common: &SimulateCommon, options: &SimulatedScanner, views: usize, co
     Ok((body, radon))
 }
 
-fn write_sinogram(sinogram: Array3<f32>, radon: &Radon, common: &SimulateCommon, options: &SimulatedScanner) -> Result<()> {
+fn write_sinogram(
+    sinogram: Array3<f32>,
+    radon: &Radon,
+    common: &SimulateCommon,
+    options: &SimulatedScanner,
+) -> Result<()> {
     let overwrite = overwrite(common.force);
     npy::write_real(&common.output, squeezed(sinogram).view(), overwrite)?;
     if let Some(path) = &options.angles_out {
@@ -192,7 +202,8 @@ fn simulate_mar(args: &SimulateMar) -> Result<()> {
     let (slices, views, detectors) = sinogram.dim();
     write_sinogram(sinogram, &radon, &args.common, &args.scanner)?;
     if let Some(path) = &args.mask_out {
-        let trace = |metal: ArrayView2<'_, bool>| metal_trace(&radon, &metal.to_owned(), args.metal.metal_margin);
+        let trace =
+            |metal: ArrayView2<'_, bool>| metal_trace(&radon, &metal.to_owned(), args.metal.metal_margin);
         let kept: Vec<bool> = metal.outer_iter().flat_map(|metal| trace(metal).kept().to_vec()).collect();
         let kept = squeezed(Array3::from_shape_vec((slices, views, detectors), kept)?);
         npy::write_mask(path, kept.view(), overwrite(args.common.force))?;
@@ -202,5 +213,8 @@ fn simulate_mar(args: &SimulateMar) -> Result<()> {
 
 fn described(common: &SimulateCommon, sinogram: &Array3<f32>, what: &str) -> String {
     let (slices, views, detectors) = sinogram.dim();
-    format!("{}: simulating the {what} of {slices} slices, {views} views x {detectors} bins", common.input.display())
+    format!(
+        "{}: simulating the {what} of {slices} slices, {views} views x {detectors} bins",
+        common.input.display()
+    )
 }

@@ -70,7 +70,8 @@ pub fn phantom(rows: usize, cols: usize, shift: f32) -> Array2<f32> {
         (-(x * x + y * y)).exp()
     };
     Array2::from_shape_fn((rows, cols), |(i, j)| {
-        0.6 * blob(i, j, 0.5, 0.5 + shift, 0.2) + 0.3 * blob(i, j, 0.4, 0.6, 0.08) - 0.2 * blob(i, j, 0.6, 0.4, 0.06)
+        0.6 * blob(i, j, 0.5, 0.5 + shift, 0.2) + 0.3 * blob(i, j, 0.4, 0.6, 0.08)
+            - 0.2 * blob(i, j, 0.6, 0.4, 0.06)
     })
     .mapv_into(|value| if value < 1e-3 { 0.0 } else { value })
 }
