@@ -1,9 +1,9 @@
 //! Distributions whose score is known in closed form: the oracles that samplers are tested with.
 
 use super::ScoreModel;
-use super::solve::conjugate_gradient;
 use candle_core::{DType, Device, Result, Tensor};
 use ndarray::Array2;
+use recon_operators::solvers::conjugate_gradient;
 use recon_operators::{Field, LinearOperator, Problem, Transform};
 
 /// `N(mean, variance I)`.

@@ -6,11 +6,11 @@
 
 use super::consistency::{NORM_ITERATIONS, regularised_fit};
 use super::posterior::{Quiet, report};
-use super::solve::operator_norm;
 use super::{Counted, Noise, PosteriorSampler, ScoreModel, Stream, UnitRule, bridge};
 use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor};
 use ndarray::Array2;
+use recon_operators::solvers::operator_norm;
 use recon_operators::{Field, Problem, Transform};
 use recon_pipelines::{Estimate, Progress, Reconstruct, SliceSeed};
 

@@ -17,7 +17,6 @@ mod predictor;
 mod predictor_corrector;
 mod sampler;
 mod sde;
-mod solve;
 mod unit;
 mod update;
 

@@ -1,6 +1,7 @@
 //! The score stack against recorded runs of the published code and against closed forms.
 
 mod fixtures;
+mod forms;
 mod inverse;
 mod posteriors;
 mod sampler;

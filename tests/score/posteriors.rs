@@ -20,12 +20,12 @@ fn prior_mean((rows, cols): (usize, usize)) -> Array2<f32> {
     Array2::from_shape_fn((rows, cols), |(i, j)| 0.5 + 0.3 * (0.7 * i as f32 - 0.4 * j as f32).sin())
 }
 
-fn prior(dim: (usize, usize)) -> Gaussian {
+pub(crate) fn prior(dim: (usize, usize)) -> Gaussian {
     Gaussian::new(&prior_mean(dim), PRIOR_STD * PRIOR_STD, &Device::Cpu).unwrap()
 }
 
 /// A draw from the prior, measured with noise of the given std.
-fn measure<T: Transform<Image = Array2<f32>>>(
+pub(crate) fn measure<T: Transform<Image = Array2<f32>>>(
     transform: T,
     mask: Mask,
     dim: (usize, usize),
@@ -52,7 +52,7 @@ fn dense(noise: f32) -> Problem<Dense> {
     measure(Dense::random((4, 4), 0.5, 7), mask, (4, 4), noise)
 }
 
-fn predictor_corrector<M: ScoreModel>(model: M, form: Form) -> PredictorCorrector<M> {
+pub(crate) fn predictor_corrector<M: ScoreModel>(model: M, form: Form) -> PredictorCorrector<M> {
     let settings = PredictorCorrectorSettings {
         sigma_min: 0.005,
         sigma_max: 5.0,
@@ -96,15 +96,23 @@ where
     PRIOR_STD * (1.0 - share).sqrt()
 }
 
-/// Compares mean and spread of samples with the exact posterior: (error of the mean in units of `std/√K`,
-/// spread over exact spread).
-fn against_truth<T>(
+/// How samples compare with an exact posterior.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accuracy {
+    /// Error of their mean in units of `std/√K`: 1 for a sampler without bias.
+    pub(crate) error: f64,
+    /// Their spread over the exact one.
+    pub(crate) spread: f64,
+}
+
+/// Compares mean and spread of samples with the exact posterior: see [`Accuracy`].
+pub(crate) fn against_truth<T>(
     label: &str,
     method: impl PosteriorSampler<T>,
     samples: usize,
     problem: &Problem<T>,
     noise: f32,
-) -> (f64, f64)
+) -> Accuracy
 where
     T: Transform<Image = Array2<f32>> + Clone,
 {
@@ -116,14 +124,14 @@ where
     let error = root_mean_square(&(&drawn.image - &exact)) / (std / (samples as f64).sqrt());
     let spread = root_mean_square(&drawn.std.unwrap()) / std;
     println!("{label}: mean off by {error:.2} standard errors, spread {spread:.3}, std {std:.4}");
-    (error, spread)
+    Accuracy { error, spread }
 }
 
 #[test]
 fn predictor_corrector_samples_a_gaussian_posterior_of_fourier_data() {
     let problem = symmetric_fourier(9);
     let method = predictor_corrector(prior((9, 9)), Form::Published);
-    let (error, spread) = against_truth("PC Fourier", method, 60, &problem, 0.0);
+    let Accuracy { error, spread } = against_truth("PC Fourier", method, 60, &problem, 0.0);
     assert!(error < 1.5 && (0.85..1.15).contains(&spread));
 }
 
@@ -132,7 +140,7 @@ fn predictor_corrector_samples_a_gaussian_posterior_of_fourier_data() {
 fn predictor_corrector_samples_a_gaussian_posterior_of_dense_data() {
     let problem = dense(0.0);
     let method = predictor_corrector(prior((4, 4)), Form::ConjugateGradient { iterations: 12 });
-    let (error, spread) = against_truth("PC dense", method, 100, &problem, 0.0);
+    let Accuracy { error, spread } = against_truth("PC dense", method, 100, &problem, 0.0);
     assert!(error < 1.5 && (0.85..1.15).contains(&spread));
 }
 
@@ -168,7 +176,8 @@ where
 {
     let dim = (problem.image_shape()[0], problem.image_shape()[1]);
     let method = decomposed(dim, f64::from(noise), eta, NoiseEstimate::Fitted);
-    let (error, spread) = against_truth(&format!("{label}, eta {eta}"), method, 100, problem, noise);
+    let Accuracy { error, spread } =
+        against_truth(&format!("{label}, eta {eta}"), method, 100, problem, noise);
     assert!(error < 1.5, "{label}: mean");
     assert!((spread / shrinkage(eta) - 1.0).abs() < 0.12, "{label}: spread");
 }
@@ -192,7 +201,7 @@ fn fitted_noise_estimate_spreads_better_than_the_denoised_one() {
     let problem = dense(0.1);
     let spread = |estimate| {
         let method = decomposed((4, 4), 0.1, 0.5, estimate);
-        against_truth(&format!("{estimate:?}"), method, 100, &problem, 0.1).1
+        against_truth(&format!("{estimate:?}"), method, 100, &problem, 0.1).spread
     };
     assert!(spread(NoiseEstimate::Denoised) + 0.02 < spread(NoiseEstimate::Fitted));
 }
