@@ -212,6 +212,8 @@ mod tests {
                     Sampling::Random => 0.5,
                     // the distance of lines is a whole number
                     Sampling::Magic => 0.15,
+                    // the last spoke is a whole one
+                    Sampling::Radial => 0.25,
                     _ => 0.09,
                 };
                 assert!(

@@ -136,7 +136,7 @@ mod tests {
             let problem = Problem { mask: Mask::full(measured.len()), measured, transform };
             let direct = error(&problem.transform.inverse(&problem.measured), &truth);
             let tv = error(&reconstruct(&problem, 0.001), &truth);
-            assert!(tv < 0.3 * direct && tv < 0.1, "{views} views at {spacing} mm: {tv}, directly {direct}");
+            assert!(tv < 0.5 * direct && tv < 0.1, "{views} views at {spacing} mm: {tv}, directly {direct}");
         }
     }
 
