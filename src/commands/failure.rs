@@ -72,7 +72,10 @@ fn known_code(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
 
 /// Prints `error: …` in one line on stderr.
 pub fn print(error: &anyhow::Error) {
-    eprintln!("error: {}", one_line(error));
+    let line = one_line(error);
+    let advice =
+        if exit_code(error) == 3 && !line.contains("; ") { "; correct the input or the option" } else { "" };
+    eprintln!("error: {line}{advice}");
 }
 
 /// The messages of an error and its causes; a cause that is quoted already is not repeated.

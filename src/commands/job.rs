@@ -8,7 +8,7 @@ use super::target::Target;
 use anyhow::Result;
 use ndarray::{Array3, Axis};
 use recon_data::attenuation_to_hounsfield;
-use recon_data::{Geometry, Provenance, Source, Unit, Volume, atomic, digest};
+use recon_data::{Format, Geometry, Provenance, Source, Unit, Volume, atomic, check_finite, digest, npy};
 use recon_operators::Transform;
 use recon_pipelines::preview::{Panels, Window, montage, png};
 use recon_pipelines::report::{
@@ -215,15 +215,27 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
     fn write(&self, images: &Images, report: &Report<P>, common: &Common) -> Result<()> {
         let overwrite = self.target.overwrite();
         let provenance = self.provenance(common);
-        recon_data::write(&self.target.image, &images.result, &self.source, &provenance, overwrite)?;
+        self.write_image(&self.target.image, &images.result, &provenance)?;
         if let (Some(path), Some(std)) = (&self.target.std, &images.std) {
-            recon_data::write(path, std, &self.source, &provenance, overwrite)?;
+            self.write_image(path, std, &provenance)?;
         }
         if let Some(path) = &self.target.preview {
             atomic::write_bytes(path, &self.picture(images)?, overwrite)?;
         }
         let sidecar = serde_json::to_vec_pretty(report)?;
         Ok(atomic::write_bytes(&self.target.sidecar, &sidecar, overwrite)?)
+    }
+
+    fn write_image(&self, path: &Path, volume: &Volume, provenance: &Provenance) -> Result<()> {
+        let overwrite = self.target.overwrite();
+        if Format::of_path(path) == Some(Format::Npy) {
+            check_finite(path, &volume.voxels)?;
+            let keep_axis = self.inputs.first().is_some_and(|input| load::has_slice_axis(input));
+            npy::write_real(path, load::squeezed(volume.voxels.clone(), keep_axis).view(), overwrite)?;
+        } else {
+            recon_data::write(path, volume, &self.source, provenance, overwrite)?;
+        }
+        Ok(())
     }
 
     fn provenance(&self, common: &Common) -> Provenance {

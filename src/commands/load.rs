@@ -93,7 +93,11 @@ fn stack<A: Clone>(array: ArrayD<A>, path: &Path, slices: Option<SliceRange>) ->
         2 => array.into_dimensionality::<Ix2>()?.insert_axis(Axis(0)),
         3 => array.into_dimensionality::<Ix3>()?,
         _ => {
-            return Err(wrong_shape(path, &shape, "an array of one slice, or of slices along the first axis"));
+            return Err(wrong_shape(
+                path,
+                &shape,
+                "an array of one slice, or of slices along the first axis",
+            ));
         }
     };
     if shape.contains(&0) {
@@ -103,6 +107,20 @@ fn stack<A: Clone>(array: ArrayD<A>, path: &Path, slices: Option<SliceRange>) ->
     let count = stack.len_of(Axis(0));
     let kept = range.within(count).ok_or_else(|| no_such_slices(path, range, count))?;
     Ok(stack.slice_axis(Axis(0), Slice::from(kept)).to_owned())
+}
+
+/// Whether an input is a `.npy` array with a slice axis. What comes of it keeps that axis; one image stays one.
+pub fn has_slice_axis(path: &Path) -> bool {
+    npy::describe(path).is_ok_and(|(shape, _)| shape.len() == 3)
+}
+
+/// A stack as it is written: without its slice axis where it is one image.
+pub fn squeezed<A>(stack: Array3<A>, keep_axis: bool) -> ArrayD<A> {
+    if stack.len_of(Axis(0)) == 1 && !keep_axis {
+        stack.index_axis_move(Axis(0), 0).into_dyn()
+    } else {
+        stack.into_dyn()
+    }
 }
 
 /// The failure of an array that has another shape than is needed.

@@ -17,7 +17,7 @@ pub struct SamplingOptions {
     /// Which samples: equispaced, random, magic, gaussian1d, gaussian2d, poisson-disc, radial, or a .npy mask.
     #[arg(long, value_name = "NAME|FILE.npy", default_value = "equispaced", help_heading = "Sampling")]
     pub mask: MaskChoice,
-    /// Fraction of lines in the fully sampled centre (default: 0.08 up to 4x, else 0.04).
+    /// Fraction of lines in the fully sampled centre (default: 0.08 up to 4x, 0.04 up to 8x, then 0.32/R).
     #[arg(long, value_name = "F", value_parser = fraction, help_heading = "Sampling")]
     pub center_fraction: Option<f64>,
     /// First line of an equispaced mask (default: drawn by the seed).
@@ -66,7 +66,12 @@ impl SamplingOptions {
         use SamplingName::{Equispaced, Magic, Random};
         let mut options = self.clone();
         if matches!(options.mask, MaskChoice::Rule(Equispaced | Random | Magic)) {
-            options.center_fraction.get_or_insert(if options.accel <= 4.0 { 0.08 } else { 0.04 });
+            let fraction = match options.accel {
+                r if r <= 4.0 => 0.08,
+                r if r <= 8.0 => 0.04,
+                r => 0.32 / r,
+            };
+            options.center_fraction.get_or_insert(fraction);
         }
         options
     }
