@@ -57,7 +57,8 @@ fn shows_help(error: &clap::Error) -> bool {
 /// The first paragraph of clap's message, which says what is wrong, in one line.
 fn one_line(error: &clap::Error) -> Failure {
     let text = error.to_string();
-    let paragraph: Vec<&str> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+    let paragraph: Vec<&str> =
+        text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
     let message = paragraph.join(" ");
     let message = message.strip_prefix("error: ").unwrap_or(&message);
     Failure::Usage(format!("{message}; see --help"))

@@ -70,7 +70,8 @@ impl DeviceChoice {
 
 fn cuda(number: usize) -> Result<(Device, String), Failure> {
     if !candle_core::utils::cuda_is_available() {
-        let message = format!("cuda:{number}: this build has no CUDA; use --device cpu or build with --features cuda");
+        let message =
+            format!("cuda:{number}: this build has no CUDA; use --device cpu or build with --features cuda");
         return Err(Failure::Device(message));
     }
     match Device::new_cuda(number) {

@@ -73,7 +73,16 @@ fn missing_and_damaged_files_end_with_3() {
     folder.bytes("text.npy", b"these are no numbers at all");
     folder.bytes("text.dcm", b"nor is this an image of a patient");
     folder.bytes("text.nii.gz", b"\x1f\x8bnor this");
-    for input in ["missing.npy", "empty", "truncated.npy", "header.npy", "nothing.npy", "text.npy", "text.dcm", "text.nii.gz"] {
+    for input in [
+        "missing.npy",
+        "empty",
+        "truncated.npy",
+        "header.npy",
+        "nothing.npy",
+        "text.npy",
+        "text.dcm",
+        "text.nii.gz",
+    ] {
         fails(&folder, &format!("ct {input} --method fbp -o out.npy"), 3);
         fails(&folder, &format!("mri {input} --method zero-filled -o out.npy"), 3);
         fails(&folder, &format!("info {input}"), 3);

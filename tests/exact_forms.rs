@@ -27,9 +27,13 @@ fn detectors_and_spacing_are_taken_from_the_options() {
     let folder = Folder::new();
     let image = phantom(16, 16, 0.0);
     folder.array("image.npy", image.view());
-    folder.recon("simulate ct image.npy --views 4 --detectors 31 --spacing 0.5 -o sino.npy").assert().success();
+    folder
+        .recon("simulate ct image.npy --views 4 --detectors 31 --spacing 0.5 -o sino.npy")
+        .assert()
+        .success();
     let angles = ParallelBeam::equally_spaced(16, 16, 0.5, 4).angles;
-    let radon = Radon::new(ParallelBeam::with_angles(16, 16, 0.5, angles, Some(31)), Filter::Ramp).expect("valid");
+    let radon =
+        Radon::new(ParallelBeam::with_angles(16, 16, 0.5, angles, Some(31)), Filter::Ramp).expect("valid");
     assert_eq!(read(&folder.path("sino.npy")), radon.forward(&image).into_dyn());
 }
 
@@ -55,15 +59,17 @@ fn retrospective_and_measured_ct_agree() {
     let folder = Folder::new();
     folder.array("image.npy", phantom(32, 32, 0.0).view());
     folder.recon("simulate ct image.npy --views 30 --angles-out a.npy -o s.npy").assert().success();
-    folder.recon("ct --sinogram s.npy --angles a.npy --size 32x32 --method fbp -o measured.npy").assert().success();
-    let retrospective = folder.recon("ct image.npy --views 30 --method fbp -o retrospective.npy").assert().success();
+    folder
+        .recon("ct --sinogram s.npy --angles a.npy --size 32x32 --method fbp -o measured.npy")
+        .assert()
+        .success();
+    let retrospective =
+        folder.recon("ct image.npy --views 30 --method fbp -o retrospective.npy").assert().success();
     let log = String::from_utf8_lossy(&retrospective.get_output().stderr).into_owned();
     let first = log.lines().next().unwrap_or_default();
     assert!(log.contains("simulating 30 views") && log.contains("--sinogram"), "{first}");
     let measured = read(&folder.path("measured.npy"));
-    let retrospective = read(&folder.path("retrospective.npy"));
-    let error = relative_error(&measured.into_shape_with_order(1024).expect("same").into_dyn(),
-        &retrospective.into_shape_with_order(1024).expect("same").into_dyn());
+    let error = relative_error(&measured, &read(&folder.path("retrospective.npy")));
     // Angles pass through degrees once.
     assert!(error < 1e-5, "{error}");
 }
@@ -77,14 +83,16 @@ fn simulated_kspace_is_the_masked_centred_transform() {
         .recon("simulate mri image.npy --accel 4 --mask equispaced --center-fraction 0.08 --mask-offset 1 --mask-out m.npy -o k.npy")
         .assert()
         .success();
-    let mask = npy::read_mask(&folder.path("m.npy")).expect("readable").into_dimensionality::<Ix2>().expect("2-D");
+    let mask =
+        npy::read_mask(&folder.path("m.npy")).expect("readable").into_dimensionality::<Ix2>().expect("2-D");
     assert_eq!(mask.dim(), (20, 32));
     let columns: Vec<bool> = mask.row(0).to_vec();
     assert!(mask.outer_iter().all(|row| row.to_vec() == columns), "whole columns are kept");
     assert!(columns[1] && columns[15] && columns[16] && !columns[0]);
     let kspace = npy::read_complex(&folder.path("k.npy")).expect("readable");
     let full = Fourier::new(20, 32).forward(&image.mapv(|v| Complex32::new(v, 0.0)));
-    let expected = Array2::from_shape_fn((20, 32), |at| if mask[at] { full[at] } else { Complex32::default() });
+    let expected =
+        Array2::from_shape_fn((20, 32), |at| if mask[at] { full[at] } else { Complex32::default() });
     assert_eq!(kspace, expected.into_dyn());
 }
 
@@ -92,13 +100,15 @@ fn simulated_kspace_is_the_masked_centred_transform() {
 fn zero_filled_is_the_magnitude_of_the_inverse_transform() {
     let folder = Folder::new();
     folder.array("image.npy", phantom(24, 24, 0.0).view());
-    folder.recon("simulate mri image.npy --accel 3 --mask random --mask-out m.npy -o k.npy").assert().success();
+    folder
+        .recon("simulate mri image.npy --accel 3 --mask random --mask-out m.npy -o k.npy")
+        .assert()
+        .success();
     folder.recon("mri --kspace k.npy --mask m.npy --method zero-filled -o z.npy").assert().success();
     let kspace = npy::read_complex(&folder.path("k.npy")).expect("readable");
     let kspace = kspace.into_dimensionality::<Ix2>().expect("2-D");
     let expected = Fourier::new(24, 24).inverse(&kspace).mapv(Complex32::norm);
-    let found = read(&folder.path("z.npy")).into_shape_with_order((24, 24)).expect("one slice");
-    assert_eq!(found, expected);
+    assert_eq!(read(&folder.path("z.npy")), expected.into_dyn());
 }
 
 #[test]
@@ -108,7 +118,10 @@ fn fully_sampled_kspace_gives_the_image() {
     folder.array("images.npy", images.view());
     folder.recon("simulate mri images.npy --accel 1 --mask-out m.npy -o k.npy").assert().success();
     for method in ["zero-filled", "tv"] {
-        folder.recon(&format!("mri --kspace k.npy --mask m.npy --method {method} -o {method}.npy")).assert().success();
+        folder
+            .recon(&format!("mri --kspace k.npy --mask m.npy --method {method} -o {method}.npy"))
+            .assert()
+            .success();
         let error = relative_error(&read(&folder.path(&format!("{method}.npy"))), &images.clone().into_dyn());
         let bound = if method == "tv" { 0.1 } else { 1e-5 };
         assert!(error < bound, "{method}: {error}");

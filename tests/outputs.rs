@@ -28,7 +28,10 @@ fn without_an_output_the_result_lies_beside_the_input() {
 fn the_sidecar_says_what_was_done() {
     let folder = Folder::new();
     folder.array("scan.npy", phantoms(2, 24, 24).view());
-    folder.recon("mri scan.npy --accel 3 --method score --steps 2 --seed 5 --threads 1 -o out.npy").assert().success();
+    folder
+        .recon("mri scan.npy --accel 3 --method score --steps 2 --seed 5 --threads 1 -o out.npy")
+        .assert()
+        .success();
     let report = sidecar(&folder, "out.json");
     assert_eq!(report["status"], "complete");
     assert_eq!((&report["seed"], &report["threads"]), (&5.into(), &1.into()));
@@ -52,7 +55,10 @@ fn the_sidecar_says_what_was_done() {
 fn json_is_alone_on_stdout_and_the_table_on_stderr() {
     let folder = Folder::new();
     folder.array("scan.npy", phantom(16, 16, 0.0).view());
-    let run = folder.recon("ct scan.npy --views 20 --method fista-tv --steps 20 --json -o out.npy").assert().success();
+    let run = folder
+        .recon("ct scan.npy --views 20 --method fista-tv --steps 20 --json -o out.npy")
+        .assert()
+        .success();
     let output = run.get_output();
     assert_eq!(json(&output.stdout), sidecar(&folder, "out.json"));
     let log = String::from_utf8_lossy(&output.stderr);
@@ -139,7 +145,8 @@ fn metal_is_put_back_and_slices_without_it_are_left_alone() {
         let result = read(&folder.path(&format!("{method}.npy")));
         assert_eq!(result[[0, 19, 26]], 8000.0, "{method}");
         if method != "fbp" {
-            let other = (&result.index_axis(ndarray::Axis(0), 1) - &image.index_axis(ndarray::Axis(0), 1)).mapv(f32::abs);
+            let other = (&result.index_axis(ndarray::Axis(0), 1) - &image.index_axis(ndarray::Axis(0), 1))
+                .mapv(f32::abs);
             assert!(other.iter().all(|&d| d < 1e-2), "{method}: the other slice changed");
         }
     }
@@ -201,7 +208,9 @@ fn info_survives_every_reference_file() {
     let folders = ["dicom/ct", "dicom/mr", "nifti"].map(|name| shared.join("data").join(name));
     let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
     let mut seen = 0;
-    for path in files.map(|entry| entry.path()).filter(|path| path.metadata().is_ok_and(|m| m.len() < 20_000_000)) {
+    for path in
+        files.map(|entry| entry.path()).filter(|path| path.metadata().is_ok_and(|m| m.len() < 20_000_000))
+    {
         let output = common::recon("info").arg(&path).arg("--json").output().expect("ran");
         let code = output.status.code();
         assert!(matches!(code, Some(0 | 3)), "{}: {code:?}", path.display());

@@ -183,3 +183,90 @@ impl Reconstructed {
         (!squares.is_empty()).then(|| mean.sqrt())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Direct, Estimate, Silent};
+    use ndarray::array;
+    use num_complex::Complex32;
+    use recon_operators::{LinearOperator, Mask, PhasedFourier};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    impl Observer for Silent {
+        fn slice(&self, _done: usize, _slices: usize) {}
+    }
+
+    /// Asks to stop after so many slices.
+    struct Impatient(AtomicUsize);
+
+    impl Progress for Impatient {
+        fn step(&self, _done: usize, _steps: usize) {}
+        fn cancelled(&self) -> bool {
+            self.0.load(Ordering::Relaxed) == 0
+        }
+    }
+
+    impl Observer for Impatient {
+        fn slice(&self, _done: usize, _slices: usize) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn image(k: usize) -> Array2<f32> {
+        array![[k as f32, 1.0], [2.0, 3.0]]
+    }
+
+    fn case(known: Option<usize>) -> Case<'static, PhasedFourier> {
+        let slice = move |k: usize| {
+            if known == Some(k) {
+                return Ok(Slice::Known(image(k)));
+            }
+            let transform = PhasedFourier::new(2, 2, None);
+            let measured = transform.forward(&image(k));
+            Ok(Slice::Measured(Problem { transform, mask: Mask::full(4), measured }))
+        };
+        Case { positions_um: vec![0, 1000, 2000], slice: Box::new(slice), seed: 0, number: 0 }
+    }
+
+    #[test]
+    fn slices_come_out_in_order_with_their_residuals() {
+        let done = case(None).run(&Direct, Some(&Direct), &Silent).expect("runs");
+        assert_eq!(done.images.shape(), [3, 2, 2]);
+        assert!((done.images[[2, 0, 0]] - 2.0).abs() < 1e-6);
+        assert_eq!(done.baseline.as_ref(), Some(&done.images));
+        assert!(done.data_residual().is_some_and(|residual| residual < 1e-6));
+        assert!(!done.interrupted && done.std.is_none());
+    }
+
+    #[test]
+    fn stopping_keeps_what_is_finished() {
+        let done = case(None).run(&Direct, None, &Impatient(2.into())).expect("runs");
+        assert!(done.interrupted);
+        assert_eq!((done.images.len_of(Axis(0)), done.records.len()), (2, 2));
+    }
+
+    #[test]
+    fn a_known_slice_is_left_alone() {
+        let done = case(Some(1)).run(&Zero, None, &Silent).expect("runs");
+        assert_eq!(done.images.index_axis(Axis(0), 1), image(1));
+        assert_eq!(done.images[[0, 1, 1]], 0.0);
+        assert_eq!(done.network_calls(), 14);
+        assert!(done.std.is_some_and(|std| std[[0, 0, 0]] == 1.0 && std[[1, 0, 0]] == 0.0));
+    }
+
+    /// Finds nothing, with great uncertainty.
+    struct Zero;
+
+    impl Reconstruct<PhasedFourier> for Zero {
+        fn reconstruct(
+            &self,
+            problem: &Problem<PhasedFourier>,
+            _seed: SliceSeed,
+            _progress: &dyn Progress,
+        ) -> Result<Estimate<Array2<f32>>> {
+            assert_eq!(problem.measured.map(|_: &Complex32| ()).dim(), (2, 2));
+            Ok(Estimate { image: Array2::zeros((2, 2)), std: Some(Array2::ones((2, 2))), network_calls: 7 })
+        }
+    }
+}

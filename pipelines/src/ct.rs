@@ -39,12 +39,20 @@ pub fn from_sinogram<'a>(
     let found = &sinogram.shape()[1..];
     ensure!(found == expected, "the sinogram has {found:?} views and detectors, the geometry {expected:?}");
     let mask = kept.unwrap_or_else(|| Mask::full(found.iter().product()));
-    ensure!(mask.kept().len() == found.iter().product::<usize>(), "the mask does not have the sinogram's shape");
+    ensure!(
+        mask.kept().len() == found.iter().product::<usize>(),
+        "the mask does not have the sinogram's shape"
+    );
     let slice = Box::new(move |k: usize| {
         let measured = mask.select(sinogram.index_axis(Axis(0), k).to_owned());
         Ok(Slice::Measured(Problem { transform: radon.clone(), mask: mask.clone(), measured }))
     });
-    Ok(Case { positions_um: (0..sinogram.len_of(Axis(0))).map(|k| k as i64 * 1000).collect(), slice, seed, number })
+    Ok(Case {
+        positions_um: (0..sinogram.len_of(Axis(0))).map(|k| k as i64 * 1000).collect(),
+        slice,
+        seed,
+        number,
+    })
 }
 
 /// Sinograms (slice, angle, detector) of a volume in 1/mm.
@@ -59,4 +67,37 @@ pub fn simulate(attenuation: &Array3<f32>, radon: &Radon) -> Array3<f32> {
 
 pub(crate) fn positions(volume: &Volume) -> Vec<i64> {
     (0..volume.voxels.len_of(Axis(0))).map(|k| volume.geometry.slice_position_um(k)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recon_data::{Geometry, Unit};
+    use recon_operators::{Filter, ParallelBeam};
+
+    #[test]
+    fn simulated_and_measured_cases_are_the_same_problem() {
+        let radon = Radon::new(ParallelBeam::equally_spaced(12, 10, 0.7, 5), Filter::Ramp).expect("valid");
+        let voxels = Array3::from_shape_fn((2, 12, 10), |(k, i, j)| ((k + i * j) % 5) as f32);
+        let volume = Volume { voxels, geometry: Geometry::default(), unit: Unit::Attenuation };
+        let sinograms = simulate(&volume.voxels, &radon);
+        let simulated = from_image(&volume, &radon, 0, 0);
+        let measured = from_sinogram(sinograms.view(), None, &radon, 0, 0).expect("shapes agree");
+        assert_eq!(simulated.positions_um, measured.positions_um);
+        for k in 0..2 {
+            let (Ok(Slice::Measured(a)), Ok(Slice::Measured(b))) =
+                ((simulated.slice)(k), (measured.slice)(k))
+            else {
+                panic!("slice {k} is measured")
+            };
+            assert_eq!(a.measured, b.measured);
+        }
+    }
+
+    #[test]
+    fn a_sinogram_of_another_scanner_is_refused() {
+        let radon = Radon::new(ParallelBeam::equally_spaced(8, 8, 1.0, 5), Filter::Ramp).expect("valid");
+        let sinogram = Array3::zeros((1, 6, 9));
+        assert!(from_sinogram(sinogram.view(), None, &radon, 0, 0).is_err());
+    }
 }

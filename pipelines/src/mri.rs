@@ -69,3 +69,26 @@ pub fn simulate(images: &Array3<Complex32>, mask: &Mask) -> Array3<Complex32> {
     }
     kspace
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measured_and_simulated_cases_are_the_same_problem() {
+        let image = Array2::from_shape_fn((8, 6), |(i, j)| ((i * 3 + j) % 7) as f32);
+        let mask = Mask::columns(8, &[true, false, true, true, false, true]);
+        let complex = image.mapv(|v| Complex32::new(v, 0.0)).insert_axis(Axis(0));
+        let kspace = simulate(&complex, &mask);
+        let problem = measure(&image, &mask);
+        let distance = (&kspace.index_axis(Axis(0), 0) - &problem.measured).mapv(Complex32::norm).sum();
+        assert!(distance < 1e-4, "{distance}");
+        assert_eq!(sampled(kspace.view()).count(), mask.count());
+    }
+
+    #[test]
+    fn a_mask_of_another_shape_is_refused() {
+        let kspace = Array3::<Complex32>::zeros((1, 4, 4));
+        assert!(from_kspace(kspace.view(), &Mask::full(12), 0, 0).is_err());
+    }
+}

@@ -22,7 +22,8 @@ impl Window {
     pub fn percentiles(image: ArrayView2<'_, f32>) -> Self {
         let mut values: Vec<f32> = image.iter().copied().filter(|v| v.is_finite()).collect();
         values.sort_by(f32::total_cmp);
-        let at = |per_mille: usize| values.get((values.len() * per_mille / 1000).min(values.len().max(1) - 1));
+        let at =
+            |per_mille: usize| values.get((values.len() * per_mille / 1000).min(values.len().max(1) - 1));
         let low = at(10).copied().unwrap_or(0.0);
         let high = at(995).copied().unwrap_or(1.0);
         Self { low, high: if high > low { high } else { low + 1.0 } }

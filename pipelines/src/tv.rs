@@ -29,3 +29,27 @@ impl<T: Transform<Image = Array2<f32>>> Reconstruct<T> for Tv {
         if progress.cancelled() { Err(cancelled()) } else { Ok(Estimate::classical(image)) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Direct, Silent, ct};
+    use recon_operators::{Filter, ParallelBeam, Radon};
+
+    #[test]
+    fn total_variation_beats_back_projection_from_few_views() {
+        let image = Array2::from_shape_fn((40, 40), |(i, j)| {
+            if (10..30).contains(&i) && (8..25).contains(&j) { 0.02 } else { 0.0 }
+        });
+        let radon = Radon::new(ParallelBeam::equally_spaced(40, 40, 1.0, 12), Filter::Ramp).expect("valid");
+        let problem = ct::measure(&image, &radon);
+        let tv = Tv { settings: TvSettings { weight: 0.001, iterations: 60, nonnegative: true } };
+        let seed = SliceSeed { seed: 0, case: 0, slice: 0 };
+        let error = |method: &dyn Reconstruct<Radon>| {
+            let found = method.reconstruct(&problem, seed, &Silent).expect("runs").image;
+            (found - &image).mapv(|d| d * d).sum().sqrt()
+        };
+        let (tv, direct) = (error(&tv), error(&Direct));
+        assert!(tv < 0.3 * direct, "{tv} against {direct}");
+    }
+}

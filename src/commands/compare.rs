@@ -49,7 +49,11 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     context::print(&if args.json { serde_json::to_string(&quality)? } else { lines(&quality) })?;
     match args.tolerance {
         Some(tolerance) if quality.max_abs > tolerance => {
-            bail!("{}: differs by up to {:e}; allowed is {tolerance:e}", args.result.display(), quality.max_abs)
+            bail!(
+                "{}: differs by up to {:e}; allowed is {tolerance:e}",
+                args.result.display(),
+                quality.max_abs
+            )
         }
         _ => Ok(()),
     }
@@ -63,5 +67,8 @@ fn numbers(path: &Path) -> Result<Array3<f32>> {
 
 fn lines(quality: &Quality) -> String {
     let psnr = quality.psnr.map_or_else(|| "inf".to_owned(), |psnr| format!("{psnr:.4}"));
-    format!("PSNR {psnr} dB\nSSIM {:.6}\nNMSE {:.6e}\nmax  {:.6e}", quality.ssim, quality.nmse, quality.max_abs)
+    format!(
+        "PSNR {psnr} dB\nSSIM {:.6}\nNMSE {:.6e}\nmax  {:.6e}",
+        quality.ssim, quality.nmse, quality.max_abs
+    )
 }

@@ -126,7 +126,9 @@ mod tests {
         let config = "seed = 7\nforce = true\n[ct]\nviews = 60";
         let Chosen::Ct(ct) = parse(config, &["recon", "ct", "a.npy"]) else { panic!("not ct") };
         assert_eq!((ct.views, ct.common.seed, ct.common.force), (60, 7, true));
-        let Chosen::Ct(ct) = parse(config, &["recon", "ct", "a.npy", "--views", "9"]) else { panic!("not ct") };
+        let Chosen::Ct(ct) = parse(config, &["recon", "ct", "a.npy", "--views", "9"]) else {
+            panic!("not ct")
+        };
         assert_eq!(ct.views, 9);
     }
 

@@ -140,7 +140,11 @@ pub fn run(args: &CtArgs) -> Result<()> {
     }
     job::each(&args.inputs, &args.common, |input, output| {
         let target = args.common.target(output, input, args.learned.samples)?;
-        if args.common.dry_run { show_plan(&plan, &target) } else { from_image(input, target, &plan, args, &context) }
+        if args.common.dry_run {
+            show_plan(&plan, &target)
+        } else {
+            from_image(input, target, &plan, args, &context)
+        }
     })
 }
 
@@ -179,7 +183,10 @@ fn from_sinogram(path: &Path, size: ImageSize, plan: Plan, args: &CtArgs, contex
         return show_plan(&plan, &target);
     }
     if args.view.detectors.is_some() {
-        return Err(Failure::Usage("--detectors: a measured sinogram has its own; leave the option out".into()).into());
+        return Err(Failure::Usage(
+            "--detectors: a measured sinogram has its own; leave the option out".into(),
+        )
+        .into());
     }
     let sinogram = load::real_stack(path, args.common.slices)?;
     let (slices, views, detectors) = sinogram.dim();
@@ -201,7 +208,11 @@ fn from_sinogram(path: &Path, size: ImageSize, plan: Plan, args: &CtArgs, contex
         source: Source::Npy,
         reference: job::reference(&args.common, None, unit, &[slices, size.rows, size.cols])?,
         window: (unit == Unit::Hounsfield).then_some(Window::SOFT_TISSUE),
-        inputs: [Some(path), args.angles.as_deref(), args.mask.as_deref()].into_iter().flatten().map(Path::to_owned).collect(),
+        inputs: [Some(path), args.angles.as_deref(), args.mask.as_deref()]
+            .into_iter()
+            .flatten()
+            .map(Path::to_owned)
+            .collect(),
         plan,
         target,
     };

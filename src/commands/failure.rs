@@ -72,15 +72,34 @@ fn known_code(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
 
 /// Prints `error: …` in one line on stderr.
 pub fn print(error: &anyhow::Error) {
-    let text = format!("{error:#}");
-    let line: Vec<&str> = text.split_whitespace().collect();
-    eprintln!("error: {}", line.join(" "));
+    let line = one_line(error);
+    let advice =
+        if exit_code(error) == 3 && !line.contains("; ") { "; correct the input or the option" } else { "" };
+    eprintln!("error: {line}{advice}");
+}
+
+/// The messages of an error and its causes; a cause that is quoted already is not repeated.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+        }
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use anyhow::Context as _;
+
+    #[test]
+    fn a_quoted_cause_is_not_repeated() {
+        let error = anyhow::anyhow!("disk\nfull").context("a.npy: disk\nfull; make room");
+        assert_eq!(one_line(&error), "a.npy: disk full; make room");
+        assert_eq!(one_line(&anyhow::anyhow!("b").context("a")), "a: b");
+    }
 
     #[test]
     fn the_code_is_found_under_context() {

@@ -8,7 +8,7 @@ use super::target::Target;
 use anyhow::Result;
 use ndarray::{Array3, Axis};
 use recon_data::attenuation_to_hounsfield;
-use recon_data::{Geometry, Provenance, Source, Unit, Volume, atomic, digest};
+use recon_data::{Format, Geometry, Provenance, Source, Unit, Volume, atomic, check_finite, digest, npy};
 use recon_operators::Transform;
 use recon_pipelines::preview::{Panels, Window, montage, png};
 use recon_pipelines::report::{
@@ -46,7 +46,9 @@ impl Values {
     /// A spread has the scale of the image but not its origin.
     fn spread(self, std: Array3<f32>) -> Array3<f32> {
         match self {
-            Self::Hounsfield => std.mapv_into(|s| attenuation_to_hounsfield(s) - attenuation_to_hounsfield(0.0)),
+            Self::Hounsfield => {
+                std.mapv_into(|s| attenuation_to_hounsfield(s) - attenuation_to_hounsfield(0.0))
+            }
             Self::As(_) => std,
         }
     }
@@ -213,9 +215,9 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
     fn write(&self, images: &Images, report: &Report<P>, common: &Common) -> Result<()> {
         let overwrite = self.target.overwrite();
         let provenance = self.provenance(common);
-        recon_data::write(&self.target.image, &images.result, &self.source, &provenance, overwrite)?;
+        self.write_image(&self.target.image, &images.result, &provenance)?;
         if let (Some(path), Some(std)) = (&self.target.std, &images.std) {
-            recon_data::write(path, std, &self.source, &provenance, overwrite)?;
+            self.write_image(path, std, &provenance)?;
         }
         if let Some(path) = &self.target.preview {
             atomic::write_bytes(path, &self.picture(images)?, overwrite)?;
@@ -224,11 +226,26 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         Ok(atomic::write_bytes(&self.target.sidecar, &sidecar, overwrite)?)
     }
 
+    fn write_image(&self, path: &Path, volume: &Volume, provenance: &Provenance) -> Result<()> {
+        let overwrite = self.target.overwrite();
+        if Format::of_path(path) == Some(Format::Npy) {
+            check_finite(path, &volume.voxels)?;
+            let keep_axis = self.inputs.first().is_some_and(|input| load::has_slice_axis(input));
+            npy::write_real(path, load::squeezed(volume.voxels.clone(), keep_axis).view(), overwrite)?;
+        } else {
+            recon_data::write(path, volume, &self.source, provenance, overwrite)?;
+        }
+        Ok(())
+    }
+
     fn provenance(&self, common: &Common) -> Provenance {
         let model = self.method.model.as_ref().map(|model| format!(" with model {}", model.name));
         let method = format!("{}{}", self.method.name, model.unwrap_or_default());
         Provenance {
-            description: format!("Reconstructed by recon {} {method}; not for diagnosis", env!("CARGO_PKG_VERSION")),
+            description: format!(
+                "Reconstructed by recon {} {method}; not for diagnosis",
+                env!("CARGO_PKG_VERSION")
+            ),
             series_description: format!("recon {}", self.method.name),
             comments: format!("recon {method}, seed {}", common.seed),
             version: env!("CARGO_PKG_VERSION").into(),
@@ -242,7 +259,8 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         let reference = self.reference_of(images);
         let (truth, baseline, result) =
             (reference.as_ref().map(at), images.baseline.as_ref().map(at), at(&images.result));
-        let window = self.window.unwrap_or_else(|| Window::percentiles(truth.as_ref().unwrap_or(&result).view()));
+        let window =
+            self.window.unwrap_or_else(|| Window::percentiles(truth.as_ref().unwrap_or(&result).view()));
         let panels = Panels {
             truth: truth.as_ref().map(|image| image.view()),
             baseline: baseline.as_ref().map(|image| image.view()),
@@ -256,7 +274,8 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
             context.say(&table(comparison, self.method.name));
         }
         let image = self.target.image.display();
-        context.say(&format!("{image}: {} in {:.1} s on {}", self.method.name, report.seconds, report.device));
+        context
+            .say(&format!("{image}: {} in {:.1} s on {}", self.method.name, report.seconds, report.device));
         if common.json { context::print(&serde_json::to_string(report)?) } else { Ok(()) }
     }
 }
@@ -266,7 +285,11 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
 ///
 /// # Errors
 /// The failure of a single input; [`Failure::Cases`] when some of several failed; an interruption at once.
-pub fn each(inputs: &[PathBuf], common: &Common, one: impl Fn(&Path, Option<&Path>) -> Result<()>) -> Result<()> {
+pub fn each(
+    inputs: &[PathBuf],
+    common: &Common,
+    one: impl Fn(&Path, Option<&Path>) -> Result<()>,
+) -> Result<()> {
     if let [input] = inputs {
         return one(input, common.output.as_deref());
     }
@@ -315,7 +338,12 @@ pub fn show_plan<P: Serialize>(plan: &P, target: &Target) -> Result<()> {
 ///
 /// # Errors
 /// When the file cannot be read or has another shape.
-pub fn reference(common: &Common, simulated_from: Option<&Volume>, unit: Unit, shape: &[usize]) -> Result<Option<Volume>> {
+pub fn reference(
+    common: &Common,
+    simulated_from: Option<&Volume>,
+    unit: Unit,
+    shape: &[usize],
+) -> Result<Option<Volume>> {
     match &common.reference {
         Some(path) => load::reference(path, unit, shape, common.slices).map(Some),
         None => Ok(simulated_from.cloned()),

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::job::Method;
 use super::options::{EstimateName, Family, Learned};
 use crate::device::DeviceChoice;
-use crate::models::{Manifest, ModelSource, Modality, Prior, ValueMapping, open};
+use crate::models::{Manifest, Modality, ModelSource, Prior, ValueMapping, open};
 use crate::score::{
     Decomposed, DecomposedSettings, PointEstimate, Posterior, PosteriorSampler, PredictorCorrector,
     PredictorCorrectorSettings, UnitRule,
@@ -14,8 +14,8 @@ use anyhow::Result;
 use candle_core::Device;
 use ndarray::Array2;
 use recon_data::Unit;
-use recon_operators::solvers::TvSettings;
 use recon_operators::Transform;
+use recon_operators::solvers::TvSettings;
 use recon_pipelines::report::ModelRecord;
 use recon_pipelines::{Reconstruct, Tv};
 use serde::Serialize;
@@ -61,6 +61,13 @@ pub struct Plan {
     pub estimate: Option<EstimateName>,
     /// Noise level of the start, in model units.
     pub sigma_start: Option<f64>,
+    /// Noise level of the last denoising, in model units.
+    pub sigma_end: Option<f64>,
+    /// Conjugate-gradient iterations of a data fit.
+    pub cg_iterations: Option<usize>,
+    /// Iterations of total variation for the image that sampling starts from; none where that is
+    /// interpolated.
+    pub start_iterations: Option<usize>,
     /// Share of fresh noise in every step.
     pub eta: Option<f64>,
     /// Weight of the data against the denoised image.
@@ -90,6 +97,9 @@ impl Plan {
                 Self {
                     steps: Some(options.steps.unwrap_or(settings.steps)),
                     sigma_start: Some(settings.sigma_start),
+                    sigma_end: Some(settings.sigma_end),
+                    cg_iterations: Some(settings.cg_iterations),
+                    start_iterations: (task != Task::Mar).then(|| defaults::start(task).iterations),
                     eta: Some(settings.eta),
                     data_weight: Some(settings.data_weight),
                     ..learned
@@ -199,7 +209,10 @@ fn prior(name: &str, wanted: Modality, device: &Device) -> Result<Prior> {
     let found = prior.manifest().modality;
     if found != wanted {
         let (found, wanted) = (builtin_name(found), builtin_name(wanted));
-        return Err(Failure::Input(format!("{name}: is a model of {found} images; give one of {wanted} images")).into());
+        return Err(Failure::Input(format!(
+            "{name}: is a model of {found} images; give one of {wanted} images"
+        ))
+        .into());
     }
     Ok(prior)
 }
@@ -217,7 +230,11 @@ fn source(name: &str) -> Result<ModelSource, Failure> {
 }
 
 fn record(card: &Manifest) -> ModelRecord {
-    ModelRecord { name: card.name.clone(), version: card.version.clone(), sha256: card.weights.sha256.clone() }
+    ModelRecord {
+        name: card.name.clone(),
+        version: card.version.clone(),
+        sha256: card.weights.sha256.clone(),
+    }
 }
 
 /// Percentile of a back-projection that is taken for bone, and what bone is in units of a CT model, when the

@@ -58,8 +58,10 @@ pub fn square_spacing(scan: &mut Scan, spacing: Option<f64>, path: &Path) -> Res
     }
     let [_, row, col] = *sides;
     if (row - col).abs() > 1e-3 * row.max(col) {
-        let message =
-            format!("{}: pixels of {row} x {col} mm are not square; resample the image first", path.display());
+        let message = format!(
+            "{}: pixels of {row} x {col} mm are not square; resample the image first",
+            path.display()
+        );
         return Err(Failure::Input(message).into());
     }
     Ok(col as f32)
@@ -90,7 +92,13 @@ fn stack<A: Clone>(array: ArrayD<A>, path: &Path, slices: Option<SliceRange>) ->
     let stack = match shape.len() {
         2 => array.into_dimensionality::<Ix2>()?.insert_axis(Axis(0)),
         3 => array.into_dimensionality::<Ix3>()?,
-        _ => return Err(wrong_shape(path, &shape, "an array of one slice, or of slices along the first axis")),
+        _ => {
+            return Err(wrong_shape(
+                path,
+                &shape,
+                "an array of one slice, or of slices along the first axis",
+            ));
+        }
     };
     if shape.contains(&0) {
         return Err(wrong_shape(path, &shape, "an array that is not empty"));
@@ -99,6 +107,20 @@ fn stack<A: Clone>(array: ArrayD<A>, path: &Path, slices: Option<SliceRange>) ->
     let count = stack.len_of(Axis(0));
     let kept = range.within(count).ok_or_else(|| no_such_slices(path, range, count))?;
     Ok(stack.slice_axis(Axis(0), Slice::from(kept)).to_owned())
+}
+
+/// Whether an input is a `.npy` array with a slice axis. What comes of it keeps that axis; one image stays one.
+pub fn has_slice_axis(path: &Path) -> bool {
+    npy::describe(path).is_ok_and(|(shape, _)| shape.len() == 3)
+}
+
+/// A stack as it is written: without its slice axis where it is one image.
+pub fn squeezed<A>(stack: Array3<A>, keep_axis: bool) -> ArrayD<A> {
+    if stack.len_of(Axis(0)) == 1 && !keep_axis {
+        stack.index_axis_move(Axis(0), 0).into_dyn()
+    } else {
+        stack.into_dyn()
+    }
 }
 
 /// The failure of an array that has another shape than is needed.
@@ -122,7 +144,11 @@ pub fn mask(path: &Path, rows: usize, cols: usize) -> Result<Mask> {
         _ => return Err(wrong_shape(path, &shape, &format!("a mask of [{rows}, {cols}] or [{cols}]"))),
     };
     if mask.count() == 0 {
-        return Err(Failure::Input(format!("{}: keeps nothing; at least one entry must be true", path.display())).into());
+        return Err(Failure::Input(format!(
+            "{}: keeps nothing; at least one entry must be true",
+            path.display()
+        ))
+        .into());
     }
     Ok(mask)
 }
@@ -133,7 +159,9 @@ pub fn mask(path: &Path, rows: usize, cols: usize) -> Result<Mask> {
 /// When it cannot be read or has another shape.
 pub fn reference(path: &Path, unit: Unit, shape: &[usize], slices: Option<SliceRange>) -> Result<Volume> {
     let mut volume = recon_data::read(path)?.volume;
-    if volume.voxels.shape() != shape && let Some(range) = slices {
+    if volume.voxels.shape() != shape
+        && let Some(range) = slices
+    {
         volume = cut(&volume, range, path)?;
     }
     if volume.voxels.shape() != shape {

@@ -49,7 +49,13 @@ pub struct MarArgs {
 #[derive(Args, Clone, Debug, Serialize)]
 pub struct MetalOptions {
     /// Values from here on are metal, in the unit of the image.
-    #[arg(long, value_name = "HU", default_value = "3000", help_heading = "Metal", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "HU",
+        default_value = "3000",
+        help_heading = "Metal",
+        allow_negative_numbers = true
+    )]
     pub metal_threshold: f32,
     /// Where metal is, .npy of the shape of the image; instead of the threshold.
     #[arg(long, value_name = "FILE.npy", help_heading = "Metal")]
@@ -74,7 +80,11 @@ impl MetalOptions {
             mask.insert_axis_inplace(Axis(0));
         }
         if mask.shape() != image.voxels.shape() {
-            return Err(load::wrong_shape(path, mask.shape(), &format!("a mask of {:?}", image.voxels.shape())));
+            return Err(load::wrong_shape(
+                path,
+                mask.shape(),
+                &format!("a mask of {:?}", image.voxels.shape()),
+            ));
         }
         Ok(mask.into_dimensionality()?)
     }
@@ -133,9 +143,7 @@ impl Plan {
             MarMethod::Li => Ok(Method::classical("li", LinearInterpolation)),
             MarMethod::Fbp => Ok(Method::classical("fbp", Direct)),
             MarMethod::FistaTv => Ok(Method::classical("fista-tv", self.settings.tv())),
-            MarMethod::Score => {
-                learned::method(&self.settings, unit, Box::new(LinearInterpolation))
-            }
+            MarMethod::Score => learned::method(&self.settings, unit, Box::new(LinearInterpolation)),
         }
     }
 
@@ -155,7 +163,11 @@ pub fn run(args: &MarArgs) -> Result<()> {
     let context = Context::new(&args.common.run)?;
     job::each(&args.inputs, &args.common, |input, output| {
         let target = args.common.target(output, input, args.learned.samples)?;
-        if args.common.dry_run { show_plan(&plan, &target) } else { correct(input, target, &plan, args, &context) }
+        if args.common.dry_run {
+            show_plan(&plan, &target)
+        } else {
+            correct(input, target, &plan, args, &context)
+        }
     })
 }
 
@@ -192,7 +204,11 @@ fn correct(input: &Path, target: Target, plan: &Plan, args: &MarArgs, context: &
         source: scan.source,
         reference: job::reference(&args.common, None, unit, body.image.voxels.shape())?,
         window: hounsfield.then_some(Window::SOFT_TISSUE),
-        inputs: [Some(input), args.metal.metal_mask.as_deref()].into_iter().flatten().map(Path::to_owned).collect(),
+        inputs: [Some(input), args.metal.metal_mask.as_deref()]
+            .into_iter()
+            .flatten()
+            .map(Path::to_owned)
+            .collect(),
         plan: plan.clone(),
         target,
     };

@@ -1,1 +1,130 @@
-//! To come.
+//! `recon model`: the shelf of priors.
+
+use crate::models::{Architecture, Manifest, Modality, ModelSource, ValueMapping, open};
+use anyhow::Result;
+use candle_core::Device;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// Look at the priors that ship with the program, or at a bundle folder.
+#[derive(Args, Clone, Debug)]
+pub struct ModelArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub action: ModelAction,
+}
+
+/// What `recon model` can do.
+#[derive(Subcommand, Clone, Debug)]
+pub enum ModelAction {
+    /// List the priors that ship with the program
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a model card
+    Info {
+        /// `ct`, `mr`, or a bundle folder
+        model: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check digest, shapes and values of a bundle
+    Verify {
+        /// `ct`, `mr`, or a bundle folder
+        model: String,
+    },
+}
+
+/// The source that a `--model` value names: `ct` and `mr` ship with the program, anything else is a folder.
+pub fn source_of(name: &str) -> ModelSource {
+    match name {
+        "ct" => ModelSource::Builtin(Modality::Ct),
+        "mr" => ModelSource::Builtin(Modality::Mr),
+        folder => ModelSource::Path(PathBuf::from(folder)),
+    }
+}
+
+/// Runs the command; the answer goes to stdout.
+///
+/// # Errors
+/// When a bundle cannot be read or is not what its card says.
+pub fn run(args: ModelArgs) -> Result<()> {
+    let text = answer(&args.action)?;
+    println!("{}", text.trim_end());
+    Ok(())
+}
+
+fn answer(action: &ModelAction) -> Result<String> {
+    match action {
+        ModelAction::List { json } => {
+            let cards = ["ct", "mr"].map(card).into_iter().collect::<Result<Vec<_>>>()?;
+            if *json {
+                return Ok(serde_json::to_string_pretty(&cards)?);
+            }
+            let line = |m: &Manifest| format!("{:<4} version {:<4} {}", m.name, m.version, m.summary);
+            Ok(cards.iter().map(line).collect::<Vec<_>>().join("\n"))
+        }
+        ModelAction::Info { model, json: true } => Ok(serde_json::to_string_pretty(&card(model)?)?),
+        ModelAction::Info { model, json: false } => Ok(describe(&card(model)?)),
+        ModelAction::Verify { model } => {
+            let m = card(model)?;
+            Ok(format!("{model}: good, {} numbers, SHA-256 {}", m.weights.parameters, m.weights.sha256))
+        }
+    }
+}
+
+/// The card of a verified bundle.
+fn card(name: &str) -> Result<Manifest> {
+    Ok(open(&source_of(name), &Device::Cpu)?.manifest().clone())
+}
+
+fn describe(m: &Manifest) -> String {
+    let Architecture::FilmUnet(config) = &m.architecture;
+    let value = match m.value {
+        ValueMapping::Hounsfield { offset_hu, scale_hu, unit_attenuation } => {
+            format!("(HU + {offset_hu}) / {scale_hu}; 1 is {unit_attenuation}/mm")
+        }
+        ValueMapping::Percentile { percentile } => format!("image / its {percentile}th percentile"),
+    };
+    let data: Vec<String> =
+        m.training.data.iter().map(|c| format!("  {} ({})", c.collection, c.licence)).collect();
+    format!(
+        "{} version {}: {}\nmodality    {:?}\nnetwork     film-unet, channels {:?}, embedding {}, {} numbers\nvalues      {value}\nnoise       {} to {}, sigma_data {}\ntraining    {} steps, {} s, {}\n            {}\nSHA-256     {}\ndata\n{}",
+        m.name,
+        m.version,
+        m.summary,
+        m.modality,
+        config.channels,
+        config.embedding,
+        m.weights.parameters,
+        m.sigma_min,
+        m.sigma_max,
+        m.sigma_data,
+        m.training.steps,
+        m.training.seconds,
+        m.training.objective,
+        m.training.how,
+        m.weights.sha256,
+        data.join("\n"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shelf_lists_shows_and_verifies() {
+        let list = answer(&ModelAction::List { json: false }).unwrap();
+        assert!(list.lines().count() == 2 && list.contains("CT"));
+        let info = answer(&ModelAction::Info { model: "mr".into(), json: false }).unwrap();
+        assert!(info.contains("99.5th percentile") && info.contains("CC0"), "{info}");
+        let json = answer(&ModelAction::Info { model: "ct".into(), json: true }).unwrap();
+        assert!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["sigma_data"] == 0.3);
+        assert!(answer(&ModelAction::Verify { model: "ct".into() }).unwrap().contains("good"));
+        assert!(answer(&ModelAction::Verify { model: "no/such".into() }).is_err());
+    }
+}

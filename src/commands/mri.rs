@@ -85,7 +85,7 @@ impl Plan {
             task: "mri",
             method: args.method,
             simulated: args.kspace.is_none(),
-            sampling: args.sampling.clone(),
+            sampling: args.sampling.resolved(),
             settings: LearnedPlan::new(&args.learned, args.method.family(), Task::Mri),
         })
     }
@@ -117,7 +117,11 @@ pub fn run(args: &MriArgs) -> Result<()> {
     }
     job::each(&args.inputs, &args.common, |input, output| {
         let target = args.common.target(output, input, args.learned.samples)?;
-        if args.common.dry_run { show_plan(&plan, &target) } else { from_image(input, target, &plan, args, &context) }
+        if args.common.dry_run {
+            show_plan(&plan, &target)
+        } else {
+            from_image(input, target, &plan, args, &context)
+        }
     })
 }
 
@@ -139,7 +143,12 @@ fn from_image(input: &Path, target: Target, plan: &Plan, args: &MriArgs, context
         finish: None,
         geometry: scan.volume.geometry.clone(),
         source: scan.source,
-        reference: job::reference(&args.common, Some(&scan.volume), scan.volume.unit, scan.volume.voxels.shape())?,
+        reference: job::reference(
+            &args.common,
+            Some(&scan.volume),
+            scan.volume.unit,
+            scan.volume.voxels.shape(),
+        )?,
         window: None,
         inputs: vec![input.to_owned()],
         plan: plan.clone(),
@@ -160,7 +169,9 @@ fn from_kspace(path: &Path, plan: Plan, args: &MriArgs, context: &Context) -> Re
         MaskChoice::Rule(_) => (mri::sampled(kspace.view()), None),
     };
     if mask.count() == 0 {
-        return Err(Failure::Input(format!("{}: every sample is zero; check the file", path.display())).into());
+        return Err(
+            Failure::Input(format!("{}: every sample is zero; check the file", path.display())).into()
+        );
     }
     args.sampling.write(&mask, rows, cols, args.common.force)?;
     context.say(&format!("{}: {} of {} samples measured", path.display(), mask.count(), rows * cols));

@@ -152,6 +152,7 @@ impl Learned {
 /// Whether an option stands on the command line itself: environment and config file serve every command,
 /// so an option from there may be idle.
 fn given(option: &str) -> bool {
-    let is_option = |word: &str| word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+    let is_option =
+        |word: &str| word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
     std::env::args().any(|word| is_option(&word))
 }

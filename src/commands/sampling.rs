@@ -17,7 +17,7 @@ pub struct SamplingOptions {
     /// Which samples: equispaced, random, magic, gaussian1d, gaussian2d, poisson-disc, radial, or a .npy mask.
     #[arg(long, value_name = "NAME|FILE.npy", default_value = "equispaced", help_heading = "Sampling")]
     pub mask: MaskChoice,
-    /// Fraction of lines in the fully sampled centre (default: 0.08 up to 4x, else 0.04).
+    /// Fraction of lines in the fully sampled centre (default: 0.08 up to 4x, 0.04 up to 8x, then 0.32/R).
     #[arg(long, value_name = "F", value_parser = fraction, help_heading = "Sampling")]
     pub center_fraction: Option<f64>,
     /// First line of an equispaced mask (default: drawn by the seed).
@@ -60,6 +60,22 @@ impl std::str::FromStr for MaskChoice {
 }
 
 impl SamplingOptions {
+    /// With the centre fraction that line masks take by default filled in, for the report.
+    #[must_use]
+    pub fn resolved(&self) -> Self {
+        use SamplingName::{Equispaced, Magic, Random};
+        let mut options = self.clone();
+        if matches!(options.mask, MaskChoice::Rule(Equispaced | Random | Magic)) {
+            let fraction = match options.accel {
+                r if r <= 4.0 => 0.08,
+                r if r <= 8.0 => 0.04,
+                r => 0.32 / r,
+            };
+            options.center_fraction.get_or_insert(fraction);
+        }
+        options
+    }
+
     /// The mask for images of `rows` × `cols`.
     ///
     /// # Errors
@@ -93,7 +109,9 @@ impl SamplingOptions {
     /// A mask in words.
     pub fn describe(&self, mask: &Mask) -> String {
         let name = match &self.mask {
-            MaskChoice::Rule(name) => name.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned()),
+            MaskChoice::Rule(name) => {
+                name.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned())
+            }
             MaskChoice::File(path) => path.display().to_string(),
         };
         let (kept, all) = (mask.count(), mask.kept().len());

@@ -77,7 +77,13 @@ impl Body {
     ///
     /// # Errors
     /// When the geometry makes no sense, such as without pixels.
-    pub fn scanner(&self, views: usize, spacing: f32, view: &ViewOptions, filter: FilterName) -> Result<Radon> {
+    pub fn scanner(
+        &self,
+        views: usize,
+        spacing: f32,
+        view: &ViewOptions,
+        filter: FilterName,
+    ) -> Result<Radon> {
         let [_, rows, cols] = *self.image.voxels.shape() else { unreachable!("a volume has three axes") };
         let equally = ParallelBeam::equally_spaced(rows, cols, spacing, views);
         let geometry = match view.detectors {
@@ -99,7 +105,11 @@ pub fn angles(path: &Path, views: usize) -> Result<Vec<f64>> {
         return Err(load::wrong_shape(path, degrees.shape(), &wanted));
     }
     if !degrees.iter().all(|angle| angle.is_finite()) {
-        return Err(Failure::Input(format!("{}: holds angles that are not finite; correct them", path.display())).into());
+        return Err(Failure::Input(format!(
+            "{}: holds angles that are not finite; correct them",
+            path.display()
+        ))
+        .into());
     }
     Ok(degrees.iter().map(|angle| angle.to_radians()).collect())
 }

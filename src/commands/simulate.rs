@@ -1,7 +1,7 @@
 //! `recon simulate`: only the measurement.
 
 use super::context::Context;
-use super::load;
+use super::load::{self, has_slice_axis, squeezed};
 use super::mar::MetalOptions;
 use super::options::RunOptions;
 use super::sampling::SamplingOptions;
@@ -10,7 +10,7 @@ use super::target::{check_npy, overwrite};
 use super::values::{FilterName, SliceRange, UnitName, count, positive};
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use ndarray::{Array1, Array3, ArrayD, ArrayView2, Axis};
+use ndarray::{Array1, Array3, ArrayView2};
 use num_complex::Complex32;
 use recon_data::{Format, Source, npy};
 use recon_operators::{Radon, metal_trace};
@@ -130,7 +130,12 @@ fn begin(common: &SimulateCommon, others: &[Option<&PathBuf>]) -> Result<Context
 }
 
 /// The image to project and the scanner that does.
-fn scanner(common: &SimulateCommon, options: &SimulatedScanner, views: usize, context: &Context) -> Result<(Body, Radon)> {
+fn scanner(
+    common: &SimulateCommon,
+    options: &SimulatedScanner,
+    views: usize,
+    context: &Context,
+) -> Result<(Body, Radon)> {
     let mut scan = load::scan(&common.input, common.slices, context)?;
     let spacing = load::square_spacing(&mut scan, options.spacing, &common.input)?;
     // Arrays have no unit: whatever their values, what is asked for is their Radon transform.
@@ -141,19 +146,19 @@ fn scanner(common: &SimulateCommon, options: &SimulatedScanner, views: usize, co
     Ok((body, radon))
 }
 
-fn write_sinogram(sinogram: Array3<f32>, radon: &Radon, common: &SimulateCommon, options: &SimulatedScanner) -> Result<()> {
+fn write_sinogram(
+    sinogram: Array3<f32>,
+    radon: &Radon,
+    common: &SimulateCommon,
+    options: &SimulatedScanner,
+) -> Result<()> {
     let overwrite = overwrite(common.force);
-    npy::write_real(&common.output, squeezed(sinogram).view(), overwrite)?;
+    npy::write_real(&common.output, squeezed(sinogram, has_slice_axis(&common.input)).view(), overwrite)?;
     if let Some(path) = &options.angles_out {
         let degrees: Array1<f64> = radon.geometry().angles.iter().map(|angle| angle.to_degrees()).collect();
         npy::write_f64(path, degrees.view(), overwrite)?;
     }
     Ok(())
-}
-
-/// A stack of one slice is written as that slice.
-fn squeezed<A>(stack: Array3<A>) -> ArrayD<A> {
-    if stack.len_of(Axis(0)) == 1 { stack.index_axis_move(Axis(0), 0).into_dyn() } else { stack.into_dyn() }
 }
 
 fn simulate_ct(args: &SimulateCt) -> Result<()> {
@@ -171,7 +176,11 @@ fn simulate_mri(args: &SimulateMri) -> Result<()> {
     let mask = args.sampling.mask(rows, cols, args.seed)?;
     context.say(&format!("{}: simulating {}", args.common.input.display(), args.sampling.describe(&mask)));
     let kspace = mri::simulate(&images, &mask);
-    npy::write_complex(&args.common.output, squeezed(kspace).view(), overwrite(args.common.force))?;
+    npy::write_complex(
+        &args.common.output,
+        squeezed(kspace, has_slice_axis(&args.common.input)).view(),
+        overwrite(args.common.force),
+    )?;
     args.sampling.write(&mask, rows, cols, args.common.force)
 }
 
@@ -192,9 +201,13 @@ fn simulate_mar(args: &SimulateMar) -> Result<()> {
     let (slices, views, detectors) = sinogram.dim();
     write_sinogram(sinogram, &radon, &args.common, &args.scanner)?;
     if let Some(path) = &args.mask_out {
-        let trace = |metal: ArrayView2<'_, bool>| metal_trace(&radon, &metal.to_owned(), args.metal.metal_margin);
+        let trace =
+            |metal: ArrayView2<'_, bool>| metal_trace(&radon, &metal.to_owned(), args.metal.metal_margin);
         let kept: Vec<bool> = metal.outer_iter().flat_map(|metal| trace(metal).kept().to_vec()).collect();
-        let kept = squeezed(Array3::from_shape_vec((slices, views, detectors), kept)?);
+        let kept = squeezed(
+            Array3::from_shape_vec((slices, views, detectors), kept)?,
+            has_slice_axis(&args.common.input),
+        );
         npy::write_mask(path, kept.view(), overwrite(args.common.force))?;
     }
     Ok(())
@@ -202,5 +215,8 @@ fn simulate_mar(args: &SimulateMar) -> Result<()> {
 
 fn described(common: &SimulateCommon, sinogram: &Array3<f32>, what: &str) -> String {
     let (slices, views, detectors) = sinogram.dim();
-    format!("{}: simulating the {what} of {slices} slices, {views} views x {detectors} bins", common.input.display())
+    format!(
+        "{}: simulating the {what} of {slices} slices, {views} views x {detectors} bins",
+        common.input.display()
+    )
 }

@@ -30,7 +30,8 @@ impl Target {
     pub fn plan(output: Option<&Path>, input: &Path, force: bool) -> Result<Self> {
         let image = output.map_or_else(|| default_output(input, "recon"), Path::to_owned);
         check_path(&image)?;
-        let target = Self { sidecar: sibling(&image, "", Some("json")), std: None, preview: None, image, force };
+        let target =
+            Self { sidecar: sibling(&image, "", Some("json")), std: None, preview: None, image, force };
         target.check()?;
         Ok(target)
     }
@@ -101,7 +102,10 @@ pub fn overwrite(force: bool) -> Overwrite {
 /// [`Failure::Usage`]
 pub fn check_path(path: &Path) -> Result<()> {
     if Format::of_path(path).is_none() {
-        let message = format!("{}: no known kind of image; name it .dcm, .nii, .nii.gz or .npy, or a folder", path.display());
+        let message = format!(
+            "{}: no known kind of image; name it .dcm, .nii, .nii.gz or .npy, or a folder",
+            path.display()
+        );
         return Err(Failure::Usage(message).into());
     }
     check_folder(path)
@@ -123,7 +127,8 @@ pub fn check_npy(path: &Path, force: bool) -> Result<()> {
 fn check_folder(path: &Path) -> Result<()> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            let message = format!("{}: there is no folder {}; create it first", path.display(), folder.display());
+            let message =
+                format!("{}: there is no folder {}; create it first", path.display(), folder.display());
             Err(Failure::Usage(message).into())
         }
         _ => Ok(()),
@@ -135,7 +140,8 @@ fn check_folder(path: &Path) -> Result<()> {
 pub fn sibling(path: &Path, suffix: &str, extension: Option<&str>) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let lower = name.to_lowercase();
-    let at = if lower.ends_with(".nii.gz") { Some(name.len() - 7) } else { name.rfind('.').filter(|&at| at > 0) };
+    let at =
+        if lower.ends_with(".nii.gz") { Some(name.len() - 7) } else { name.rfind('.').filter(|&at| at > 0) };
     let (stem, own) = at.map_or((name.as_str(), ""), |at| (&name[..at], &name[at + 1..]));
     let extension = extension.unwrap_or(own);
     let dot = if extension.is_empty() { "" } else { "." };

@@ -1,8 +1,9 @@
 //! Bundles: a folder with a model card and its tensors, read with suspicion.
 
-use super::manifest::{Architecture, Dtype, Manifest, Modality, WeightsCard};
+use super::manifest::{Architecture, Dtype, Manifest, WeightsCard};
 use super::prior::Prior;
 use candle_core::{DType, Device, Tensor};
+use recon_data::Modality;
 use safetensors::{SafeTensors, View, tensor::TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -231,7 +232,7 @@ fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ModelError> {
 }
 
 /// Writes beside the target and renames, so that no half file ever has the final name.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     let io = |source| ModelError::Io { path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;

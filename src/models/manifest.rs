@@ -1,16 +1,7 @@
 //! The model card: what a network is, what its numbers mean, and where it comes from.
 
+use recon_data::Modality;
 use serde::{Deserialize, Serialize};
-
-/// The kind of image that a prior knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Modality {
-    /// Computed tomography.
-    Ct,
-    /// Magnetic resonance.
-    Mr,
-}
 
 /// The model card, `manifest.toml` of a bundle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

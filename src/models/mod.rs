@@ -9,9 +9,12 @@ mod manifest;
 mod prior;
 mod unet;
 
+pub(crate) use bundle::replace;
 pub use bundle::{ModelError, ModelSource, open, read_bundle, write_bundle};
 pub use manifest::{
-    Architecture, Collection, Dtype, Manifest, Modality, Training, UnetConfig, ValueMapping, WeightsCard,
+    Architecture, Collection, Dtype, Manifest, Training, UnetConfig, ValueMapping, WeightsCard,
 };
+pub(crate) use prior::Preconditioning;
 pub use prior::Prior;
+pub use recon_data::Modality;
 pub use unet::Unet;

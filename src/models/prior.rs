@@ -68,17 +68,36 @@ fn pad_edge(x: &Tensor, multiple: usize) -> Result<Tensor> {
     x.pad_with_same(2, 0, missing(rows))?.pad_with_same(3, 0, missing(cols))
 }
 
+/// The factors of Karras et al. 2022, table 1, for one `σ` an image; all `[batch, 1, 1, 1]`.
+pub(crate) struct Preconditioning {
+    /// `1/√(σ² + s²)`, on the network's input.
+    pub(crate) input: Tensor,
+    /// `s²/(σ² + s²)`, on what passes by the network.
+    pub(crate) skip: Tensor,
+    /// `σ s/√(σ² + s²)`, on the network's output.
+    pub(crate) output: Tensor,
+    /// `ln σ / 4`, `[batch]`.
+    pub(crate) condition: Tensor,
+}
+
+impl Preconditioning {
+    /// For noise levels `σ`, `[batch]`.
+    pub(crate) fn new(sigmas: &Tensor, sigma_data: f64) -> Result<Self> {
+        let column = (sigmas.elem_count(), 1, 1, 1);
+        let variance = sigmas.sqr()?.affine(1.0, sigma_data * sigma_data)?;
+        let input = variance.sqrt()?.recip()?;
+        Ok(Self {
+            skip: variance.recip()?.affine(sigma_data * sigma_data, 0.0)?.reshape(column)?,
+            output: sigmas.mul(&input)?.affine(sigma_data, 0.0)?.reshape(column)?,
+            condition: sigmas.log()?.affine(0.25, 0.0)?,
+            input: input.reshape(column)?,
+        })
+    }
+}
+
 /// `D(x; σ)` for one `σ` an image; rows and columns are multiples of what the network needs.
-///
-/// # Errors
-/// When a tensor operation fails.
-pub(crate) fn denoise(network: &Unet, x: &Tensor, sigmas: &Tensor, sigma_data: f64) -> Result<Tensor> {
-    let column = (sigmas.elem_count(), 1, 1, 1);
-    let variance = sigmas.sqr()?.affine(1.0, sigma_data * sigma_data)?;
-    let spread = variance.sqrt()?;
-    let input = x.broadcast_div(&spread.reshape(column)?)?;
-    let raw = network.forward(&input, &sigmas.log()?.affine(0.25, 0.0)?)?;
-    let skip = variance.recip()?.affine(sigma_data * sigma_data, 0.0)?.reshape(column)?;
-    let gain = sigmas.div(&spread)?.affine(sigma_data, 0.0)?.reshape(column)?;
-    x.broadcast_mul(&skip)? + raw.broadcast_mul(&gain)?
+fn denoise(network: &Unet, x: &Tensor, sigmas: &Tensor, sigma_data: f64) -> Result<Tensor> {
+    let c = Preconditioning::new(sigmas, sigma_data)?;
+    let raw = network.forward(&x.broadcast_mul(&c.input)?, &c.condition)?;
+    x.broadcast_mul(&c.skip)? + raw.broadcast_mul(&c.output)?
 }

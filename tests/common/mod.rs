@@ -8,33 +8,33 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A folder that goes away at the end of a test.
-pub struct Folder(TempDir);
+pub(crate) struct Folder(TempDir);
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// Writes an array and returns its path.
-    pub fn array<D: Dimension>(&self, name: &str, array: ArrayView<'_, f32, D>) -> PathBuf {
+    pub(crate) fn array<D: Dimension>(&self, name: &str, array: ArrayView<'_, f32, D>) -> PathBuf {
         let path = self.path(name);
         npy::write_real(&path, array, Overwrite::Force).expect("written");
         path
     }
 
     /// Writes bytes and returns their path.
-    pub fn bytes(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn bytes(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, bytes).expect("written");
         path
     }
 
     /// The names of everything in the folder, sorted.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.0.path()).expect("readable");
         let mut names: Vec<String> =
             entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
@@ -43,7 +43,7 @@ impl Folder {
     }
 
     /// The program, run in this folder.
-    pub fn recon(&self, arguments: &str) -> Command {
+    pub(crate) fn recon(&self, arguments: &str) -> Command {
         let mut command = recon(arguments);
         command.current_dir(self.0.path());
         command
@@ -51,7 +51,7 @@ impl Folder {
 }
 
 /// The program with these arguments, separated by spaces, without the caller's settings.
-pub fn recon(arguments: &str) -> Command {
+pub(crate) fn recon(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_recon"));
     for (name, _) in std::env::vars() {
         if name.starts_with("RECON_") || name == "SLURM_CPUS_PER_TASK" {
@@ -63,20 +63,21 @@ pub fn recon(arguments: &str) -> Command {
 }
 
 /// A smooth body with two inserts, values from 0 to about 1; `shift` moves it, so that slices differ.
-pub fn phantom(rows: usize, cols: usize, shift: f32) -> Array2<f32> {
+pub(crate) fn phantom(rows: usize, cols: usize, shift: f32) -> Array2<f32> {
     let blob = |i: usize, j: usize, row: f32, col: f32, width: f32| {
         let y = (i as f32 / rows as f32 - row) / width;
         let x = (j as f32 / cols as f32 - col) / width;
         (-(x * x + y * y)).exp()
     };
     Array2::from_shape_fn((rows, cols), |(i, j)| {
-        0.6 * blob(i, j, 0.5, 0.5 + shift, 0.2) + 0.3 * blob(i, j, 0.4, 0.6, 0.08) - 0.2 * blob(i, j, 0.6, 0.4, 0.06)
+        0.6 * blob(i, j, 0.5, 0.5 + shift, 0.2) + 0.3 * blob(i, j, 0.4, 0.6, 0.08)
+            - 0.2 * blob(i, j, 0.6, 0.4, 0.06)
     })
     .mapv_into(|value| if value < 1e-3 { 0.0 } else { value })
 }
 
 /// A stack of phantoms.
-pub fn phantoms(slices: usize, rows: usize, cols: usize) -> Array3<f32> {
+pub(crate) fn phantoms(slices: usize, rows: usize, cols: usize) -> Array3<f32> {
     let mut stack = Array3::zeros((slices, rows, cols));
     for (k, mut slice) in stack.outer_iter_mut().enumerate() {
         slice.assign(&phantom(rows, cols, k as f32 * 0.02));
@@ -85,12 +86,12 @@ pub fn phantoms(slices: usize, rows: usize, cols: usize) -> Array3<f32> {
 }
 
 /// An array that the program wrote.
-pub fn read(path: &Path) -> ndarray::ArrayD<f32> {
+pub(crate) fn read(path: &Path) -> ndarray::ArrayD<f32> {
     npy::read_real(path).expect("readable")
 }
 
 /// `‖a − b‖ / ‖b‖`
-pub fn relative_error(a: &ndarray::ArrayD<f32>, b: &ndarray::ArrayD<f32>) -> f64 {
+pub(crate) fn relative_error(a: &ndarray::ArrayD<f32>, b: &ndarray::ArrayD<f32>) -> f64 {
     assert_eq!(a.shape(), b.shape());
     let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>();
     let difference = squares(&mut a.iter().zip(b).map(|(x, y)| f64::from(x - y)));
@@ -98,7 +99,7 @@ pub fn relative_error(a: &ndarray::ArrayD<f32>, b: &ndarray::ArrayD<f32>) -> f64
 }
 
 /// The reference data next to the repository, if they are there.
-pub fn shared() -> Option<PathBuf> {
+pub(crate) fn shared() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
     let path = std::env::var_os("RECON_SHARED").map_or(beside, PathBuf::from);
     if path.is_dir() {

@@ -67,8 +67,8 @@ impl View {
 
 /// `A x`: parallel over angles; every angle adds up its lines in order, whatever the number of threads.
 pub(super) fn forward(geometry: &ParallelBeam, views: &[View], image: &Array2<f32>) -> Array2<f32> {
-    let rows = lines_if(views.iter().any(|view| !view.columns), image.view());
-    let columns = lines_if(views.iter().any(|view| view.columns), image.t());
+    let rows = lines_if(views.iter().any(|view| !view.columns), &image.view());
+    let columns = lines_if(views.iter().any(|view| view.columns), &image.t());
     let bins = geometry.detectors;
     let scale = f64::from(geometry.spacing).powi(2) / f64::from(geometry.detector_spacing);
     let mut sinogram = vec![0.0; views.len() * bins];
@@ -138,7 +138,7 @@ fn store(sums: &[f64], out: &mut [f32], reversed: bool) {
 }
 
 /// Cumulative sums along every row of `image`; nothing when no view needs them.
-fn lines_if(needed: bool, image: ArrayView2<f32>) -> Array2<f64> {
+fn lines_if(needed: bool, image: &ArrayView2<f32>) -> Array2<f64> {
     let mut knots = Array2::zeros((if needed { image.nrows() } else { 0 }, knot_count(image.ncols())));
     knots.axis_iter_mut(Axis(0)).into_par_iter().zip(image.axis_iter(Axis(0)).into_par_iter()).for_each(
         |(mut knots, line)| accumulate_cells(line.iter().copied(), knots.as_slice_mut().unwrap_or_default()),

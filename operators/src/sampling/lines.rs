@@ -44,7 +44,7 @@ pub(super) fn too_large(size: usize, center: usize, acceleration: f64) -> Operat
 
 /// The fully sampled centre: `center` lines from `(count − center + 1)/2` on.
 pub(super) fn with_center(count: usize, center: usize) -> Vec<bool> {
-    let start = (count - center + 1) / 2;
+    let start = (count - center).div_ceil(2);
     (0..count).map(|line| (start..start + center).contains(&line)).collect()
 }
 

@@ -7,8 +7,9 @@ use rand_chacha::ChaCha8Rng;
 
 /// How much the distance of points grows from the centre to the middle of an edge of k-space, plus one.
 const GROWTH: f64 = 4.0;
-/// Halvings of the interval in which the scale of the distances is sought.
-const STEPS: usize = 14;
+/// The scale of the distances is sought between powers of this factor, then by halving the interval.
+const BRACKET: f64 = 1.3;
+const HALVINGS: usize = 7;
 
 /// `rows·cols/R` points in random order, each no closer to another than `s (1 + GROWTH ρ)`, with ρ the
 /// distance from the centre relative to the half axes and s the largest scale that gives enough points.
@@ -22,13 +23,29 @@ pub(super) fn disc(
     let center = center_rectangle(rows, cols, center);
     let target = budget(&center, acceleration)?;
     let missing = target - center.iter().filter(|&&kept| kept).count();
+    if missing == 0 {
+        return Ok(center);
+    }
     let mut order: Vec<usize> = (0..rows * cols).collect();
     order.shuffle(rng);
-    let (mut low, mut high) = (0.0, (rows.max(cols)) as f64);
-    let mut best = throw(&order, &center, cols, |n| low * growth(n, rows, cols));
-    for _ in 0..STEPS {
+    let attempt = |scale: f64| throw(&order, &center, cols, |n| scale * growth(n, rows, cols));
+    // From below: large distances cost most, and no grid has points closer than one.
+    let (mut low, mut high) = (0.1, 0.1 * BRACKET);
+    let mut best = attempt(low);
+    loop {
+        let points = attempt(high);
+        if points.len() < missing {
+            break;
+        }
+        (low, high, best) = (high, high * BRACKET, points);
+        if low > (rows + cols) as f64 {
+            // One point is all that is asked for, and one there always is.
+            break;
+        }
+    }
+    for _ in 0..HALVINGS {
         let scale = 0.5 * (low + high);
-        let points = throw(&order, &center, cols, |n| scale * growth(n, rows, cols));
+        let points = attempt(scale);
         if points.len() < missing {
             high = scale;
         } else {
@@ -63,11 +80,15 @@ fn throw(order: &[usize], center: &[bool], cols: usize, distance: impl Fn(usize)
 }
 
 fn crowded(taken: &[bool], (rows, cols): (usize, usize), (row, col): (usize, usize), distance: f64) -> bool {
-    let reach = distance as usize;
-    (row.saturating_sub(reach)..=(row + reach).min(rows - 1)).any(|i| {
-        let across = (distance * distance - (i.abs_diff(row) as f64).powi(2)).max(0.0).sqrt() as usize;
+    let in_row = |i: usize, height: usize| {
+        let across = (distance * distance - (height * height) as f64).max(0.0).sqrt() as usize;
         let (first, last) = (col.saturating_sub(across), (col + across).min(cols - 1));
         taken[i * cols + first..=i * cols + last].contains(&true)
+    };
+    // Outwards, because most candidates are turned away by a close neighbour.
+    (0..=(distance as usize).min(rows)).any(|height| {
+        (height <= row && in_row(row - height, height))
+            || (row + height < rows && in_row(row + height, height))
     })
 }
 

@@ -54,8 +54,7 @@ pub fn conjugate_gradient<F: Field>(
         }
         let image = apply(&direction);
         let curvature = direction.dot(&image).re;
-        // Also false for NaN
-        if !(curvature > 0.0) {
+        if curvature <= 0.0 || curvature.is_nan() {
             break;
         }
         let step = (energy / curvature) as f32;
