@@ -68,6 +68,8 @@ pub struct Plan {
     /// Iterations of total variation for the image that sampling starts from; none where that is
     /// interpolated.
     pub start_iterations: Option<usize>,
+    /// Noise level of the last network call, in model units.
+    pub sigma_end: Option<f64>,
     /// Share of fresh noise in every step.
     pub eta: Option<f64>,
     /// Weight of the data against the denoised image.
@@ -141,7 +143,14 @@ impl Plan {
 
     fn decomposed(&self) -> DecomposedSettings {
         let settings = defaults::decomposed(self.task());
-        DecomposedSettings { steps: self.steps.unwrap_or(settings.steps), ..settings }
+        DecomposedSettings {
+            steps: self.steps.unwrap_or(settings.steps),
+            sigma_start: self.sigma_start.unwrap_or(settings.sigma_start),
+            sigma_end: self.sigma_end.unwrap_or(settings.sigma_end),
+            eta: self.eta.unwrap_or(settings.eta),
+            data_weight: self.data_weight.unwrap_or(settings.data_weight),
+            ..settings
+        }
     }
 
     fn predictor_corrector(&self, card: &Manifest) -> PredictorCorrectorSettings {

@@ -86,6 +86,18 @@ pub struct Learned {
     /// Number of noise levels (learned methods) or of iterations (total variation).
     #[arg(long, value_name = "N", value_parser = count, env = "RECON_STEPS", help_heading = "Learned methods")]
     pub steps: Option<usize>,
+    /// Noise level of the start, in model units (score only).
+    #[arg(long, value_name = "SIGMA", value_parser = positive, env = "RECON_SIGMA_START", help_heading = "Learned methods")]
+    pub sigma_start: Option<f64>,
+    /// Noise level of the last network call, in model units (score only).
+    #[arg(long, value_name = "SIGMA", value_parser = positive, env = "RECON_SIGMA_END", help_heading = "Learned methods")]
+    pub sigma_end: Option<f64>,
+    /// Share of fresh noise in every step, 0 to 1: 1 has the least error, 0.5 the truest spread (score only).
+    #[arg(long, value_parser = fraction, env = "RECON_ETA", help_heading = "Learned methods")]
+    pub eta: Option<f64>,
+    /// Weight of the data against the denoised image (score only).
+    #[arg(long, value_name = "W", value_parser = positive, env = "RECON_DATA_WEIGHT", help_heading = "Learned methods")]
+    pub data_weight: Option<f64>,
     /// Signal-to-noise ratio of the Langevin corrector (pc only).
     #[arg(long, value_parser = positive, env = "RECON_SNR", help_heading = "Learned methods")]
     pub snr: Option<f64>,
@@ -136,6 +148,10 @@ impl Learned {
             ("--estimate", !learned),
             ("--device", !learned),
             ("--steps", family == Family::Direct),
+            ("--sigma-start", family != Family::Score),
+            ("--sigma-end", family != Family::Score),
+            ("--eta", family != Family::Score),
+            ("--data-weight", family != Family::Score),
             ("--snr", !sampler),
             ("--lambda", !sampler),
             ("--tv-weight", family != Family::Tv),
