@@ -104,10 +104,10 @@ fn parse_collection(text: &str) -> Result<Collection, String> {
 ///
 /// # Errors
 /// When the data or a bundle cannot be read, an option is impossible, or a file cannot be written.
-pub fn run(args: TrainArgs) -> Result<()> {
-    check(&args)?;
+pub fn run(args: &TrainArgs) -> Result<()> {
+    check(args)?;
     let device = Device::Cpu;
-    let (settings, objective, parameters) = plan(&args)?;
+    let (settings, objective, parameters) = plan(args)?;
     let state = settings.state_path();
     if state.exists() && !args.resume {
         bail!("{}: holds a training already; add --resume or choose another folder", args.output.display());

@@ -123,7 +123,7 @@ impl Job<'_> {
             let out = &mut output[k * self.stride..];
             // SAFETY: it checks the bounds of its slices.
             unsafe {
-                transform_gradient(self.level, plane, size, block, scratch, out, outputs * self.stride)
+                transform_gradient(self.level, plane, size, block, scratch, out, outputs * self.stride);
             };
         }
     }
