@@ -2,11 +2,13 @@
 
 use super::context::Context;
 use super::failure::Failure;
-use super::job::{self, Job, Method, Values, show_plan};
+use super::job::{self, Job, Method, show_plan};
 use super::learned::{self, Plan as LearnedPlan, Task};
 use super::load;
 use super::options::{Common, Family, Learned};
 use super::sampling::{MaskChoice, SamplingOptions};
+use super::scale::Values;
+use super::several;
 use super::target::{Target, check_npy};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -115,7 +117,7 @@ pub fn run(args: &MriArgs) -> Result<()> {
     if let Some(kspace) = &args.kspace {
         return from_kspace(kspace, plan, args, &context);
     }
-    job::each(&args.inputs, &args.common, |input, output| {
+    several::each(&args.inputs, &args.common, |input, output| {
         let target = args.common.target(output, input, args.learned.samples)?;
         if args.common.dry_run {
             show_plan(&plan, &target)
