@@ -201,7 +201,7 @@ fn from_sinogram(path: &Path, size: ImageSize, plan: Plan, args: &CtArgs, contex
     // Line integrals of .npy arrays have no unit unless the user says which, so that a phantom works too.
     let unit = args.scanner.unit.unwrap_or(UnitName::Arbitrary).into();
     let job = Job {
-        case: ct::from_sinogram(sinogram.view(), kept, &radon, args.common.seed, 0)?,
+        case: ct::from_sinogram(&sinogram, kept, &radon, args.common.seed, 0)?,
         method: plan.method(unit)?,
         baseline: plan.baseline(),
         values: if unit == Unit::Hounsfield { Values::Hounsfield } else { Values::As(unit) },

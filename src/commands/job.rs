@@ -142,7 +142,7 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
             status: Status::Complete,
             seed: common.seed,
             plan: self.plan.clone(),
-            inputs: self.inputs.iter().map(input_record).collect::<Result<_>>()?,
+            inputs: self.inputs.iter().map(|path| input_record(path)).collect::<Result<_>>()?,
             outputs,
             model: self.method.model.clone(),
             device: self.method.device.clone(),
@@ -225,7 +225,7 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         let (truth, baseline, result) =
             (reference.as_ref().map(at), images.baseline.as_ref().map(at), at(&images.result));
         let window =
-            self.window.unwrap_or_else(|| Window::percentiles(truth.as_ref().unwrap_or(&result).view()));
+            self.window.unwrap_or_else(|| Window::percentiles(&truth.as_ref().unwrap_or(&result).view()));
         let panels = Panels {
             truth: truth.as_ref().map(|image| image.view()),
             baseline: baseline.as_ref().map(|image| image.view()),
@@ -269,8 +269,8 @@ pub fn reference(
     }
 }
 
-fn input_record(path: &PathBuf) -> Result<InputRecord> {
-    Ok(InputRecord { path: path.clone(), sha256: digest::sha256_file(path)? })
+fn input_record(path: &Path) -> Result<InputRecord> {
+    Ok(InputRecord { path: path.to_owned(), sha256: digest::sha256_file(path)? })
 }
 
 fn table(comparison: &Comparison, method: &str) -> String {

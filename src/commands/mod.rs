@@ -64,8 +64,8 @@ impl Command {
             Self::Simulate(command) => simulate::run(command),
             Self::Compare(args) => compare::run(args),
             Self::Info(args) => info::run(args),
-            Self::Train(args) => train::run(train::TrainArgs::clone(args)),
-            Self::Model(args) => model::run(args.clone()),
+            Self::Train(args) => train::run(args),
+            Self::Model(args) => model::run(args),
             Self::Completions(args) => completions::run(args),
         }
     }

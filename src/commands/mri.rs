@@ -168,7 +168,7 @@ fn from_kspace(path: &Path, plan: Plan, args: &MriArgs, context: &Context) -> Re
     let (_, rows, cols) = kspace.dim();
     let (mask, mask_file) = match &args.sampling.mask {
         MaskChoice::File(file) => (load::mask(file, rows, cols)?, Some(file.as_path())),
-        MaskChoice::Rule(_) => (mri::sampled(kspace.view()), None),
+        MaskChoice::Rule(_) => (mri::sampled(&kspace), None),
     };
     if mask.count() == 0 {
         return Err(
@@ -178,7 +178,7 @@ fn from_kspace(path: &Path, plan: Plan, args: &MriArgs, context: &Context) -> Re
     args.sampling.write(&mask, rows, cols, args.common.force)?;
     context.say(&format!("{}: {} of {} samples measured", path.display(), mask.count(), rows * cols));
     let job = Job {
-        case: mri::from_kspace(kspace.view(), &mask, args.common.seed, 0)?,
+        case: mri::from_kspace(&kspace, &mask, args.common.seed, 0)?,
         method: plan.method()?,
         baseline: plan.baseline(),
         values: Values::As(Unit::Arbitrary),
