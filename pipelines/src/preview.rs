@@ -19,7 +19,7 @@ impl Window {
     pub const SOFT_TISSUE: Self = Self { low: -160.0, high: 240.0 };
 
     /// From the 1st to the 99.5th percentile of an image.
-    pub fn percentiles(image: ArrayView2<'_, f32>) -> Self {
+    pub fn percentiles(image: &ArrayView2<'_, f32>) -> Self {
         let mut values: Vec<f32> = image.iter().copied().filter(|v| v.is_finite()).collect();
         values.sort_by(f32::total_cmp);
         let at =
@@ -103,6 +103,6 @@ mod tests {
     #[test]
     fn a_flat_image_still_has_a_window() {
         let flat = Array2::from_elem((2, 2), 7.0f32);
-        assert_eq!(Window::percentiles(flat.view()), Window { low: 7.0, high: 8.0 });
+        assert_eq!(Window::percentiles(&flat.view()), Window { low: 7.0, high: 8.0 });
     }
 }

@@ -2,10 +2,12 @@
 
 use super::context::Context;
 use super::failure::Failure;
-use super::job::{self, Job, Method, Values, show_plan};
+use super::job::{self, Job, Method, show_plan};
 use super::learned::{self, Plan as LearnedPlan, Task};
 use super::options::{Common, Family, Learned};
+use super::scale::Values;
 use super::scanner::{self, Body, ScannerOptions, ViewOptions};
+use super::several;
 use super::target::Target;
 use super::values::{ImageSize, count};
 use super::{load, values::UnitName};
@@ -138,7 +140,7 @@ pub fn run(args: &CtArgs) -> Result<()> {
     if let (Some(sinogram), Some(size)) = (&args.sinogram, args.size) {
         return from_sinogram(sinogram, size, plan, args, &context);
     }
-    job::each(&args.inputs, &args.common, |input, output| {
+    several::each(&args.inputs, &args.common, |input, output| {
         let target = args.common.target(output, input, args.learned.samples)?;
         if args.common.dry_run {
             show_plan(&plan, &target)
@@ -199,7 +201,7 @@ fn from_sinogram(path: &Path, size: ImageSize, plan: Plan, args: &CtArgs, contex
     // Line integrals of .npy arrays have no unit unless the user says which, so that a phantom works too.
     let unit = args.scanner.unit.unwrap_or(UnitName::Arbitrary).into();
     let job = Job {
-        case: ct::from_sinogram(sinogram.view(), kept, &radon, args.common.seed, 0)?,
+        case: ct::from_sinogram(&sinogram, kept, &radon, args.common.seed, 0)?,
         method: plan.method(unit)?,
         baseline: plan.baseline(),
         values: if unit == Unit::Hounsfield { Values::Hounsfield } else { Values::As(unit) },

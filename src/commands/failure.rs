@@ -43,7 +43,7 @@ impl fmt::Display for Failure {
             | Self::Cases(message)
             | Self::Exists(message)
             | Self::Device(message) => f.write_str(message),
-            Self::Interrupted(_) => f.write_str("interrupted; the finished slices are kept"),
+            Self::Interrupted(_) => f.write_str("interrupted; the work so far is kept"),
         }
     }
 }

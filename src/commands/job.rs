@@ -1,13 +1,13 @@
 //! What all reconstructions share once their case is set up: run, convert, compare, write.
 
 use super::context::{self, Context};
-use super::failure::{self, Failure};
+use super::failure::Failure;
 use super::load;
 use super::options::Common;
+use super::scale::Values;
 use super::target::Target;
 use anyhow::Result;
 use ndarray::{Array3, Axis};
-use recon_data::attenuation_to_hounsfield;
 use recon_data::{Format, Geometry, Provenance, Source, Unit, Volume, atomic, check_finite, digest, npy};
 use recon_operators::Transform;
 use recon_pipelines::preview::{Panels, Window, montage, png};
@@ -18,41 +18,6 @@ use recon_pipelines::{Case, Reconstruct, Reconstructed};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// How the numbers of a reconstruction become those of the output.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Values {
-    /// As they are, in this unit.
-    As(Unit),
-    /// Attenuation in 1/mm becomes Hounsfield units.
-    Hounsfield,
-}
-
-impl Values {
-    fn unit(self) -> Unit {
-        match self {
-            Self::As(unit) => unit,
-            Self::Hounsfield => Unit::Hounsfield,
-        }
-    }
-
-    fn image(self, images: Array3<f32>) -> Array3<f32> {
-        match self {
-            Self::As(_) => images,
-            Self::Hounsfield => images.mapv_into(attenuation_to_hounsfield),
-        }
-    }
-
-    /// A spread has the scale of the image but not its origin.
-    fn spread(self, std: Array3<f32>) -> Array3<f32> {
-        match self {
-            Self::Hounsfield => {
-                std.mapv_into(|s| attenuation_to_hounsfield(s) - attenuation_to_hounsfield(0.0))
-            }
-            Self::As(_) => std,
-        }
-    }
-}
 
 /// The method of a job and what the report says about it.
 pub struct Method<T: Transform> {
@@ -177,7 +142,7 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
             status: Status::Complete,
             seed: common.seed,
             plan: self.plan.clone(),
-            inputs: self.inputs.iter().map(input_record).collect::<Result<_>>()?,
+            inputs: self.inputs.iter().map(|path| input_record(path)).collect::<Result<_>>()?,
             outputs,
             model: self.method.model.clone(),
             device: self.method.device.clone(),
@@ -260,7 +225,7 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         let (truth, baseline, result) =
             (reference.as_ref().map(at), images.baseline.as_ref().map(at), at(&images.result));
         let window =
-            self.window.unwrap_or_else(|| Window::percentiles(truth.as_ref().unwrap_or(&result).view()));
+            self.window.unwrap_or_else(|| Window::percentiles(&truth.as_ref().unwrap_or(&result).view()));
         let panels = Panels {
             truth: truth.as_ref().map(|image| image.view()),
             baseline: baseline.as_ref().map(|image| image.view()),
@@ -278,52 +243,6 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
             .say(&format!("{image}: {} in {:.1} s on {}", self.method.name, report.seconds, report.device));
         if common.json { context::print(&serde_json::to_string(report)?) } else { Ok(()) }
     }
-}
-
-/// Runs `one` on every input; with several, `-o` names the folder that results go to, a failure is reported
-/// and the others still run.
-///
-/// # Errors
-/// The failure of a single input; [`Failure::Cases`] when some of several failed; an interruption at once.
-pub fn each(
-    inputs: &[PathBuf],
-    common: &Common,
-    one: impl Fn(&Path, Option<&Path>) -> Result<()>,
-) -> Result<()> {
-    if let [input] = inputs {
-        return one(input, common.output.as_deref());
-    }
-    check_several(common)?;
-    let mut failed = 0;
-    for input in inputs {
-        let output = common.output.as_ref().map(|folder| {
-            let beside = recon_data::default_output(input, "recon");
-            folder.join(beside.file_name().unwrap_or_default())
-        });
-        match one(input, output.as_deref()) {
-            Err(error) if matches!(error.downcast_ref(), Some(Failure::Interrupted(_))) => return Err(error),
-            Err(error) => {
-                failed += 1;
-                failure::print(&error);
-            }
-            Ok(()) => {}
-        }
-    }
-    match failed {
-        0 => Ok(()),
-        _ => Err(Failure::Cases(format!("{failed} of {} inputs failed; see above", inputs.len())).into()),
-    }
-}
-
-fn check_several(common: &Common) -> Result<(), Failure> {
-    if let Some(folder) = common.output.as_ref().filter(|folder| !folder.is_dir()) {
-        let message = format!("{}: is no folder; with several inputs --output names one", folder.display());
-        return Err(Failure::Usage(message));
-    }
-    if common.preview.is_some() || common.json {
-        return Err(Failure::Usage("--preview and --json: describe one result; give one input".into()));
-    }
-    Ok(())
 }
 
 /// The plan and the files as JSON on stdout, for `--dry-run`.
@@ -350,8 +269,8 @@ pub fn reference(
     }
 }
 
-fn input_record(path: &PathBuf) -> Result<InputRecord> {
-    Ok(InputRecord { path: path.clone(), sha256: digest::sha256_file(path)? })
+fn input_record(path: &Path) -> Result<InputRecord> {
+    Ok(InputRecord { path: path.to_owned(), sha256: digest::sha256_file(path)? })
 }
 
 fn table(comparison: &Comparison, method: &str) -> String {
@@ -363,16 +282,4 @@ fn table(comparison: &Comparison, method: &str) -> String {
     lines.extend(comparison.baseline.as_ref().map(|quality| row(&comparison.baseline_name, quality)));
     lines.push(row(method, &comparison.result));
     lines.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_spread_in_hounsfield_units_has_no_offset() {
-        let water = Array3::from_elem((1, 1, 1), recon_data::WATER_ATTENUATION);
-        assert!(Values::Hounsfield.image(water.clone())[[0, 0, 0]].abs() < 1e-3);
-        assert!((Values::Hounsfield.spread(water)[[0, 0, 0]] - 1000.0).abs() < 1e-3);
-    }
 }

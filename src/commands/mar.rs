@@ -2,11 +2,13 @@
 
 use super::context::Context;
 use super::failure::Failure;
-use super::job::{self, Job, Method, Values, show_plan};
+use super::job::{self, Job, Method, show_plan};
 use super::learned::{self, Plan as LearnedPlan, Task};
 use super::load;
 use super::options::{Common, Family, Learned};
+use super::scale::Values;
 use super::scanner::{Body, ScannerOptions, ViewOptions};
+use super::several;
 use super::target::Target;
 use super::values::count;
 use anyhow::Result;
@@ -161,7 +163,7 @@ impl Plan {
 pub fn run(args: &MarArgs) -> Result<()> {
     let plan = Plan::new(args)?;
     let context = Context::new(&args.common.run)?;
-    job::each(&args.inputs, &args.common, |input, output| {
+    several::each(&args.inputs, &args.common, |input, output| {
         let target = args.common.target(output, input, args.learned.samples)?;
         if args.common.dry_run {
             show_plan(&plan, &target)

@@ -17,7 +17,9 @@ pub mod model;
 pub mod mri;
 pub mod options;
 pub mod sampling;
+pub mod scale;
 pub mod scanner;
+pub mod several;
 pub mod simulate;
 pub mod target;
 pub mod train;
@@ -41,6 +43,10 @@ pub enum Command {
     Compare(compare::CompareArgs),
     /// Say what a file is and what would be done with it.
     Info(info::InfoArgs),
+    /// Train a prior on your own images.
+    Train(Box<train::TrainArgs>),
+    /// Look at the priors that ship with the program, or at one of your own.
+    Model(model::ModelArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
 }
@@ -58,6 +64,8 @@ impl Command {
             Self::Simulate(command) => simulate::run(command),
             Self::Compare(args) => compare::run(args),
             Self::Info(args) => info::run(args),
+            Self::Train(args) => train::run(args),
+            Self::Model(args) => model::run(args),
             Self::Completions(args) => completions::run(args),
         }
     }

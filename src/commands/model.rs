@@ -51,10 +51,9 @@ pub fn source_of(name: &str) -> ModelSource {
 ///
 /// # Errors
 /// When a bundle cannot be read or is not what its card says.
-pub fn run(args: ModelArgs) -> Result<()> {
+pub fn run(args: &ModelArgs) -> Result<()> {
     let text = answer(&args.action)?;
-    println!("{}", text.trim_end());
-    Ok(())
+    super::context::print(text.trim_end())
 }
 
 fn answer(action: &ModelAction) -> Result<String> {

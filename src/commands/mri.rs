@@ -2,11 +2,13 @@
 
 use super::context::Context;
 use super::failure::Failure;
-use super::job::{self, Job, Method, Values, show_plan};
+use super::job::{self, Job, Method, show_plan};
 use super::learned::{self, Plan as LearnedPlan, Task};
 use super::load;
 use super::options::{Common, Family, Learned};
 use super::sampling::{MaskChoice, SamplingOptions};
+use super::scale::Values;
+use super::several;
 use super::target::{Target, check_npy};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -115,7 +117,7 @@ pub fn run(args: &MriArgs) -> Result<()> {
     if let Some(kspace) = &args.kspace {
         return from_kspace(kspace, plan, args, &context);
     }
-    job::each(&args.inputs, &args.common, |input, output| {
+    several::each(&args.inputs, &args.common, |input, output| {
         let target = args.common.target(output, input, args.learned.samples)?;
         if args.common.dry_run {
             show_plan(&plan, &target)
@@ -166,7 +168,7 @@ fn from_kspace(path: &Path, plan: Plan, args: &MriArgs, context: &Context) -> Re
     let (_, rows, cols) = kspace.dim();
     let (mask, mask_file) = match &args.sampling.mask {
         MaskChoice::File(file) => (load::mask(file, rows, cols)?, Some(file.as_path())),
-        MaskChoice::Rule(_) => (mri::sampled(kspace.view()), None),
+        MaskChoice::Rule(_) => (mri::sampled(&kspace), None),
     };
     if mask.count() == 0 {
         return Err(
@@ -176,7 +178,7 @@ fn from_kspace(path: &Path, plan: Plan, args: &MriArgs, context: &Context) -> Re
     args.sampling.write(&mask, rows, cols, args.common.force)?;
     context.say(&format!("{}: {} of {} samples measured", path.display(), mask.count(), rows * cols));
     let job = Job {
-        case: mri::from_kspace(kspace.view(), &mask, args.common.seed, 0)?,
+        case: mri::from_kspace(&kspace, &mask, args.common.seed, 0)?,
         method: plan.method()?,
         baseline: plan.baseline(),
         values: Values::As(Unit::Arbitrary),

@@ -1,5 +1,7 @@
 //! `recon train`: learn a prior from volumes.
 
+use super::failure::Failure;
+use super::interrupt::Interrupt;
 use crate::models::{
     Architecture, Collection, Dtype, Manifest, Modality, Training, UnetConfig, ValueMapping, WeightsCard,
     read_bundle,
@@ -13,8 +15,6 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Learn a score prior from CT or MR volumes, on the CPU.
@@ -104,10 +104,12 @@ fn parse_collection(text: &str) -> Result<Collection, String> {
 ///
 /// # Errors
 /// When the data or a bundle cannot be read, an option is impossible, or a file cannot be written.
-pub fn run(args: TrainArgs) -> Result<()> {
-    check(&args)?;
+pub fn run(args: &TrainArgs) -> Result<()> {
+    // Before any thread is started, so that all of them leave the signals to it.
+    let interrupt = Interrupt::listen();
+    check(args)?;
     let device = Device::Cpu;
-    let (settings, objective, parameters) = plan(&args)?;
+    let (settings, objective, parameters) = plan(args)?;
     let state = settings.state_path();
     if state.exists() && !args.resume {
         bail!("{}: holds a training already; add --resume or choose another folder", args.output.display());
@@ -124,18 +126,14 @@ pub fn run(args: TrainArgs) -> Result<()> {
         Progress { steps: 0, seconds: 0.0, seed: args.seed }
     };
     bar.println(format!("{} slices of {} volumes", data.slices(), data.volumes()));
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    // Another part of the program may have a handler already; then an interrupt ends the run at once.
-    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
     let first = progress.clone();
     let manifest = train(&mut trainer, &data, &settings, progress, &device, &mut |report| {
         show(&bar, report, &first);
-        !interrupted.load(Ordering::Relaxed)
+        interrupt.signal().is_none()
     })?;
     bar.finish_and_clear();
     eprintln!("wrote {} after {} steps", args.output.display(), manifest.training.steps);
-    Ok(())
+    interrupt.signal().map_or(Ok(()), |signal| Err(Failure::Interrupted(signal).into()))
 }
 
 fn check(args: &TrainArgs) -> Result<()> {
