@@ -3,6 +3,7 @@
 //! Patient, study, frame of reference and acquisition come from the source; everything about the image itself is
 //! new, says how it was derived, and refers to the source.
 
+use super::attributes;
 use super::identity::Identity;
 use super::source::{DicomSource, SourceSlice};
 use super::stored::{StoredScale, decimal_string};
@@ -52,9 +53,9 @@ impl Builder {
         self.0.put(DataElement::new(tag, VR::SQ, DataSetSequence::from(items)));
     }
 
-    /// A value for an attribute that the source does not have; an empty one where the standard allows it.
+    /// A value for an attribute that the source lacks or leaves empty; an empty one where the standard allows it.
     fn default(&mut self, tag: Tag, vr: VR, value: &str) {
-        if self.0.get(tag).is_none() {
+        if attributes::text(&self.0, tag).is_none() {
             self.text(tag, vr, value);
         }
     }
@@ -117,6 +118,14 @@ impl Derived<'_> {
     fn patient_and_study(&self, image: &mut Builder) {
         // Every text is Unicode here, whatever the source was encoded in.
         image.text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
+        if !attributes::text(&image.0, tags::PATIENT_AGE).is_some_and(|age| is_age(&age)) {
+            image.0.remove_element(tags::PATIENT_AGE);
+        }
+        if attributes::text(&image.0, tags::PATIENT_IDENTITY_REMOVED).as_deref() == Some("YES") {
+            image.default(tags::DEIDENTIFICATION_METHOD, VR::LO, "not stated by the source");
+        } else {
+            image.0.remove_element(tags::DEIDENTIFICATION_METHOD);
+        }
         image.default(tags::PATIENT_NAME, VR::PN, "ANON");
         image.default(tags::PATIENT_ID, VR::LO, "ANON");
         image.default(tags::STUDY_INSTANCE_UID, VR::UI, &self.identity.study);
@@ -136,7 +145,8 @@ impl Derived<'_> {
     fn series(&self, image: &mut Builder, source: Option<&SourceSlice>) {
         let number = source.and_then(|slice| slice.series_number).unwrap_or(0);
         // Any number unlike the source's; 9000 is above what scanners count to.
-        let number = if (0..1000).contains(&number) { 9000 + number } else { 9000 };
+        let number =
+            if (0..1000).contains(&number) { 9000 + number } else { 9000 + i64::from(number == 9000) };
         let name = match self.modality {
             Modality::Ct => "CT",
             Modality::Mr => "MR",
@@ -154,6 +164,7 @@ impl Derived<'_> {
         image.default(tags::FRAME_OF_REFERENCE_UID, VR::UI, &self.identity.frame_of_reference);
         image.default(tags::POSITION_REFERENCE_INDICATOR, VR::LO, "");
         image.default(tags::PATIENT_POSITION, VR::CS, "");
+        laterality(image);
     }
 
     /// The given name with the warning, which is never cut off.
@@ -223,8 +234,7 @@ impl Derived<'_> {
         );
         image.decimals(tags::PIXEL_SPACING, &[row_gap, column_gap]);
         image.decimals(tags::SLICE_LOCATION, &[along]);
-        let thickness =
-            super::attributes::number(&image.0, tags::SLICE_THICKNESS).filter(|&length| length > 0.0);
+        let thickness = attributes::number(&image.0, tags::SLICE_THICKNESS).filter(|&length| length > 0.0);
         image.decimals(tags::SLICE_THICKNESS, &[thickness.unwrap_or(gap)]);
         image.decimals(tags::SPACING_BETWEEN_SLICES, &[gap]);
     }
@@ -261,6 +271,49 @@ impl Derived<'_> {
         // A width below one step is not allowed.
         let high = f64::from(high).max(2.0 * self.scale.slope);
         (high / 2.0, high)
+    }
+}
+
+/// Three digits and a unit, as in `042Y`; many files have the number alone, which is not valid.
+fn is_age(text: &str) -> bool {
+    text.len() == 4 && text[..3].bytes().all(|c| c.is_ascii_digit()) && text.ends_with(['D', 'W', 'M', 'Y'])
+}
+
+/// Body parts of which a patient has two.
+const PAIRED: [&str; 24] = [
+    "ANKLE",
+    "ANTECUBITAL",
+    "ARM",
+    "AXILLA",
+    "BREAST",
+    "CAROTID",
+    "CLAVICLE",
+    "EAR",
+    "ELBOW",
+    "EXTREMITY",
+    "EYE",
+    "FEMUR",
+    "FINGER",
+    "FOOT",
+    "HAND",
+    "HIP",
+    "KNEE",
+    "LEG",
+    "ORBIT",
+    "SCAPULA",
+    "SHOULDER",
+    "THUMB",
+    "TOE",
+    "WRIST",
+];
+
+/// The side is asked for where the body part is paired or not known, and not allowed elsewhere.
+fn laterality(image: &mut Builder) {
+    match attributes::text(&image.0, tags::BODY_PART_EXAMINED) {
+        Some(part) if !PAIRED.contains(&part.as_str()) => {
+            image.0.remove_element(tags::LATERALITY);
+        }
+        _ => image.default(tags::LATERALITY, VR::CS, ""),
     }
 }
 

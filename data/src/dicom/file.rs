@@ -1,6 +1,8 @@
 //! Opening one file: with or without preamble and file meta group.
 
 use super::attributes::text;
+use super::lengths::first_overlong;
+use super::repair::repair;
 use crate::DataError;
 use crate::error::whole_chain;
 use dicom_core::Tag;
@@ -19,7 +21,9 @@ const COPY_AGAIN: &str = "copy or export it again";
 enum Start {
     /// Preamble, `DICM`, file meta group.
     Standard,
-    /// A file meta group without the preamble.
+    /// `DICM` and the file meta group without the preamble.
+    Magic,
+    /// A file meta group with nothing before it.
     Meta,
     /// A data set at this offset without a file meta group.
     DataSet(u64, Encoding),
@@ -71,7 +75,10 @@ fn start_of(start: &[u8]) -> Option<Start> {
             None => Some(Start::Standard),
         };
     }
-    if start.starts_with(b"DICM") || (start.starts_with(&[2, 0]) && start.get(3..6) == Some(b"\0UL")) {
+    if start.starts_with(b"DICM") {
+        return Some(Start::Magic);
+    }
+    if start.starts_with(&[2, 0]) && start.get(3..6) == Some(b"\0UL") {
         return Some(Start::Meta);
     }
     Encoding::of(start).map(|encoding| Start::DataSet(0, encoding))
@@ -95,6 +102,7 @@ fn open(path: &Path, until: Option<Tag>) -> Result<DefaultDicomObject, DataError
     let Some(kind) = start_of(&start) else {
         return Err(DataError::input(path, "is not a DICOM file", "give a DICOM image"));
     };
+    check_lengths(path, &mut file, kind)?;
     file.seek(SeekFrom::Start(if let Start::DataSet(offset, _) = kind { offset } else { 0 }))
         .map_err(unreadable)?;
     let options = || match until {
@@ -103,10 +111,33 @@ fn open(path: &Path, until: Option<Tag>) -> Result<DefaultDicomObject, DataError
     };
     let outcome = match kind {
         Start::Standard => options().read_preamble(ReadPreamble::Always).from_reader(file),
-        Start::Meta => options().read_preamble(ReadPreamble::Never).from_reader(file),
+        Start::Magic => options().read_preamble(ReadPreamble::Never).from_reader(file),
+        Start::Meta => options().read_preamble(ReadPreamble::Never).from_reader(b"DICM".chain(file)),
         Start::DataSet(_, encoding) => return headless(path, file, encoding),
     };
-    outcome.map_err(|error| unreadable_dicom(path, &whole_chain(&error)))
+    let mut object = outcome.map_err(|error| unreadable_dicom(path, &whole_chain(&error)))?;
+    repair(&mut object);
+    Ok(object)
+}
+
+/// Refuses a file in which a value is longer than what is left of it.
+fn check_lengths(path: &Path, file: &mut (impl Read + Seek), kind: Start) -> Result<(), DataError> {
+    let (offset, big_endian) = match kind {
+        Start::Standard => (132, false),
+        Start::Magic => (4, false),
+        Start::Meta => (0, false),
+        Start::DataSet(offset, encoding) => (offset, encoding == Encoding::BigEndian),
+    };
+    let overlong =
+        first_overlong(file, offset, big_endian).map_err(|source| DataError::unreadable(path, source))?;
+    match overlong {
+        None => Ok(()),
+        Some((group, element, length)) => Err(DataError::input(
+            path,
+            format!("is cut short or damaged (element {group:04X},{element:04X} claims {length} bytes)"),
+            COPY_AGAIN,
+        )),
+    }
 }
 
 fn unreadable_dicom(path: &Path, cause: &str) -> DataError {
@@ -124,8 +155,9 @@ fn headless(path: &Path, file: impl Read, encoding: Encoding) -> Result<DefaultD
     let fail = |cause: String| unreadable_dicom(path, &cause);
     let syntax =
         TransferSyntaxRegistry.get(encoding.uid()).ok_or_else(|| fail("unknown encoding".to_owned()))?;
-    let object =
+    let mut object =
         InMemDicomObject::read_dataset_with_ts(file, syntax).map_err(|error| fail(whole_chain(&error)))?;
+    repair(&mut object);
     let meta = FileMetaTableBuilder::new()
         .transfer_syntax(encoding.uid())
         .media_storage_sop_class_uid(text(&object, tags::SOP_CLASS_UID).unwrap_or_default())

@@ -3,7 +3,7 @@
 use super::attributes::{count, text};
 use super::file::{looks_like, open_header, open_whole};
 use super::frame::{Frame, frames_of};
-use super::pixels::values;
+use super::pixels::{syntax_name, values};
 use super::source::{DicomSource, SourceSlice, source_modality};
 use super::stack::{Stack, stack};
 use crate::{DataError, Modality, Scan, Source, Unit, Volume};
@@ -94,8 +94,7 @@ fn read_series(path: &Path, files: &[(PathBuf, DefaultDicomObject)]) -> Result<S
         let count = owners.iter().filter(|&&owner| owner == owners[index]).count();
         SourceSlice::new(&files[owners[index]].1, &frames[index], &geometry, count)
     });
-    let syntax =
-        files.first().map(|(_, object)| object.meta().transfer_syntax().trim_end_matches('\0').to_owned());
+    let syntax = files.first().map(|(_, object)| syntax_name(object.meta().transfer_syntax()));
     let source =
         DicomSource { slices: slices.collect(), modality, transfer_syntax: syntax.unwrap_or_default() };
     let unit = if modality == Some(Modality::Ct) { Unit::Hounsfield } else { Unit::Arbitrary };

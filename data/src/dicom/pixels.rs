@@ -5,15 +5,16 @@ use crate::DataError;
 use crate::error::whole_chain;
 use dicom_object::DefaultDicomObject;
 use dicom_pixeldata::{DecodedPixelData, PixelDecoder, PixelRepresentation};
+use dicom_transfer_syntax_registry::{TransferSyntaxIndex, TransferSyntaxRegistry};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// `slope · stored + intercept` of every pixel of one image, row by row.
 pub(super) fn values(object: &DefaultDicomObject, frame: &Frame) -> Result<Vec<f32>, DataError> {
     let refuse = |cause: String| {
-        let syntax = object.meta().transfer_syntax().trim_end_matches('\0').to_owned();
+        let syntax = syntax_name(object.meta().transfer_syntax());
         DataError::input(
             &frame.path,
-            format!("has pixels that cannot be decoded (transfer syntax {syntax}: {cause})"),
+            format!("has pixels that cannot be decoded ({syntax}: {cause})"),
             "copy it again, or decompress it, for example with gdcmconv --raw",
         )
     };
@@ -29,6 +30,12 @@ pub(super) fn values(object: &DefaultDicomObject, frame: &Frame) -> Result<Vec<f
         return Err(refuse("the number of pixels is not rows times columns".to_owned()));
     }
     Ok(stored.iter().map(|&value| (f64::from(value) * frame.slope + frame.intercept) as f32).collect())
+}
+
+/// The name of a transfer syntax, or its identifier where it has none.
+pub(super) fn syntax_name(uid: &str) -> String {
+    let uid = uid.trim_end_matches('\0');
+    TransferSyntaxRegistry.get(uid).map_or(uid, |syntax| syntax.name()).to_owned()
 }
 
 /// The bits in use, with their sign; the others may hold overlays.

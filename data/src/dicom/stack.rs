@@ -36,6 +36,13 @@ pub(super) fn stack(path: &Path, frames: &[Frame]) -> Result<Stack, DataError> {
         [1.0, 1.0]
     });
     let (order, gap) = if frames.len() == 1 { (vec![0], None) } else { order(path, frames, normal)? };
+    if let (Some(gap), Some(thickness)) = (gap, first.thickness)
+        && gap > 3.0 * thickness
+    {
+        warnings.push(format!(
+            "slices lie {gap:.1} mm apart and are {thickness:.1} mm thick: some may be missing"
+        ));
+    }
     let gap = gap.or(first.thickness).unwrap_or(1.0);
     let geometry = Geometry {
         spacing_mm: [gap, spacing[0], spacing[1]],
