@@ -55,8 +55,8 @@ pub struct Reconstructed {
     pub images: Array3<f32>,
     /// Voxelwise standard deviation over samples, when the method drew several.
     pub std: Option<Array3<f32>>,
-    /// What the baseline found from the same data.
-    pub baseline: Option<Array3<f32>>,
+    /// What each baseline found from the same data, in the order they were given.
+    pub baselines: Vec<Array3<f32>>,
     /// What each finished slice took.
     pub records: Vec<SliceRecord>,
     /// Whether the user stopped it before the last slice.
@@ -72,12 +72,12 @@ pub fn cancelled() -> anyhow::Error {
 struct Stacks {
     images: Vec<Array2<f32>>,
     std: Vec<Array2<f32>>,
-    baseline: Vec<Array2<f32>>,
+    baselines: Vec<Vec<Array2<f32>>>,
     records: Vec<SliceRecord>,
 }
 
 impl<T: Transform<Image = Array2<f32>>> Case<'_, T> {
-    /// Runs `method`, and `baseline` on the same data, over the slices until the last one or until
+    /// Runs `method`, and the `baselines` on the same data, over the slices until the last one or until
     /// `observer` asks to stop; finished slices are kept then.
     ///
     /// # Errors
@@ -85,17 +85,17 @@ impl<T: Transform<Image = Array2<f32>>> Case<'_, T> {
     pub fn run(
         &self,
         method: &dyn Reconstruct<T>,
-        baseline: Option<&dyn Reconstruct<T>>,
+        baselines: &[&dyn Reconstruct<T>],
         observer: &dyn Observer,
     ) -> Result<Reconstructed> {
         let slices = self.positions_um.len();
-        let mut stacks = Stacks::default();
+        let mut stacks = Stacks { baselines: vec![Vec::new(); baselines.len()], ..Stacks::default() };
         for (k, &position) in self.positions_um.iter().enumerate() {
             if observer.cancelled() {
                 break;
             }
             let seed = SliceSeed { seed: self.seed, case: self.number, slice: position };
-            match solve((self.slice)(k)?, method, baseline, seed, observer, &mut stacks) {
+            match solve((self.slice)(k)?, method, baselines, seed, observer, &mut stacks) {
                 Ok(()) => observer.slice(k + 1, slices),
                 Err(_) if observer.cancelled() => break,
                 Err(error) => return Err(error),
@@ -108,7 +108,7 @@ impl<T: Transform<Image = Array2<f32>>> Case<'_, T> {
 fn solve<T: Transform<Image = Array2<f32>>>(
     slice: Slice<T>,
     method: &dyn Reconstruct<T>,
-    baseline: Option<&dyn Reconstruct<T>>,
+    baselines: &[&dyn Reconstruct<T>],
     seed: SliceSeed,
     observer: &dyn Observer,
     stacks: &mut Stacks,
@@ -116,7 +116,7 @@ fn solve<T: Transform<Image = Array2<f32>>>(
     let problem = match slice {
         Slice::Measured(problem) => problem,
         Slice::Known(image) => {
-            stacks.known(image, baseline.is_some());
+            stacks.known(image);
             return Ok(());
         }
     };
@@ -127,8 +127,9 @@ fn solve<T: Transform<Image = Array2<f32>>>(
         seconds: begin.elapsed().as_secs_f64(),
         data_residual: Some(problem.residual(&estimate.image)),
     };
-    if let Some(baseline) = baseline {
-        stacks.baseline.push(baseline.reconstruct(&problem, seed, observer)?.image);
+    let others = baselines.iter().map(|baseline| baseline.reconstruct(&problem, seed, &Unheard(observer)));
+    for (stack, image) in stacks.baselines.iter_mut().zip(others.collect::<Result<Vec<_>>>()?) {
+        stack.push(image.image);
     }
     stacks.images.push(estimate.image);
     stacks.std.extend(estimate.std);
@@ -136,10 +137,20 @@ fn solve<T: Transform<Image = Array2<f32>>>(
     Ok(())
 }
 
+/// Passes the wish to stop on, but not the steps: those of a baseline are not the method's.
+struct Unheard<'a>(&'a dyn Observer);
+
+impl Progress for Unheard<'_> {
+    fn step(&self, _done: usize, _steps: usize) {}
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
+}
+
 impl Stacks {
-    fn known(&mut self, image: Array2<f32>, baseline: bool) {
-        if baseline {
-            self.baseline.push(image.clone());
+    fn known(&mut self, image: Array2<f32>) {
+        for stack in &mut self.baselines {
+            stack.push(image.clone());
         }
         self.std.push(Array2::zeros(image.raw_dim()));
         self.images.push(image);
@@ -155,7 +166,7 @@ impl Stacks {
             interrupted: self.images.len() < slices,
             images: stack(&self.images)?,
             std: if has_std { Some(stack(&self.std)?) } else { None },
-            baseline: if self.baseline.is_empty() { None } else { Some(stack(&self.baseline)?) },
+            baselines: self.baselines.iter().map(|images| stack(images)).collect::<Result<_>>()?,
             records: self.records,
         })
     }
@@ -231,24 +242,24 @@ mod tests {
 
     #[test]
     fn slices_come_out_in_order_with_their_residuals() {
-        let done = case(None).run(&Direct, Some(&Direct), &Silent).expect("runs");
+        let done = case(None).run(&Direct, &[&Direct], &Silent).expect("runs");
         assert_eq!(done.images.shape(), [3, 2, 2]);
         assert!((done.images[[2, 0, 0]] - 2.0).abs() < 1e-6);
-        assert_eq!(done.baseline.as_ref(), Some(&done.images));
+        assert_eq!(done.baselines, [done.images.clone()]);
         assert!(done.data_residual().is_some_and(|residual| residual < 1e-6));
         assert!(!done.interrupted && done.std.is_none());
     }
 
     #[test]
     fn stopping_keeps_what_is_finished() {
-        let done = case(None).run(&Direct, None, &Impatient(2.into())).expect("runs");
+        let done = case(None).run(&Direct, &[], &Impatient(2.into())).expect("runs");
         assert!(done.interrupted);
         assert_eq!((done.images.len_of(Axis(0)), done.records.len()), (2, 2));
     }
 
     #[test]
     fn a_known_slice_is_left_alone() {
-        let done = case(Some(1)).run(&Zero, None, &Silent).expect("runs");
+        let done = case(Some(1)).run(&Zero, &[], &Silent).expect("runs");
         assert_eq!(done.images.index_axis(Axis(0), 1), image(1));
         assert_eq!(done.images[[0, 1, 1]], 0.0);
         assert_eq!(done.network_calls(), 14);

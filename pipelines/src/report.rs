@@ -48,17 +48,25 @@ impl From<Metrics> for Quality {
     }
 }
 
-/// The quality of a result and of the baseline from the same data.
+/// The quality of a classical method on the same data.
+#[derive(Clone, Debug, Serialize)]
+pub struct Baseline {
+    /// Its name on the command line.
+    pub name: String,
+    /// What it reaches.
+    #[serde(flatten)]
+    pub quality: Quality,
+}
+
+/// The quality of a result and of the baselines from the same data.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
     /// Whose definitions of PSNR and SSIM.
     pub preset: &'static str,
     /// What the reconstruction reaches.
     pub result: Quality,
-    /// Name of the baseline.
-    pub baseline_name: String,
-    /// What the baseline reaches; none when it is the method itself.
-    pub baseline: Option<Quality>,
+    /// What classical methods reach.
+    pub baselines: Vec<Baseline>,
 }
 
 /// How far a run came.
@@ -125,16 +133,11 @@ pub fn metric_values(volume: &Volume) -> Array3<f32> {
     }
 }
 
-/// Compares a result, and its baseline when there is one, with the reference.
+/// Compares a result, and what the named baselines found, with the reference.
 ///
 /// # Errors
 /// When the shapes differ or a value is not finite.
-pub fn assess(
-    reference: &Volume,
-    result: &Volume,
-    baseline: Option<(&str, &Volume)>,
-    method: &str,
-) -> Result<Comparison> {
+pub fn assess(reference: &Volume, result: &Volume, baselines: &[(&str, &Volume)]) -> Result<Comparison> {
     let truth = metric_values(reference);
     let quality = |volume: &Volume| -> Result<Quality> {
         Ok(compare(truth.view(), metric_values(volume).view(), MetricPreset::FastMri)?.into())
@@ -142,8 +145,10 @@ pub fn assess(
     Ok(Comparison {
         preset: "fastmri",
         result: quality(result)?,
-        baseline_name: baseline.map_or(method, |(name, _)| name).to_owned(),
-        baseline: baseline.map(|(_, volume)| quality(volume)).transpose()?,
+        baselines: baselines
+            .iter()
+            .map(|(name, volume)| Ok(Baseline { name: (*name).to_owned(), quality: quality(volume)? }))
+            .collect::<Result<_>>()?,
     })
 }
 
@@ -177,10 +182,10 @@ mod tests {
     #[test]
     fn equal_images_have_no_psnr_to_print() {
         let image = volume(0.0, Unit::Arbitrary);
-        let comparison = assess(&image, &image, None, "fbp").expect("shapes agree");
+        let comparison = assess(&image, &image, &[("fbp", &image)]).expect("shapes agree");
         assert_eq!(comparison.result.psnr, None);
         assert_eq!(comparison.result.max_abs, 0.0);
-        assert_eq!(comparison.baseline_name, "fbp");
+        assert_eq!(comparison.baselines[0].name, "fbp");
     }
 
     #[cfg(target_os = "linux")]

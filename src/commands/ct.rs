@@ -125,8 +125,15 @@ impl Plan {
         }
     }
 
-    fn baseline(&self) -> Option<Method<Radon>> {
-        (self.method != CtMethod::Fbp).then(|| Method::classical("fbp", Direct))
+    fn baselines(&self) -> Vec<Method<Radon>> {
+        let fbp = || Method::classical("fbp", Direct);
+        match self.method {
+            CtMethod::Fbp => Vec::new(),
+            CtMethod::FistaTv => vec![fbp()],
+            CtMethod::Score | CtMethod::Pc => {
+                vec![fbp(), Method::classical("fista-tv", learned::tv(Task::Ct))]
+            }
+        }
     }
 }
 
@@ -165,7 +172,7 @@ fn from_image(input: &Path, target: Target, plan: &Plan, args: &CtArgs, context:
     let job = Job {
         case: ct::from_image(&body.attenuation, &radon, args.common.seed, 0),
         method: plan.method(unit)?,
-        baseline: plan.baseline(),
+        baselines: plan.baselines(),
         values: if hounsfield { Values::Hounsfield } else { Values::As(unit) },
         finish: None,
         geometry: body.image.geometry.clone(),
@@ -203,7 +210,7 @@ fn from_sinogram(path: &Path, size: ImageSize, plan: Plan, args: &CtArgs, contex
     let job = Job {
         case: ct::from_sinogram(&sinogram, kept, &radon, args.common.seed, 0)?,
         method: plan.method(unit)?,
-        baseline: plan.baseline(),
+        baselines: plan.baselines(),
         values: if unit == Unit::Hounsfield { Values::Hounsfield } else { Values::As(unit) },
         finish: None,
         geometry: load::plain_geometry(side),

@@ -21,9 +21,15 @@ pub fn start(task: Task) -> TvSettings {
 /// The default learned method.
 pub fn decomposed(task: Task) -> DecomposedSettings {
     match task {
-        Task::Ct => DecomposedSettings { sigma_start: 0.3, steps: 30, ..DecomposedSettings::default() },
-        Task::Mri => DecomposedSettings { sigma_start: 0.3, steps: 30, ..DecomposedSettings::default() },
-        Task::Mar => DecomposedSettings { sigma_start: 0.3, steps: 30, ..DecomposedSettings::default() },
+        Task::Ct => {
+            DecomposedSettings { sigma_start: 0.3, steps: 30, eta: 1.0, ..DecomposedSettings::default() }
+        }
+        Task::Mri => {
+            DecomposedSettings { sigma_start: 0.1, steps: 30, eta: 1.0, ..DecomposedSettings::default() }
+        }
+        Task::Mar => {
+            DecomposedSettings { sigma_start: 0.3, steps: 30, eta: 1.0, ..DecomposedSettings::default() }
+        }
     }
 }
 

@@ -47,8 +47,8 @@ pub struct Job<'a, T: Transform, P> {
     pub case: Case<'a, T>,
     /// With what.
     pub method: Method<T>,
-    /// What to compare with, on the same data.
-    pub baseline: Option<Method<T>>,
+    /// What to compare with, on the same data, the strongest last.
+    pub baselines: Vec<Method<T>>,
     /// The unit of the output.
     pub values: Values,
     /// What is done to the finished images, in the unit of the output.
@@ -72,7 +72,7 @@ pub struct Job<'a, T: Transform, P> {
 struct Images {
     result: Volume,
     std: Option<Volume>,
-    baseline: Option<Volume>,
+    baselines: Vec<Volume>,
 }
 
 impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T, P> {
@@ -84,8 +84,7 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
     pub fn run(mut self, common: &Common, context: &Context) -> Result<()> {
         let begin = Instant::now();
         let bars = context.bars(self.case.positions_um.len());
-        let baseline = self.baseline.as_ref().map(|method| &*method.run);
-        let outcome = self.case.run(&*self.method.run, baseline, &bars);
+        let outcome = self.case.run(&*self.method.run, &self.comparable(), &bars);
         bars.clear();
         let mut done = outcome?;
         let seconds = begin.elapsed().as_secs_f64();
@@ -105,6 +104,12 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         }
     }
 
+    /// The baselines: without a reference there is nothing to compare by.
+    fn comparable(&self) -> Vec<&dyn Reconstruct<T>> {
+        let known = self.reference.is_some();
+        self.baselines.iter().filter(|_| known).map(|method| &*method.run).collect()
+    }
+
     fn images(&mut self, done: &mut Reconstructed) -> Images {
         let values = self.values;
         let volume = |voxels| Volume { voxels, geometry: self.geometry.clone(), unit: values.unit() };
@@ -118,7 +123,7 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         Images {
             result: finished(std::mem::take(&mut done.images)),
             std: done.std.take().map(|std| volume(values.spread(std))),
-            baseline: done.baseline.take().map(finished),
+            baselines: std::mem::take(&mut done.baselines).into_iter().map(finished).collect(),
         }
     }
 
@@ -165,8 +170,9 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         if rows < 7 || cols < 7 {
             return Ok(None);
         }
-        let baseline = self.baseline.as_ref().map(|method| method.name).zip(images.baseline.as_ref());
-        assess(&reference, &images.result, baseline, self.method.name).map(Some)
+        let names = self.baselines.iter().map(|method| method.name);
+        let baselines: Vec<_> = names.zip(&images.baselines).collect();
+        assess(&reference, &images.result, &baselines).map(Some)
     }
 
     /// The reference of the slices that were finished.
@@ -223,7 +229,7 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         let at = |volume: &Volume| volume.voxels.index_axis(Axis(0), middle).to_owned();
         let reference = self.reference_of(images);
         let (truth, baseline, result) =
-            (reference.as_ref().map(at), images.baseline.as_ref().map(at), at(&images.result));
+            (reference.as_ref().map(at), images.baselines.last().map(at), at(&images.result));
         let window =
             self.window.unwrap_or_else(|| Window::percentiles(&truth.as_ref().unwrap_or(&result).view()));
         let panels = Panels {
@@ -279,7 +285,7 @@ fn table(comparison: &Comparison, method: &str) -> String {
         format!("{name:<14} {psnr:>9} {:>7.4} {:>9.2e}", quality.ssim, quality.nmse)
     };
     let mut lines = vec![format!("{:<14} {:>9} {:>7} {:>9}", "method", "PSNR (dB)", "SSIM", "NMSE")];
-    lines.extend(comparison.baseline.as_ref().map(|quality| row(&comparison.baseline_name, quality)));
+    lines.extend(comparison.baselines.iter().map(|baseline| row(&baseline.name, &baseline.quality)));
     lines.push(row(method, &comparison.result));
     lines.join("\n")
 }

@@ -200,6 +200,11 @@ where
     Box::new(Posterior { method, samples: plan.samples.unwrap_or(1), estimate })
 }
 
+/// Total variation with its default settings, to compare a learned method with.
+pub fn tv(task: Task) -> Tv {
+    Tv { settings: defaults::tv(task) }
+}
+
 /// The image that the default method starts from: total variation.
 pub fn start(task: Task) -> Tv {
     Tv { settings: defaults::start(task) }

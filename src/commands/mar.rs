@@ -150,9 +150,11 @@ impl Plan {
     }
 
     /// Linear interpolation, unless it is the method itself or the trace is used (fbp).
-    fn baseline(&self) -> Option<Method<Radon>> {
-        matches!(self.method, MarMethod::FistaTv | MarMethod::Score)
-            .then(|| Method::classical("li", LinearInterpolation))
+    fn baselines(&self) -> Vec<Method<Radon>> {
+        match self.method {
+            MarMethod::Li | MarMethod::Fbp => Vec::new(),
+            MarMethod::FistaTv | MarMethod::Score => vec![Method::classical("li", LinearInterpolation)],
+        }
     }
 }
 
@@ -199,7 +201,7 @@ fn correct(input: &Path, target: Target, plan: &Plan, args: &MarArgs, context: &
     let job = Job {
         case,
         method: plan.method(unit)?,
-        baseline: plan.baseline(),
+        baselines: plan.baselines(),
         values: if hounsfield { Values::Hounsfield } else { Values::As(unit) },
         finish: Some(Box::new(|images| mar::restore_metal(images, &body.image.voxels, &metal))),
         geometry: body.image.geometry.clone(),

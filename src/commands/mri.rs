@@ -102,8 +102,15 @@ impl Plan {
         }
     }
 
-    fn baseline(&self) -> Option<Method<PhasedFourier>> {
-        (self.method != MriMethod::ZeroFilled).then(|| Method::classical("zero-filled", ZeroFilled))
+    fn baselines(&self) -> Vec<Method<PhasedFourier>> {
+        let zero_filled = || Method::classical("zero-filled", ZeroFilled);
+        match self.method {
+            MriMethod::ZeroFilled => Vec::new(),
+            MriMethod::Tv => vec![zero_filled()],
+            MriMethod::Score | MriMethod::Pc => {
+                vec![zero_filled(), Method::classical("tv", learned::tv(Task::Mri))]
+            }
+        }
     }
 }
 
@@ -140,7 +147,7 @@ fn from_image(input: &Path, target: Target, plan: &Plan, args: &MriArgs, context
     let job = Job {
         case: mri::from_image(&scan.volume, &mask, args.common.seed, 0),
         method: plan.method()?,
-        baseline: plan.baseline(),
+        baselines: plan.baselines(),
         values: Values::As(scan.volume.unit),
         finish: None,
         geometry: scan.volume.geometry.clone(),
@@ -180,7 +187,7 @@ fn from_kspace(path: &Path, plan: Plan, args: &MriArgs, context: &Context) -> Re
     let job = Job {
         case: mri::from_kspace(&kspace, &mask, args.common.seed, 0)?,
         method: plan.method()?,
-        baseline: plan.baseline(),
+        baselines: plan.baselines(),
         values: Values::As(Unit::Arbitrary),
         finish: None,
         geometry: load::plain_geometry(1.0),
