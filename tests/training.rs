@@ -6,6 +6,7 @@ use recon::models::{
     Architecture, Dtype, Manifest, Modality, ModelSource, Training, Unet, UnetConfig, ValueMapping,
     WeightsCard, open,
 };
+use recon::score::ScoreModel;
 use recon::train::{
     Batch, Dataset, Limits, Objective, Progress, TrainSettings, Trainer, initial_parameters, load, train,
 };
@@ -172,7 +173,7 @@ fn cpu_seconds() -> Option<f64> {
 }
 
 #[test]
-#[ignore = "measures the time of a training step and of a denoising"]
+#[ignore = "measures the time of a training step"]
 fn step_time() {
     let config = UnetConfig { channels: vec![24, 48, 96, 128, 128], embedding: 96, frequencies: 16 };
     let parameters = initial_parameters(&config, 0).unwrap();
@@ -192,9 +193,13 @@ fn step_time() {
     let start = cpu_seconds().unwrap();
     trainer.step(&batch, 1e-4).unwrap();
     println!("whole step: {:.3} CPU s", cpu_seconds().unwrap() - start);
+}
+
+#[test]
+#[ignore = "measures the time of a denoising"]
+fn denoise_time() {
     let prior = open(&ModelSource::Builtin(Modality::Ct), &Device::Cpu).unwrap();
-    let x = random((1, 1, 256, 256));
-    use recon::score::ScoreModel;
+    let x = Tensor::rand(0f32, 1.0, (1, 1, 256, 256), &Device::Cpu).unwrap();
     prior.denoise(&x, 0.1).unwrap();
     let start = cpu_seconds().unwrap();
     for _ in 0..5 {

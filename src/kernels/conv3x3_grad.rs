@@ -24,20 +24,28 @@ pub(super) fn filter_gradient(
     let result = images.with_channels(outputs);
     assert!(x.len() == images.len() && grad.len() == result.len());
     let inputs = images.channels;
-    let (list, stride) = blocks(images.batch, images.rows, images.cols, block_tiles(inputs + outputs));
+    let target = block_tiles(inputs + outputs);
+    let (list, stride) = blocks(images.batch, images.rows, images.cols, target);
+    // Room for several small images.
+    let stride = stride.max(target + LANES);
     let job = Job { level, x, images, grad, result, stride };
-    let parts: Vec<Vec<f32>> =
-        list.par_chunks(list.len().div_ceil(PARTS).max(1)).map(|share| job.accumulate(share)).collect();
-    let mut sum = vec![0.0; outputs * inputs * 9];
-    sum.par_chunks_mut(9).enumerate().for_each(|(at, filter)| {
-        let (k, c) = (at / inputs, at % inputs);
-        for part in &parts {
-            let u = std::array::from_fn(|f| part[job.sum_index(f, k, c)]);
-            for (total, v) in filter.iter_mut().zip(gather_filter(&u)) {
-                *total += v;
-            }
+    let share = list.len().div_ceil(PARTS).max(1);
+    let parts: Vec<Vec<f32>> = list.par_chunks(share).map(|share| job.accumulate(share)).collect();
+    let Some(sums) = parts.into_iter().reduce(add) else { return vec![0.0; outputs * inputs * 9] };
+    let mut gradient = vec![0.0; outputs * inputs * 9];
+    let plane = sums.len() / FREQUENCIES;
+    gradient.par_chunks_mut(9 * inputs).enumerate().for_each(|(k, filters)| {
+        for (c, filter) in filters.chunks_exact_mut(9).enumerate() {
+            let at = correlation_index(k, c, job.input_rows());
+            let u = std::array::from_fn(|f| sums[f * plane + at]);
+            filter.copy_from_slice(&gather_filter(&u));
         }
     });
+    gradient
+}
+
+fn add(mut sum: Vec<f32>, part: Vec<f32>) -> Vec<f32> {
+    sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
     sum
 }
 
@@ -59,32 +67,48 @@ impl Job<'_> {
         self.result.channels.next_multiple_of(SIDE)
     }
 
-    fn sum_index(&self, frequency: usize, k: usize, c: usize) -> usize {
-        frequency * self.input_rows() * self.output_rows() + correlation_index(k, c, self.input_rows())
-    }
-
-    /// The sums over some blocks, at [`Job::sum_index`].
+    /// The sums over some blocks: a plane of [`correlate_rows`] for each frequency.
     fn accumulate(&self, share: &[Block]) -> Vec<f32> {
         let (inputs, outputs) = (self.input_rows(), self.output_rows());
         let mut sums = vec![0.0; FREQUENCIES * inputs * outputs];
         let mut input = vec![0.0; FREQUENCIES * inputs * self.stride];
         let mut output = vec![0.0; FREQUENCIES * outputs * self.stride];
         let mut scratch = Scratch::default();
-        for &block in share {
-            self.transform(block, &mut scratch, &mut input, &mut output);
-            for (f, sums) in sums.chunks_exact_mut(inputs * outputs).enumerate() {
+        let mut rest = share;
+        while !rest.is_empty() {
+            let (run, later) = rest.split_at(self.fitting(rest));
+            rest = later;
+            let mut tiles = 0;
+            for &block in run {
+                self.transform(block, &mut scratch, &mut input[tiles..], &mut output[tiles..]);
+                tiles += block.tiles();
+            }
+            let groups = tiles.div_ceil(LANES);
+            // One side is enough for the products to vanish, but stale values may be infinite.
+            for row in input.chunks_exact_mut(self.stride).chain(output.chunks_exact_mut(self.stride)) {
+                row[tiles..groups * LANES].fill(0.0);
+            }
+            sums.par_chunks_exact_mut(inputs * outputs).enumerate().for_each(|(f, sums)| {
                 let a = &output[f * outputs * self.stride..];
                 let b = &input[f * inputs * self.stride..];
                 // SAFETY: it checks the bounds of its slices.
-                unsafe {
-                    correlate_rows(self.level, a, outputs, b, inputs, sums, self.stride, block.groups())
-                };
-            }
+                unsafe { correlate_rows(self.level, a, outputs, b, inputs, sums, self.stride, groups) };
+            });
         }
         sums
     }
 
-    /// Both sides of a block in frequencies, `[frequency][channel][stride]`, zero behind the last tile.
+    /// How many of the first blocks fit side by side: small images share their vectors.
+    fn fitting(&self, blocks: &[Block]) -> usize {
+        let mut tiles = 0;
+        let fits = |b: &&Block| {
+            tiles += b.tiles();
+            tiles + LANES <= self.stride
+        };
+        blocks.iter().take_while(fits).count().max(1)
+    }
+
+    /// Both sides of a block in frequencies, `[frequency][channel][stride]`.
     fn transform(&self, block: Block, scratch: &mut Scratch, input: &mut [f32], output: &mut [f32]) {
         let size = (self.images.rows, self.images.cols);
         let (inputs, outputs) = (self.input_rows(), self.output_rows());
@@ -99,22 +123,17 @@ impl Job<'_> {
             let out = &mut output[k * self.stride..];
             // SAFETY: it checks the bounds of its slices.
             unsafe {
-                transform_gradient(self.level, plane, size, block, scratch, out, outputs * self.stride)
+                transform_gradient(self.level, plane, size, block, scratch, out, outputs * self.stride);
             };
-        }
-        let (tiles, end) = (block.tiles(), block.groups() * LANES);
-        // One side is enough for the products to vanish, but stale values may be infinite.
-        for row in input.chunks_exact_mut(self.stride).chain(output.chunks_exact_mut(self.stride)) {
-            row[tiles..end].fill(0.0);
         }
     }
 }
 
 /// `∂L/∂b[k] = Σ ∂L/∂y[k, p]` over the batch and all pixels.
-pub(super) fn bias_gradient(grad: &[f32], result: Images) -> Vec<f32> {
+pub(super) fn bias_gradient(level: Level, grad: &[f32], result: Images) -> Vec<f32> {
     let channel = |k: usize| {
         let planes = (0..result.batch).map(|b| &grad[result.plane(b, k)..][..result.pixels()]);
-        planes.map(super::norm::sum).sum::<f64>() as f32
+        planes.map(|plane| super::norm::sum(level, plane)).sum::<f64>() as f32
     };
     (0..result.channels).into_par_iter().map(channel).collect()
 }

@@ -55,7 +55,7 @@ pub(super) fn norm_silu(
     groups: usize,
     eps: f64,
 ) -> Vec<f32> {
-    let moments = moments(x, images, groups, eps);
+    let moments = moments(level, x, images, groups, eps);
     let per_group = images.channels / groups;
     let mut y = vec![0.0; x.len()];
     let planes = y.par_chunks_mut(images.pixels()).zip(x.par_chunks(images.pixels()));
@@ -77,7 +77,7 @@ pub(super) fn norm_silu_gradient(
     (groups, eps): (usize, f64),
     grad: &[f32],
 ) -> [Vec<f32>; 3] {
-    let moments = moments(x, images, groups, eps);
+    let moments = moments(level, x, images, groups, eps);
     let (pixels, per_group) = (images.pixels(), images.channels / groups);
     let mut by_x = vec![0.0; x.len()];
     let mut sums = vec![(0.0, 0.0); images.batch * images.channels];
@@ -118,13 +118,13 @@ pub(super) fn norm_silu_gradient(
 }
 
 /// Mean and inverse deviation of each group of each image.
-fn moments(x: &[f32], images: Images, groups: usize, eps: f64) -> Vec<Moments> {
+fn moments(level: Level, x: &[f32], images: Images, groups: usize, eps: f64) -> Vec<Moments> {
     let pixels = images.pixels() as f64;
     let planes: Vec<(f64, f64)> = x
         .par_chunks(images.pixels())
         .map(|plane| {
-            let mean = sum(plane) / pixels;
-            (mean, squares(plane, mean as f32) - pixels * (mean - f64::from(mean as f32)).powi(2))
+            let mean = sum(level, plane) / pixels;
+            (mean, squares(level, plane, mean as f32) - pixels * (mean - f64::from(mean as f32)).powi(2))
         })
         .collect();
     let group = |planes: &[(f64, f64)]| {
@@ -136,31 +136,43 @@ fn moments(x: &[f32], images: Images, groups: usize, eps: f64) -> Vec<Moments> {
 }
 
 /// The sum of many floats, in lanes, then in double precision.
-pub(super) fn sum(values: &[f32]) -> f64 {
-    reduce(values, |v| v)
+pub(super) fn sum(level: Level, values: &[f32]) -> f64 {
+    values.chunks(RUN).map(|run| f64::from(sum_run(level, run))).sum()
 }
 
-fn squares(values: &[f32], mean: f32) -> f64 {
-    reduce(values, |v| (v - mean) * (v - mean))
+fn squares(level: Level, values: &[f32], mean: f32) -> f64 {
+    values.chunks(RUN).map(|run| f64::from(squares_run(level, run, mean))).sum()
 }
 
 #[inline(always)]
-fn reduce(values: &[f32], term: impl Fn(f32) -> f32) -> f64 {
-    let run = |run: &[f32]| {
-        let mut lanes = [0.0f32; LANES];
-        let mut chunks = run.chunks_exact(LANES);
-        for chunk in &mut chunks {
-            for (lane, v) in lanes.iter_mut().zip(chunk) {
-                *lane += term(*v);
-            }
+fn sum_run_of<const FUSED: bool>(values: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            lanes[i] += chunk[i];
         }
-        for (lane, v) in lanes.iter_mut().zip(chunks.remainder()) {
-            *lane += term(*v);
-        }
-        lanes.iter().map(|v| f64::from(*v)).sum::<f64>()
-    };
-    values.chunks(RUN).map(run).sum()
+    }
+    lanes.iter().chain(rest).sum()
 }
+vectorise!(sum_run => sum_run_of(values: &[f32]) -> f32);
+
+#[inline(always)]
+fn squares_run_of<const FUSED: bool>(values: &[f32], mean: f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            lanes[i] = fma::<FUSED>(chunk[i] - mean, chunk[i] - mean, lanes[i]);
+        }
+    }
+    let rest: f32 = rest.iter().map(|v| (v - mean) * (v - mean)).sum();
+    lanes.iter().sum::<f32>() + rest
+}
+vectorise!(
+    /// The sum of `(v − mean)²`.
+    squares_run => squares_run_of(values: &[f32], mean: f32) -> f32
+);
 
 #[inline(always)]
 fn fma<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
@@ -206,22 +218,34 @@ struct Line {
 
 #[inline(always)]
 fn silu_gradient_of<const FUSED: bool>(x: &[f32], grad: &[f32], out: &mut [f32], line: Line) -> (f32, f32) {
-    let term = |x: f32, grad: f32| {
-        let normed = (x - line.mean) * line.inverse;
-        let u = fma::<FUSED>(normed, line.scale, line.shift);
-        let s = sigmoid::<FUSED>(u);
-        (grad * s * fma::<FUSED>(u, 1.0 - s, 1.0), normed)
-    };
     let (mut plain, mut weighted) = ([0.0f32; LANES], [0.0f32; LANES]);
-    for ((x, grad), out) in x.chunks(LANES).zip(grad.chunks(LANES)).zip(out.chunks_mut(LANES)) {
-        for i in 0..out.len() {
-            let (g, normed) = term(x[i], grad[i]);
+    let (xs, x_rest) = x.as_chunks::<LANES>();
+    let (grads, grad_rest) = grad.as_chunks::<LANES>();
+    let (outs, out_rest) = out.as_chunks_mut::<LANES>();
+    for ((x, grad), out) in xs.iter().zip(grads).zip(outs) {
+        for i in 0..LANES {
+            let (g, normed) = silu_slope::<FUSED>(x[i], grad[i], line);
             out[i] = g;
             plain[i] += g;
             weighted[i] = fma::<FUSED>(g, normed, weighted[i]);
         }
     }
+    for (i, out) in out_rest.iter_mut().enumerate() {
+        let (g, normed) = silu_slope::<FUSED>(x_rest[i], grad_rest[i], line);
+        *out = g;
+        plain[i] += g;
+        weighted[i] = fma::<FUSED>(g, normed, weighted[i]);
+    }
     (plain.iter().sum(), weighted.iter().sum())
+}
+
+/// `grad · silu′(u)`, and `x̂`.
+#[inline(always)]
+fn silu_slope<const FUSED: bool>(x: f32, grad: f32, line: Line) -> (f32, f32) {
+    let normed = (x - line.mean) * line.inverse;
+    let u = fma::<FUSED>(normed, line.scale, line.shift);
+    let s = sigmoid::<FUSED>(u);
+    (grad * s * fma::<FUSED>(u, 1.0 - s, 1.0), normed)
 }
 vectorise!(
     /// Writes `g = ∂L/∂u` and returns the sums of `g` and of `g x̂`.

@@ -83,7 +83,10 @@ impl CustomOp3 for Conv3x3 {
         let (images, result) = (images(x.layout())?, images(grad.layout())?);
         let adjoint = with_floats(w, |w| PackedFilters::adjoint(w, result.channels, images.channels))?;
         let (by_x, by_b) = with_floats(grad, |g| {
-            (conv3x3::conv3x3(self.level, g, result, &adjoint, &[]), conv3x3_grad::bias_gradient(g, result))
+            (
+                conv3x3::conv3x3(self.level, g, result, &adjoint, &[]),
+                conv3x3_grad::bias_gradient(self.level, g, result),
+            )
         })?;
         let by_w = with_floats(x, |x| {
             with_floats(grad, |g| conv3x3_grad::filter_gradient(self.level, x, images, g, result.channels))
@@ -128,7 +131,10 @@ impl CustomOp3 for Conv1x1 {
         let (images, result) = (images(x.layout())?, images(grad.layout())?);
         let adjoint = with_floats(w, |w| PackedMatrix::adjoint(w, result.channels, images.channels))?;
         let (by_x, by_b) = with_floats(grad, |g| {
-            (conv1x1::conv1x1(self.level, g, result, &adjoint, &[]), conv3x3_grad::bias_gradient(g, result))
+            (
+                conv1x1::conv1x1(self.level, g, result, &adjoint, &[]),
+                conv3x3_grad::bias_gradient(self.level, g, result),
+            )
         })?;
         let by_w = with_floats(x, |x| {
             with_floats(grad, |g| conv1x1::matrix_gradient(self.level, x, images, g, result.channels))

@@ -7,7 +7,7 @@ pub(super) fn conv(x: &[f32], images: Images, w: &[f32], b: &[f32], side: usize)
     let result = images.with_channels(b.len());
     let mut y = vec![0.0; result.len()];
     each_product(images, b.len(), side, |out, weight, input| {
-        y[out] += f64::from(w[weight]) * f64::from(x[input])
+        y[out] += f64::from(w[weight]) * f64::from(x[input]);
     });
     for (at, y) in y.iter_mut().enumerate() {
         *y += f64::from(b[at / images.pixels() % b.len()]);

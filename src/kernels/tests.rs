@@ -166,8 +166,8 @@ fn frozen_filters_give_the_same_bits_and_the_same_slope() {
     let x = tensor(random(1, 2 * 5 * 9 * 11), &[2, 5, 9, 11]);
     let (w, b) = (tensor(random(2, 6 * 45), &[6, 5, 3, 3]), tensor(random(3, 6), &[6]));
     let frozen = super::FrozenConv3x3::new(&w, &b).unwrap();
-    let found = differentiate(&[x.clone()], 4, || frozen.forward(&x));
-    assert_eq!(found, differentiate(&[x.clone()], 4, || super::conv3x3(&x, &w, &b)));
+    let found = differentiate(std::slice::from_ref(&x), 4, || frozen.forward(&x));
+    assert_eq!(found, differentiate(std::slice::from_ref(&x), 4, || super::conv3x3(&x, &w, &b)));
 }
 
 #[test]

@@ -169,7 +169,7 @@ unsafe fn transform_plane<V: Lanes, const IN: usize>(
     let groups = block.cols.div_ceil(LANES);
     let width = LANES * groups;
     let lines = TILE * block.rows + IN - TILE;
-    scratch.row.resize(TILE * width + 2 * LANES * TILE, 0.0);
+    scratch.row.resize(TILE * width + TILE, 0.0);
     scratch.half.resize(lines * SIZE * width, 0.0);
     assert!(out.len() >= (FREQUENCIES - 1) * frequency_stride + (block.rows - 1) * block.cols + width);
     // SAFETY: `row` and `half` were just sized, `out` was checked.

@@ -175,8 +175,7 @@ fn parse_weights(
 /// Every expected name is there and no other.
 fn compare_names(expected: &BTreeMap<String, Vec<usize>>, file: &SafeTensors<'_>) -> Result<(), String> {
     let names = file.names();
-    let missing: Vec<&str> =
-        expected.keys().map(String::as_str).filter(|&n| !names.iter().any(|m| *m == n)).collect();
+    let missing: Vec<&str> = expected.keys().map(String::as_str).filter(|&n| !names.contains(&n)).collect();
     let surplus: Vec<&str> = names.iter().map(|n| &**n).filter(|&n| !expected.contains_key(n)).collect();
     match (missing.is_empty(), surplus.is_empty()) {
         (true, true) => Ok(()),

@@ -87,7 +87,7 @@ impl Dataset {
                     (0.2 * z).exp()
                 }
             };
-            let crop = crop(slice.view(), side, rng);
+            let crop = crop(&slice.view(), side, rng);
             values.extend(turn(crop.view(), self.turns(), rng).iter().map(|v| gain * v));
         }
         Ok(Tensor::from_vec(values, (count, 1, side, side), device)?)
@@ -121,22 +121,24 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
 
 /// The usable slices of a volume in model units.
 fn slices(mut voxels: Array3<f32>, mapping: &ValueMapping) -> Vec<Array2<f32>> {
-    let usable: Box<dyn Fn(&ArrayView2<'_, f32>) -> bool> = match *mapping {
+    // Most of an MR volume's first and last slices is air; a CT slice always shows something.
+    let filled: f64 = match *mapping {
         ValueMapping::Hounsfield { offset_hu, scale_hu, .. } => {
             let [low, high] = HU_RANGE;
             voxels.mapv_inplace(|v| (v.clamp(low, high) + offset_hu as f32) / scale_hu as f32);
-            Box::new(|_| true)
+            0.0
         }
         ValueMapping::Percentile { percentile } => {
             let Some(scale) = positive_percentile(&voxels, percentile) else { return Vec::new() };
             voxels.mapv_inplace(|v| v.max(0.0) / scale);
-            Box::new(|slice| {
-                let bright = slice.iter().filter(|v| **v > MR_BRIGHT).count();
-                bright as f64 > MR_FILLED * slice.len() as f64
-            })
+            MR_FILLED
         }
     };
-    voxels.axis_iter(Axis(0)).filter(|s| usable(s) && !s.is_empty()).map(|s| s.to_owned()).collect()
+    let usable = |slice: &ArrayView2<'_, f32>| {
+        let bright = slice.iter().filter(|v| **v > MR_BRIGHT).count();
+        !slice.is_empty() && bright as f64 >= filled * slice.len() as f64
+    };
+    voxels.axis_iter(Axis(0)).filter(usable).map(|slice| slice.to_owned()).collect()
 }
 
 /// The percentile of the positive voxels, if there are any.
@@ -147,7 +149,7 @@ fn positive_percentile(voxels: &Array3<f32>, percentile: f64) -> Option<f32> {
 }
 
 /// A random square of the slice, which lies at a random place in a larger black square if it is smaller.
-fn crop(slice: ArrayView2<'_, f32>, side: usize, rng: &mut impl Rng) -> Array2<f32> {
+fn crop(slice: &ArrayView2<'_, f32>, side: usize, rng: &mut impl Rng) -> Array2<f32> {
     let mut place = |n: usize| {
         let spare = rng.random_range(0..=n.abs_diff(side));
         if n >= side { (spare, 0, side) } else { (0, spare, n) }
