@@ -68,8 +68,6 @@ pub struct Plan {
     /// Iterations of total variation for the image that sampling starts from; none where that is
     /// interpolated.
     pub start_iterations: Option<usize>,
-    /// Noise level of the last network call, in model units.
-    pub sigma_end: Option<f64>,
     /// Share of fresh noise in every step.
     pub eta: Option<f64>,
     /// Weight of the data against the denoised image.
@@ -98,12 +96,12 @@ impl Plan {
                 let settings = defaults::decomposed(task);
                 Self {
                     steps: Some(options.steps.unwrap_or(settings.steps)),
-                    sigma_start: Some(settings.sigma_start),
-                    sigma_end: Some(settings.sigma_end),
+                    sigma_start: Some(options.sigma_start.unwrap_or(settings.sigma_start)),
+                    sigma_end: Some(options.sigma_end.unwrap_or(settings.sigma_end)),
                     cg_iterations: Some(settings.cg_iterations),
                     start_iterations: (task != Task::Mar).then(|| defaults::start(task).iterations),
-                    eta: Some(settings.eta),
-                    data_weight: Some(settings.data_weight),
+                    eta: Some(options.eta.unwrap_or(settings.eta)),
+                    data_weight: Some(options.data_weight.unwrap_or(settings.data_weight)),
                     ..learned
                 }
             }
