@@ -38,7 +38,7 @@ pub struct CtArgs {
     /// Angles of the sinogram in degrees, .npy (default: equally spaced over half a turn).
     #[arg(long, value_name = "FILE.npy", requires = "sinogram", help_heading = "Input")]
     pub angles: Option<PathBuf>,
-    /// Which rays of the sinogram to use, .npy [angle, detector] or [detector] (default: all).
+    /// Which rays of the sinogram to use, .npy of its shape or one flag a detector bin (default: all).
     #[arg(long, value_name = "FILE.npy", requires = "sinogram", help_heading = "Input")]
     pub mask: Option<PathBuf>,
     /// Size of the image to reconstruct from a sinogram.

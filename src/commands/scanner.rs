@@ -56,7 +56,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// Takes a scan for a CT image in the unit that `told` or [`unit`] says.
+    /// Takes a scan for a CT image in the unit that `told` or [`unit()`] says.
     pub fn new(scan: &Scan, told: Option<UnitName>, path: &Path, context: &Context) -> Self {
         let mut image = scan.volume.clone();
         image.unit = unit(&image, told);
