@@ -193,7 +193,7 @@ fn nifti_comes_back_and_keeps_the_header_of_its_source() {
     for name in ["a.b.nii", "a.b.nii.gz"] {
         let path = folder.path().join(name);
         let files = write(&path, &input, &Source::Npy, &provenance(1), Overwrite::Refuse).unwrap();
-        assert_eq!(files, [path.clone()]);
+        assert_eq!(files, std::slice::from_ref(&path));
         let scan = read(&path).unwrap();
         assert_eq!(scan.volume.voxels, input.voxels);
         assert!(misplaced(&scan.volume.geometry, &input.geometry) < 2e-6);
