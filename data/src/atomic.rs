@@ -150,7 +150,7 @@ fn suffix_of(path: &Path) -> String {
 }
 
 fn builder(suffix: &str) -> Builder<'static, 'static> {
-    // A leaked suffix would be the simple way to satisfy the builder's lifetime; known ones need none.
+    // The builder borrows the suffix, so only the two that a writer looks at are kept.
     let known = match suffix.to_lowercase().as_str() {
         ".nii.gz" => ".nii.gz",
         ".nii" => ".nii",

@@ -2,7 +2,7 @@
 //!
 //! Axes are `(slice, row, col)` everywhere, lengths are millimetres, and the unit is part of the volume.
 //!
-//! [`read`] takes whatever a user gives and returns a [`Scan`]; [`write`] puts a volume back as the kind of file
+//! [`read`] takes whatever a user gives and returns a [`Scan`]; [`write()`] puts a volume back as the kind of file
 //! that the name of the output says. Every error is one line that names the file, the problem and the remedy.
 
 pub mod atomic;

@@ -117,7 +117,7 @@ const ENDINGS: [(&str, Option<&str>); 9] = [
     (".ima", Some(".dcm")),
 ];
 
-/// Where [`write`] puts a volume of `slices` slices: several slices under a `.dcm` name become a folder of that
+/// Where [`write()`] puts a volume of `slices` slices: several slices under a `.dcm` name become a folder of that
 /// name without the extension, everything else is as named.
 pub fn resolve_output(path: &Path, slices: usize) -> PathBuf {
     let several =
@@ -125,7 +125,7 @@ pub fn resolve_output(path: &Path, slices: usize) -> PathBuf {
     if several { path.with_extension("") } else { path.to_owned() }
 }
 
-/// Fails with [`DataError::Exists`] when the output of [`write`] is there already, before the long work starts.
+/// Fails with [`DataError::Exists`] when the output of [`write()`] is there already, before the long work starts.
 ///
 /// # Errors
 /// See above.

@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 
 /// Where the voxels lie: index `(slice, row, col)` to patient millimetres (LPS, as in DICOM).
 ///
-/// The centre of voxel `(k, i, j)` is `origin + k·spacing[0]·direction[0] + i·spacing[1]·direction[1]
-/// + j·spacing[2]·direction[2]`.
+/// The centre of voxel (k, i, j) is
+///
+/// ```text
+/// origin + k·spacing[0]·direction[0] + i·spacing[1]·direction[1] + j·spacing[2]·direction[2]
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Geometry {
     /// Distance between voxel centres along (slice, row, col), mm.

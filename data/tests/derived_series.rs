@@ -177,8 +177,8 @@ fn damaged_dicom_is_refused_and_files_without_preamble_are_read() {
         let text = read(&path).unwrap_err().to_string();
         assert!(text.starts_with(&path.display().to_string()) && text.lines().count() == 1, "{text}");
     }
-    // Every single damaged byte of the header gives an answer, right or wrong, but no panic.
-    for at in (132..bytes.len() - 960).step_by(3) {
+    // A damaged byte of the header gives an answer, right or wrong, but no panic.
+    for at in (132..bytes.len() - 960).step_by(7) {
         let mut damaged = bytes.clone();
         damaged[at] ^= 0x15;
         std::fs::write(&path, &damaged).unwrap();
@@ -193,7 +193,7 @@ fn nifti_comes_back_and_keeps_the_header_of_its_source() {
     for name in ["a.b.nii", "a.b.nii.gz"] {
         let path = folder.path().join(name);
         let files = write(&path, &input, &Source::Npy, &provenance(1), Overwrite::Refuse).unwrap();
-        assert_eq!(files, [path.clone()]);
+        assert_eq!(files, std::slice::from_ref(&path));
         let scan = read(&path).unwrap();
         assert_eq!(scan.volume.voxels, input.voxels);
         assert!(misplaced(&scan.volume.geometry, &input.geometry) < 2e-6);

@@ -4,12 +4,13 @@
 //! new, says how it was derived, and refers to the source.
 
 use super::attributes;
+use super::builder::Builder;
 use super::identity::Identity;
+use super::patient::{laterality, patient_and_study};
 use super::source::{DicomSource, SourceSlice};
 use super::stored::{StoredScale, decimal_string};
 use crate::{Modality, Provenance, Volume};
-use dicom_core::value::DataSetSequence;
-use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
+use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use ndarray::Axis;
@@ -27,38 +28,6 @@ pub(super) struct Derived<'a> {
     pub(super) provenance: &'a Provenance,
     /// Date (YYYYMMDD) and time (HHMMSS) of writing.
     pub(super) now: (String, String),
-}
-
-/// A data set under construction.
-struct Builder(InMemDicomObject);
-
-impl Builder {
-    fn text(&mut self, tag: Tag, vr: VR, value: &str) {
-        self.0.put(DataElement::new(tag, vr, PrimitiveValue::from(value)));
-    }
-
-    fn list(&mut self, tag: Tag, vr: VR, values: &[String]) {
-        self.0.put(DataElement::new(tag, vr, PrimitiveValue::Strs(values.iter().cloned().collect())));
-    }
-
-    fn decimals(&mut self, tag: Tag, values: &[f64]) {
-        self.list(tag, VR::DS, &values.iter().map(|&value| decimal_string(value)).collect::<Vec<_>>());
-    }
-
-    fn number(&mut self, tag: Tag, value: u16) {
-        self.0.put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
-    }
-
-    fn sequence(&mut self, tag: Tag, items: Vec<InMemDicomObject>) {
-        self.0.put(DataElement::new(tag, VR::SQ, DataSetSequence::from(items)));
-    }
-
-    /// A value for an attribute that the source lacks or leaves empty; an empty one where the standard allows it.
-    fn default(&mut self, tag: Tag, vr: VR, value: &str) {
-        if attributes::text(&self.0, tag).is_none() {
-            self.text(tag, vr, value);
-        }
-    }
 }
 
 /// One item of a code sequence.
@@ -103,7 +72,7 @@ impl Derived<'_> {
         let source = self.source.and_then(|source| source.nearest(along));
         let taken = source.map_or_else(InMemDicomObject::new_empty, |slice| slice.attributes.clone());
         let mut image = Builder(taken);
-        self.patient_and_study(&mut image);
+        patient_and_study(&mut image, &self.identity.study);
         self.series(&mut image, source);
         self.derivation(&mut image, index, source);
         self.plane(&mut image, position, along);
@@ -113,33 +82,6 @@ impl Derived<'_> {
         }
         self.pixels(&mut image, index);
         image.0
-    }
-
-    fn patient_and_study(&self, image: &mut Builder) {
-        // Every text is Unicode here, whatever the source was encoded in.
-        image.text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
-        if !attributes::text(&image.0, tags::PATIENT_AGE).is_some_and(|age| is_age(&age)) {
-            image.0.remove_element(tags::PATIENT_AGE);
-        }
-        if attributes::text(&image.0, tags::PATIENT_IDENTITY_REMOVED).as_deref() == Some("YES") {
-            image.default(tags::DEIDENTIFICATION_METHOD, VR::LO, "not stated by the source");
-        } else {
-            image.0.remove_element(tags::DEIDENTIFICATION_METHOD);
-        }
-        image.default(tags::PATIENT_NAME, VR::PN, "ANON");
-        image.default(tags::PATIENT_ID, VR::LO, "ANON");
-        image.default(tags::STUDY_INSTANCE_UID, VR::UI, &self.identity.study);
-        for (tag, vr) in [
-            (tags::PATIENT_BIRTH_DATE, VR::DA),
-            (tags::PATIENT_SEX, VR::CS),
-            (tags::STUDY_DATE, VR::DA),
-            (tags::STUDY_TIME, VR::TM),
-            (tags::STUDY_ID, VR::SH),
-            (tags::ACCESSION_NUMBER, VR::SH),
-            (tags::REFERRING_PHYSICIAN_NAME, VR::PN),
-        ] {
-            image.default(tag, vr, "");
-        }
     }
 
     fn series(&self, image: &mut Builder, source: Option<&SourceSlice>) {
@@ -192,13 +134,13 @@ impl Derived<'_> {
             image.text(time_tag, VR::TM, time);
         }
         image.text(tags::DERIVATION_DESCRIPTION, VR::ST, &self.derivation_description());
-        image.sequence(tags::DERIVATION_CODE_SEQUENCE, vec![code("113963", "Iterative Reconstruction")]);
         let comments = format!("{} Not for diagnostic use.", limited(&self.provenance.comments, 10_000));
         image.text(tags::IMAGE_COMMENTS, VR::LT, comments.trim());
         image.text(tags::BURNED_IN_ANNOTATION, VR::CS, "NO");
         image.default(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "00");
         if let Some(source) = source.filter(|source| !source.instance.is_empty()) {
             image.sequence(tags::SOURCE_IMAGE_SEQUENCE, vec![reference(source)]);
+            image.sequence(tags::DERIVATION_CODE_SEQUENCE, vec![code("113963", "Iterative Reconstruction")]);
         }
         image.sequence(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE, vec![self.equipment()]);
     }
@@ -258,7 +200,7 @@ impl Derived<'_> {
             image.decimals(tags::RESCALE_SLOPE, &[self.scale.slope]);
             image.text(tags::RESCALE_TYPE, VR::LO, unit);
         }
-        let stored = self.scale.store(slice);
+        let stored = self.scale.store(&slice);
         image.0.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(stored.into())));
     }
 
@@ -271,49 +213,6 @@ impl Derived<'_> {
         // A width below one step is not allowed.
         let high = f64::from(high).max(2.0 * self.scale.slope);
         (high / 2.0, high)
-    }
-}
-
-/// Three digits and a unit, as in `042Y`; many files have the number alone, which is not valid.
-fn is_age(text: &str) -> bool {
-    text.len() == 4 && text[..3].bytes().all(|c| c.is_ascii_digit()) && text.ends_with(['D', 'W', 'M', 'Y'])
-}
-
-/// Body parts of which a patient has two.
-const PAIRED: [&str; 24] = [
-    "ANKLE",
-    "ANTECUBITAL",
-    "ARM",
-    "AXILLA",
-    "BREAST",
-    "CAROTID",
-    "CLAVICLE",
-    "EAR",
-    "ELBOW",
-    "EXTREMITY",
-    "EYE",
-    "FEMUR",
-    "FINGER",
-    "FOOT",
-    "HAND",
-    "HIP",
-    "KNEE",
-    "LEG",
-    "ORBIT",
-    "SCAPULA",
-    "SHOULDER",
-    "THUMB",
-    "TOE",
-    "WRIST",
-];
-
-/// The side is asked for where the body part is paired or not known, and not allowed elsewhere.
-fn laterality(image: &mut Builder) {
-    match attributes::text(&image.0, tags::BODY_PART_EXAMINED) {
-        Some(part) if !PAIRED.contains(&part.as_str()) => {
-            image.0.remove_element(tags::LATERALITY);
-        }
-        _ => image.default(tags::LATERALITY, VR::CS, ""),
     }
 }
 

@@ -4,12 +4,14 @@
 //! own rescale slope and intercept. Written: a derived series of CT or MR images that refers to its source.
 
 mod attributes;
+mod builder;
 mod derived;
 mod file;
 mod folder;
 mod frame;
 mod identity;
 mod lengths;
+mod patient;
 mod pixels;
 mod repair;
 mod source;

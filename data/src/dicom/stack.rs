@@ -129,8 +129,7 @@ fn check_gaps(path: &Path, gaps: &[f64]) -> Result<(), DataError> {
         return Err(DataError::input(
             path,
             format!(
-                "holds {} images at a position that another one has (echoes, time points or copies)",
-                equal
+                "holds {equal} images at a position that another one has (echoes, time points or copies)"
             ),
             "put one image per position into a folder",
         ));

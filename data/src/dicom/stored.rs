@@ -66,7 +66,7 @@ impl StoredScale {
     }
 
     /// The 16 bits of every pixel, row by row.
-    pub(super) fn store(&self, image: ArrayView2<'_, f32>) -> Vec<u16> {
+    pub(super) fn store(&self, image: &ArrayView2<'_, f32>) -> Vec<u16> {
         let (low, high) = self.bounds();
         let one = |&value: &f32| {
             let stored = ((f64::from(value) - self.intercept) / self.slope).round().clamp(low, high);
@@ -109,7 +109,7 @@ mod tests {
     fn round_trip(values: &[f32], modality: Modality) -> (StoredScale, f64) {
         let volume = volume(values);
         let scale = StoredScale::of(&volume, modality);
-        let stored = scale.store(volume.voxels.index_axis(ndarray::Axis(0), 0));
+        let stored = scale.store(&volume.voxels.index_axis(ndarray::Axis(0), 0));
         let back = stored.iter().map(|&raw| {
             let number = if scale.signed { f64::from(raw as i16) } else { f64::from(raw) };
             number * scale.slope + scale.intercept

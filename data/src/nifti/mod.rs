@@ -17,7 +17,7 @@ use crate::Geometry;
 /// What is needed to write a volume back as the NIfTI file that it came from: the header without the voxels.
 #[derive(Clone, Debug)]
 pub struct NiftiSource {
-    pub(crate) header: ::nifti::NiftiHeader,
+    pub(crate) header: Box<::nifti::NiftiHeader>,
     pub(crate) geometry: Geometry,
     pub(crate) shape: [usize; 3],
 }

@@ -23,7 +23,7 @@ pub(crate) fn read(path: &Path) -> Result<Scan, DataError> {
     let voxels = Array3::from_shape_vec(shape, values)
         .map_err(|error| DataError::input(path, error.to_string(), "copy the file again"))?;
     let geometry = geometry_of(&file.header);
-    let source = NiftiSource { header: file.header, geometry: geometry.clone(), shape };
+    let source = NiftiSource { header: Box::new(file.header), geometry: geometry.clone(), shape };
     let volume = Volume { voxels, geometry, unit: Unit::Arbitrary };
     Ok(Scan { volume, source: Source::Nifti(source), modality: None, warnings: Vec::new() })
 }

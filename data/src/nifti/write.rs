@@ -60,7 +60,7 @@ fn check_length(path: &Path, temporary: &Path, volume: &Volume) -> Result<(), Da
 fn header_for(volume: &Volume, source: Option<&NiftiSource>, provenance: &Provenance) -> NiftiHeader {
     let kept = source.filter(|s| s.geometry == volume.geometry && s.shape == volume.voxels.shape());
     let mut header = match kept {
-        Some(source) => source.header.clone(),
+        Some(source) => source.header.as_ref().clone(),
         None => {
             let mut header = NiftiHeader::default();
             put_geometry(&mut header, &volume.geometry);

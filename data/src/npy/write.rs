@@ -1,4 +1,8 @@
 //! Arrays to `.npy`, version 1, little-endian, C order.
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a view is a reference already, and callers make it in place"
+)]
 
 use super::MAGIC;
 use crate::{DataError, Overwrite, atomic};
