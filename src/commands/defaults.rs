@@ -7,9 +7,9 @@ use recon_operators::solvers::TvSettings;
 /// Total variation.
 pub fn tv(task: Task) -> TvSettings {
     match task {
-        Task::Ct => TvSettings { weight: 0.001, iterations: 200, nonnegative: true },
+        Task::Ct => TvSettings { weight: 0.0003, iterations: 200, nonnegative: true },
         Task::Mar => TvSettings { weight: 0.0005, iterations: 200, nonnegative: true },
-        Task::Mri => TvSettings { weight: 0.001, iterations: 100, nonnegative: false },
+        Task::Mri => TvSettings { weight: 0.004, iterations: 100, nonnegative: false },
     }
 }
 
@@ -18,19 +18,20 @@ pub fn start(task: Task) -> TvSettings {
     TvSettings { iterations: 60, ..tv(task) }
 }
 
+/// How much noise the default learned method adds: none when one image is asked for, because the point
+/// estimate has the least error; all of it when several are, because equal samples have no spread.
+pub fn temperature(samples: usize) -> f64 {
+    if samples > 1 { 1.0 } else { 0.0 }
+}
+
 /// The default learned method.
 pub fn decomposed(task: Task) -> DecomposedSettings {
-    match task {
-        Task::Ct => {
-            DecomposedSettings { sigma_start: 0.3, steps: 30, eta: 1.0, ..DecomposedSettings::default() }
-        }
-        Task::Mri => {
-            DecomposedSettings { sigma_start: 0.1, steps: 30, eta: 1.0, ..DecomposedSettings::default() }
-        }
-        Task::Mar => {
-            DecomposedSettings { sigma_start: 0.3, steps: 30, eta: 1.0, ..DecomposedSettings::default() }
-        }
-    }
+    let (sigma_start, sigma_end, steps) = match task {
+        Task::Ct => (0.5, 0.003, 30),
+        Task::Mri => (0.3, 0.02, 20),
+        Task::Mar => (0.3, 0.003, 20),
+    };
+    DecomposedSettings { sigma_start, sigma_end, steps, ..DecomposedSettings::default() }
 }
 
 /// The predictor-corrector sampler, as the dissertation tuned it for its data, at the noise levels that the

@@ -68,6 +68,8 @@ pub struct Plan {
     /// Iterations of total variation for the image that sampling starts from; none where that is
     /// interpolated.
     pub start_iterations: Option<usize>,
+    /// How much of the noise is really added: 0 for a point estimate, 1 for samples.
+    pub temperature: Option<f64>,
     /// Share of fresh noise in every step.
     pub eta: Option<f64>,
     /// Weight of the data against the denoised image.
@@ -100,6 +102,7 @@ impl Plan {
                     sigma_end: Some(options.sigma_end.unwrap_or(settings.sigma_end)),
                     cg_iterations: Some(settings.cg_iterations),
                     start_iterations: (task != Task::Mar).then(|| defaults::start(task).iterations),
+                    temperature: Some(options.temperature.unwrap_or(defaults::temperature(options.samples))),
                     eta: Some(options.eta.unwrap_or(settings.eta)),
                     data_weight: Some(options.data_weight.unwrap_or(settings.data_weight)),
                     ..learned
@@ -145,6 +148,7 @@ impl Plan {
             steps: self.steps.unwrap_or(settings.steps),
             sigma_start: self.sigma_start.unwrap_or(settings.sigma_start),
             sigma_end: self.sigma_end.unwrap_or(settings.sigma_end),
+            temperature: self.temperature.unwrap_or(settings.temperature),
             eta: self.eta.unwrap_or(settings.eta),
             data_weight: self.data_weight.unwrap_or(settings.data_weight),
             ..settings

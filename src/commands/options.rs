@@ -92,7 +92,11 @@ pub struct Learned {
     /// Noise level of the last network call, in model units (score only).
     #[arg(long, value_name = "SIGMA", value_parser = positive, env = "RECON_SIGMA_END", help_heading = "Learned methods")]
     pub sigma_end: Option<f64>,
-    /// Share of fresh noise in every step, 0 to 1: 1 has the least error, 0.5 the truest spread (score only).
+    /// How much of the noise is really added, 0 to 1: 0 is the estimate of least error, 1 draws samples
+    /// (score only; default: 0 for one sample, else 1).
+    #[arg(long, value_parser = fraction, env = "RECON_TEMPERATURE", help_heading = "Learned methods")]
+    pub temperature: Option<f64>,
+    /// Share of fresh noise in every step, 0 to 1 (score only; nothing at temperature 0).
     #[arg(long, value_parser = fraction, env = "RECON_ETA", help_heading = "Learned methods")]
     pub eta: Option<f64>,
     /// Weight of the data against the denoised image (score only).
@@ -150,6 +154,7 @@ impl Learned {
             ("--steps", family == Family::Direct),
             ("--sigma-start", family != Family::Score),
             ("--sigma-end", family != Family::Score),
+            ("--temperature", family != Family::Score),
             ("--eta", family != Family::Score),
             ("--data-weight", family != Family::Score),
             ("--snr", !sampler),

@@ -64,6 +64,18 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_does_not() {
     }
 }
 
+#[test]
+fn without_temperature_no_noise_is_drawn_and_the_data_are_met() {
+    let mut method = decomposed(1.0);
+    method.settings.temperature = 0.0;
+    let problem = problem(1.0);
+    let first = image(&method, &problem, SEED);
+    assert_eq!(first, image(&method, &problem, SliceSeed { seed: 4, ..SEED }));
+    assert!(problem.residual(&first) < 0.05, "{}", problem.residual(&first));
+    let start = Direct.reconstruct(&problem, SEED, &Silent).unwrap().image;
+    assert_ne!(first, start);
+}
+
 /// A power of two changes no mantissa, so the results agree to the bit.
 #[test]
 fn the_unit_scales_the_image_and_nothing_else() {
