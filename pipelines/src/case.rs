@@ -245,7 +245,7 @@ mod tests {
         let done = case(None).run(&Direct, &[&Direct], &Silent).expect("runs");
         assert_eq!(done.images.shape(), [3, 2, 2]);
         assert!((done.images[[2, 0, 0]] - 2.0).abs() < 1e-6);
-        assert_eq!(done.baselines, [done.images.clone()]);
+        assert_eq!(done.baselines, std::slice::from_ref(&done.images));
         assert!(done.data_residual().is_some_and(|residual| residual < 1e-6));
         assert!(!done.interrupted && done.std.is_none());
     }
