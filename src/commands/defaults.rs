@@ -29,7 +29,7 @@ pub fn decomposed(task: Task) -> DecomposedSettings {
     let (sigma_start, sigma_end, steps) = match task {
         Task::Ct => (0.5, 0.003, 30),
         Task::Mri => (0.3, 0.02, 20),
-        Task::Mar => (0.3, 0.003, 20),
+        Task::Mar => (0.3, 0.003, 12),
     };
     DecomposedSettings { sigma_start, sigma_end, steps, ..DecomposedSettings::default() }
 }

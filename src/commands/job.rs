@@ -104,10 +104,15 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         }
     }
 
-    /// The baselines: without a reference there is nothing to compare by.
+    /// The baselines worth running: all beside a reference, the strongest for a picture, else none.
     fn comparable(&self) -> Vec<&dyn Reconstruct<T>> {
-        let known = self.reference.is_some();
-        self.baselines.iter().filter(|_| known).map(|method| &*method.run).collect()
+        let count = self.baselines.len();
+        let first = match (&self.reference, &self.target.preview) {
+            (Some(_), _) => 0,
+            (None, Some(_)) => count.saturating_sub(1),
+            (None, None) => count,
+        };
+        self.baselines[first..].iter().map(|method| &*method.run).collect()
     }
 
     fn images(&mut self, done: &mut Reconstructed) -> Images {
