@@ -3,6 +3,7 @@
 use super::manifest::GROUP_CHANNELS;
 use crate::kernels::{self, FrozenConv3x3};
 use candle_core::{Result, Tensor};
+use candle_nn::{Linear, Module};
 
 /// Added to the variance of a group.
 const NORM_EPS: f64 = 1e-5;
@@ -11,19 +12,8 @@ const NORM_EPS: f64 = 1e-5;
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Result<Tensor>;
 
 /// `y = x wᵀ + b`, `w` being `[out, in]`.
-pub(super) struct Linear {
-    weight: Tensor,
-    bias: Tensor,
-}
-
-impl Linear {
-    pub(super) fn new(name: &str, get: Lookup<'_>) -> Result<Self> {
-        Ok(Self { weight: get(&format!("{name}.weight"))?, bias: get(&format!("{name}.bias"))? })
-    }
-
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.matmul(&self.weight.t()?)?.broadcast_add(&self.bias)
-    }
+pub(super) fn linear(name: &str, get: Lookup<'_>) -> Result<Linear> {
+    Ok(Linear::new(get(&format!("{name}.weight"))?, Some(get(&format!("{name}.bias"))?)))
 }
 
 /// A 3x3 convolution with zero padding 1.
@@ -116,7 +106,7 @@ impl ResidualBlock {
         Ok(Self {
             norm1: NormSilu::new(&part("norm1"), get)?,
             conv1: Conv3x3::new(&part("conv1"), get)?,
-            film: Linear::new(&part("film"), get)?,
+            film: linear(&part("film"), get)?,
             norm2: NormSilu::new(&part("norm2"), get)?,
             conv2: Conv3x3::new(&part("conv2"), get)?,
             skip: widens.then(|| Conv1x1::new(&part("skip"), get)).transpose()?,

@@ -1,10 +1,11 @@
 //! A small U-Net of residual blocks, conditioned on the noise level.
 
 use super::embedding::fourier_features;
-use super::layers::{Conv3x3, Linear, NormSilu, ResidualBlock};
+use super::layers::{Conv3x3, NormSilu, ResidualBlock, linear};
 use super::manifest::UnetConfig;
 use crate::kernels;
 use candle_core::{Result, Tensor};
+use candle_nn::{Linear, Module};
 
 /// The network `F(x, c)`: one channel in, one out, rows and columns multiples of
 /// [`UnetConfig::multiple`]. The same code runs for inference and, over variables, for training.
@@ -32,8 +33,8 @@ impl Unet {
         let up = |l: usize| ResidualBlock::new(&format!("up.{l}"), true, get);
         Ok(Self {
             frequencies: config.frequencies,
-            embed1: Linear::new("embed1", get)?,
-            embed2: Linear::new("embed2", get)?,
+            embed1: linear("embed1", get)?,
+            embed2: linear("embed2", get)?,
             stem: Conv3x3::new("stem", get)?,
             down: (0..levels).map(down).collect::<Result<_>>()?,
             mid: ResidualBlock::new("mid", false, get)?,
