@@ -4,6 +4,7 @@
 use assert_cmd::Command;
 use ndarray::{Array2, Array3, ArrayView, Dimension};
 use recon_data::{Overwrite, npy};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -105,7 +106,8 @@ pub(crate) fn shared() -> Option<PathBuf> {
     if path.is_dir() {
         Some(path)
     } else {
-        println!("skipped: reference data not found");
+        // Past the capture of the test harness, which would hide it.
+        let _ = writeln!(std::io::stderr(), "skipped: reference data not found");
         None
     }
 }
