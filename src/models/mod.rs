@@ -6,6 +6,7 @@ mod bundle;
 mod embedding;
 mod layers;
 mod manifest;
+mod parameter;
 mod prior;
 mod unet;
 
@@ -14,6 +15,7 @@ pub use bundle::{ModelError, ModelSource, open, read_bundle, write_bundle};
 pub use manifest::{
     Architecture, Collection, Dtype, Manifest, Training, UnetConfig, ValueMapping, WeightsCard,
 };
+pub use parameter::Parameter;
 pub(crate) use prior::Preconditioning;
 pub use prior::Prior;
 pub use recon_data::Modality;
