@@ -1,11 +1,11 @@
 //! The derivative of a 3x3 convolution by its filters, in Winograd's frequencies.
 
+use super::buffer::Buffer;
 use super::conv3x3::{Images, block_tiles};
 use super::gemm::{SIDE, correlate_rows, correlation_index};
 use super::lanes::{LANES, Level};
-use super::winograd::{
-    Block, FREQUENCIES, Scratch, blocks, gather_filter, transform_gradient, transform_input,
-};
+use super::patches::{Block, Plane, Scratch, blocks, row_stride, transform_gradient, transform_input};
+use super::winograd::{FREQUENCIES, gather_filter};
 use rayon::prelude::*;
 
 /// Into how many sums the blocks are shared out; fixed, so that the result does not depend on the threads.
@@ -27,7 +27,7 @@ pub(super) fn filter_gradient(
     let target = block_tiles(inputs + outputs);
     let (list, stride) = blocks(images.batch, images.rows, images.cols, target);
     // Room for several small images.
-    let stride = stride.max(target + LANES);
+    let stride = stride.max(row_stride(target));
     let job = Job { level, x, images, grad, result, stride };
     let share = list.len().div_ceil(PARTS).max(1);
     let parts: Vec<Vec<f32>> = list.par_chunks(share).map(|share| job.accumulate(share)).collect();
@@ -71,8 +71,8 @@ impl Job<'_> {
     fn accumulate(&self, share: &[Block]) -> Vec<f32> {
         let (inputs, outputs) = (self.input_rows(), self.output_rows());
         let mut sums = vec![0.0; FREQUENCIES * inputs * outputs];
-        let mut input = vec![0.0; FREQUENCIES * inputs * self.stride];
-        let mut output = vec![0.0; FREQUENCIES * outputs * self.stride];
+        let mut input = Buffer::zeros(FREQUENCIES * inputs * self.stride);
+        let mut output = Buffer::zeros(FREQUENCIES * outputs * self.stride);
         let mut scratch = Scratch::default();
         let mut rest = share;
         while !rest.is_empty() {
@@ -110,20 +110,22 @@ impl Job<'_> {
 
     /// Both sides of a block in frequencies, `[frequency][channel][stride]`.
     fn transform(&self, block: Block, scratch: &mut Scratch, input: &mut [f32], output: &mut [f32]) {
-        let size = (self.images.rows, self.images.cols);
+        let Images { rows, cols, .. } = self.images;
         let (inputs, outputs) = (self.input_rows(), self.output_rows());
         for c in 0..self.images.channels {
-            let plane = &self.x[self.images.plane(block.image, c)..][..self.images.pixels()];
+            let values = &self.x[self.images.plane(block.image, c)..][..self.images.pixels()];
+            let plane = Plane { values, rows, cols, curve: None };
             let out = &mut input[c * self.stride..];
             // SAFETY: it checks the bounds of its slices.
-            unsafe { transform_input(self.level, plane, size, block, scratch, out, inputs * self.stride) };
+            unsafe { transform_input(self.level, plane, block, scratch, out, inputs * self.stride) };
         }
         for k in 0..self.result.channels {
-            let plane = &self.grad[self.result.plane(block.image, k)..][..self.result.pixels()];
+            let values = &self.grad[self.result.plane(block.image, k)..][..self.result.pixels()];
+            let plane = Plane { values, rows, cols, curve: None };
             let out = &mut output[k * self.stride..];
             // SAFETY: it checks the bounds of its slices.
             unsafe {
-                transform_gradient(self.level, plane, size, block, scratch, out, outputs * self.stride);
+                transform_gradient(self.level, plane, block, scratch, out, outputs * self.stride);
             };
         }
     }

@@ -3,9 +3,11 @@
 //! Tensors are f32, `[batch, channel, row, col]`; every function is differentiable in all its tensors, and
 //! fails when shapes do not fit or memory runs out.
 
+mod buffer;
 mod conv1x1;
 mod conv3x3;
 mod conv3x3_grad;
+mod filters;
 mod gemm;
 mod lanes;
 #[cfg(target_arch = "x86_64")]
@@ -14,6 +16,7 @@ mod norm;
 mod ops;
 #[cfg(test)]
 mod oracle;
+mod patches;
 mod portable;
 mod resample;
 mod shared;
@@ -23,6 +26,7 @@ mod winograd;
 
 use candle_core::{DType, Result, Tensor};
 use lanes::Level;
+pub use ops::Norm;
 
 /// Whether the CPU kernels can take the tensor.
 fn on_cpu(x: &Tensor) -> bool {
@@ -114,5 +118,20 @@ impl FrozenConv3x3 {
             Self::Packed(packed) => packed.0.apply(x),
             Self::Plain { weight, bias } => portable::conv3x3(x, weight, bias),
         }
+    }
+
+    /// [`conv3x3`] of `silu(norm(x))`, plus `residual`; one pass over memory where no gradient is wanted.
+    ///
+    /// # Errors
+    /// See the module.
+    pub fn forward_normed(&self, x: &Tensor, norm: &Norm<'_>, residual: Option<&Tensor>) -> Result<Tensor> {
+        let tracked = [Some(x), Some(norm.scale), Some(norm.shift), residual];
+        if let Self::Packed(packed) = self
+            && !tracked.into_iter().flatten().any(Tensor::track_op)
+        {
+            return packed.0.apply_fused(x, norm, residual);
+        }
+        let y = self.forward(&norm_silu(x, norm.scale, norm.shift, norm.groups, norm.eps)?)?;
+        residual.map_or(Ok(y.clone()), |r| r + y)
     }
 }
