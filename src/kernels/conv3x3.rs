@@ -14,7 +14,7 @@ const BLOCK_BYTES: usize = 1 << 20;
 const TILES: std::ops::RangeInclusive<usize> = 48..=128;
 
 /// Tiles that a block of `channels` transformed channels should have.
-pub(super) fn block_tiles(channels: usize) -> usize {
+fn block_tiles(channels: usize) -> usize {
     let fit = BLOCK_BYTES / (FREQUENCIES * 4 * channels.max(1));
     fit.clamp(*TILES.start(), *TILES.end()) / LANES * LANES
 }

@@ -1,15 +1,25 @@
 //! The derivative of a 3x3 convolution by its filters, in Winograd's frequencies.
 
 use super::buffer::Buffer;
-use super::conv3x3::{Images, block_tiles};
+use super::conv3x3::Images;
 use super::gemm::{SIDE, correlate_rows, correlation_index};
 use super::lanes::{LANES, Level};
 use super::patches::{Block, Plane, Scratch, blocks, row_stride, transform_gradient, transform_input};
 use super::winograd::{FREQUENCIES, gather_filter};
 use rayon::prelude::*;
 
-/// Into how many sums the blocks are shared out; fixed, so that the result does not depend on the threads.
-const PARTS: usize = 8;
+/// Numbers in a sum that is worth holding several times.
+const SMALL_SUM: usize = 1 << 16;
+/// Tiles that are multiplied at a time: adding up the lanes of a product costs as much as many products, so
+/// that long rows pay for many channels, even where they leave the second-level cache.
+fn tiles(channels: usize) -> usize {
+    if channels <= 64 { 128 } else { 192 }
+}
+
+/// Into how many sums the blocks are shared out; it depends on the sizes alone, and so does the result.
+fn parts(inputs: usize, outputs: usize) -> usize {
+    if FREQUENCIES * inputs * outputs <= SMALL_SUM { 8 } else { 2 }
+}
 
 /// `∂L/∂w[k, c, i, j] = Σ ∂L/∂y[k, p] x[c, p + (i, j) − 1]`, as `[outputs, inputs, 3, 3]`.
 ///
@@ -24,12 +34,12 @@ pub(super) fn filter_gradient(
     let result = images.with_channels(outputs);
     assert!(x.len() == images.len() && grad.len() == result.len());
     let inputs = images.channels;
-    let target = block_tiles(inputs + outputs);
+    let target = tiles(inputs + outputs);
     let (list, stride) = blocks(images.batch, images.rows, images.cols, target);
     // Room for several small images.
     let stride = stride.max(row_stride(target));
     let job = Job { level, x, images, grad, result, stride };
-    let share = list.len().div_ceil(PARTS).max(1);
+    let share = list.len().div_ceil(parts(inputs, outputs)).max(1);
     let parts: Vec<Vec<f32>> = list.par_chunks(share).map(|share| job.accumulate(share)).collect();
     let Some(sums) = parts.into_iter().reduce(add) else { return vec![0.0; outputs * inputs * 9] };
     let mut gradient = vec![0.0; outputs * inputs * 9];

@@ -1,7 +1,7 @@
 //! Filters of a 3x3 convolution in Winograd's frequencies.
 
 use super::gemm::PANEL;
-use super::winograd::{FREQUENCIES, transform_filter};
+use super::winograd::{FREQUENCIES, transform_filters};
 
 /// Filters transformed for the forward product: `[frequency][panel][input][PANEL]`.
 pub(super) struct PackedFilters {
@@ -13,27 +13,26 @@ pub(super) struct PackedFilters {
 impl PackedFilters {
     /// For `y = w ∗ x`, `w` being `[outputs, inputs, 3, 3]`.
     pub(super) fn new(weight: &[f32], outputs: usize, inputs: usize) -> Self {
-        Self::pack(outputs, inputs, |k, c| {
-            let at = 9 * (k * inputs + c);
-            std::array::from_fn(|t| weight[at + t])
-        })
+        Self::pack(outputs, inputs, |k, c, tap| weight[9 * (k * inputs + c) + tap])
     }
 
     /// For the adjoint, from `outputs` channels back to `inputs`: filters turned round, channels swapped.
     pub(super) fn adjoint(weight: &[f32], outputs: usize, inputs: usize) -> Self {
-        Self::pack(inputs, outputs, |c, k| {
-            let at = 9 * (k * inputs + c);
-            std::array::from_fn(|t| weight[at + 8 - t])
-        })
+        Self::pack(inputs, outputs, |c, k, tap| weight[9 * (k * inputs + c) + 8 - tap])
     }
 
-    fn pack(outputs: usize, inputs: usize, filter: impl Fn(usize, usize) -> [f32; 9] + Sync) -> Self {
+    fn pack(outputs: usize, inputs: usize, weight: impl Fn(usize, usize, usize) -> f32) -> Self {
         let (panels, size) = (outputs.div_ceil(PANEL), inputs * PANEL);
         let mut packed = vec![0.0; FREQUENCIES * panels * size];
-        for (k, c) in (0..outputs).flat_map(|k| (0..inputs).map(move |c| (k, c))) {
-            let at = k / PANEL * size + c * PANEL + k % PANEL;
-            for (f, v) in transform_filter(&filter(k, c)).into_iter().enumerate() {
-                packed[f * panels * size + at] = v;
+        for (panel, c) in (0..panels).flat_map(|panel| (0..inputs).map(move |c| (panel, c))) {
+            let mut taps = [[0.0; PANEL]; 9];
+            for (p, k) in (panel * PANEL..outputs).take(PANEL).enumerate() {
+                for (tap, values) in taps.iter_mut().enumerate() {
+                    values[p] = weight(k, c, tap);
+                }
+            }
+            for (f, u) in transform_filters(&taps).iter().enumerate() {
+                packed[(f * panels + panel) * size + c * PANEL..][..PANEL].copy_from_slice(u);
             }
         }
         Self { packed, inputs, outputs }

@@ -99,26 +99,29 @@ pub(super) fn norm_silu_gradient(
 ) -> [Vec<f32>; 3] {
     let moments = moments(level, x, images, groups, eps);
     let (pixels, per_group) = (images.pixels(), images.channels / groups);
-    let mut by_x = vec![0.0; x.len()];
     let mut sums = vec![(0.0, 0.0); images.batch * images.channels];
-    let planes = by_x.par_chunks_mut(pixels).zip(sums.par_iter_mut()).enumerate();
-    planes.for_each(|(at, (out, sums))| {
-        let m = moments[at / per_group];
-        let line = Line {
-            mean: m.mean as f32,
-            inverse: m.inverse as f32,
-            scale: affine.scale[at],
-            shift: affine.shift[at],
-        };
-        let range = at * pixels..(at + 1) * pixels;
-        for ((x, grad), out) in
-            x[range.clone()].chunks(RUN).zip(grad[range].chunks(RUN)).zip(out.chunks_mut(RUN))
-        {
-            let (shift, scale) = silu_gradient(level, x, grad, out, line);
-            sums.0 += f64::from(shift);
-            sums.1 += f64::from(scale);
-        }
-    });
+    // SAFETY: every plane is written in runs.
+    let mut by_x = unsafe {
+        written(x.len(), |out| {
+            sums.par_iter_mut().enumerate().for_each(|(at, sums)| {
+                let m = moments[at / per_group];
+                let line = Line {
+                    mean: m.mean as f32,
+                    inverse: m.inverse as f32,
+                    scale: affine.scale[at],
+                    shift: affine.shift[at],
+                };
+                for from in (at * pixels..(at + 1) * pixels).step_by(RUN) {
+                    let count = RUN.min((at + 1) * pixels - from);
+                    let (x, grad) = (&x[from..from + count], &grad[from..from + count]);
+                    let out = std::slice::from_raw_parts_mut(out.range(from, count), count);
+                    let (shift, scale) = silu_gradient(level, x, grad, out, line);
+                    sums.0 += f64::from(shift);
+                    sums.1 += f64::from(scale);
+                }
+            });
+        })
+    };
     let count = (per_group * pixels) as f64;
     by_x.par_chunks_mut(pixels).enumerate().for_each(|(at, out)| {
         let group = at / per_group;

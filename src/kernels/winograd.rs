@@ -22,21 +22,25 @@ const G: [[f32; 3]; SIZE] = [
     [0.0, 0.0, 1.0],
 ];
 
-/// `G g Gᵀ`.
-pub(super) fn transform_filter(g: &[f32; 9]) -> [f32; FREQUENCIES] {
-    let mut half = [[0.0; 3]; SIZE];
-    for i in 0..SIZE {
-        for j in 0..3 {
-            half[i][j] = G[i][0] * g[j] + G[i][1] * g[3 + j] + G[i][2] * g[6 + j];
+/// `G g Gᵀ` of `N` filters side by side.
+pub(super) fn transform_filters<const N: usize>(g: &[[f32; N]; 9]) -> [[f32; N]; FREQUENCIES] {
+    let mut half = [[[0.0; N]; 3]; SIZE];
+    for (i, j) in (0..SIZE).flat_map(|i| (0..3).map(move |j| (i, j))) {
+        for n in 0..N {
+            half[i][j][n] = G[i][0] * g[j][n] + G[i][1] * g[3 + j][n] + G[i][2] * g[6 + j][n];
         }
     }
-    std::array::from_fn(|f| {
-        let (h, r) = (half[f / SIZE], G[f % SIZE]);
-        h[0] * r[0] + h[1] * r[1] + h[2] * r[2]
-    })
+    let mut u = [[0.0; N]; FREQUENCIES];
+    for (f, u) in u.iter_mut().enumerate() {
+        let (h, r) = (&half[f / SIZE], G[f % SIZE]);
+        for n in 0..N {
+            u[n] = h[0][n] * r[0] + h[1][n] * r[1] + h[2][n] * r[2];
+        }
+    }
+    u
 }
 
-/// `Gᵀ u G`, the adjoint of [`transform_filter`].
+/// `Gᵀ u G`, the adjoint of [`transform_filters`].
 pub(super) fn gather_filter(u: &[f32; FREQUENCIES]) -> [f32; 9] {
     let mut half = [[0.0; SIZE]; 3];
     for (a, half) in half.iter_mut().enumerate() {
