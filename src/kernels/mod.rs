@@ -14,6 +14,7 @@ mod norm;
 mod ops;
 #[cfg(test)]
 mod oracle;
+mod peak;
 mod portable;
 mod resample;
 mod shared;
@@ -23,6 +24,7 @@ mod winograd;
 
 use candle_core::{DType, Result, Tensor};
 use lanes::Level;
+pub use peak::multiply_adds;
 
 /// Whether the CPU kernels can take the tensor.
 fn on_cpu(x: &Tensor) -> bool {
