@@ -104,7 +104,7 @@ def measure_peak(program):
     """GFLOP/s of one thread that only multiplies and adds in registers; one run is 2 GFLOP."""
     peer = program.start(1)
     peer.order("peak")
-    cpu = min(peer.measure(PEAK_BLOCKS)[0] for _ in range(5))
+    cpu = min(peer.measure(PEAK_BLOCKS)[0] for _ in range(15))
     peer.close()
     return 2 / cpu
 
@@ -124,10 +124,10 @@ def main():
             print(report.times_row(job, facts[job], best, apart, peak, [p.label for p in chosen]), flush=True)
     if args.memory:
         print(report.memory_head([program.label for program in chosen]))
-        for job in ("unet-512", "ncsnpp-512"):
-            if job in args.jobs:
-                found = measure_memory(job, args, chosen)
-                print(report.memory_row(job, facts[job], found, [p.label for p in chosen]), flush=True)
+        largest = {job.split("-")[0]: job for job in args.jobs if not job.startswith("step")}
+        for job in largest.values():
+            found = measure_memory(job, args, chosen)
+            print(report.memory_row(job, facts[job], found, [p.label for p in chosen]), flush=True)
 
 
 if __name__ == "__main__":

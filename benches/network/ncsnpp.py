@@ -34,6 +34,49 @@ def medical(size):
     return Config(channels=32, multiples=(1, 1, 2, 2, 2, 2, 2), blocks=2, attention=size // 16, size=size)
 
 
+SIGMA_MIN, SIGMA_MAX, SCALES = 0.01, 128.0, 1000
+
+
+def describe(config):
+    """The same as `arch.toml`, which `recon` reads beside bare checkpoints."""
+    return f"""architecture = "ncsnpp"
+
+[model]
+nf = {config.channels}
+ch_mult = {list(config.multiples)}
+num_res_blocks = {config.blocks}
+attn_resolutions = [{config.attention}]
+conditional = true
+embedding_type = "fourier"
+fourier_scale = 16
+nonlinearity = "swish"
+resblock_type = "biggan"
+skip_rescale = true
+fir = true
+fir_kernel = [1, 3, 3, 1]
+resamp_with_conv = true
+progressive = "output_skip"
+progressive_input = "input_skip"
+progressive_combine = "sum"
+scale_by_sigma = true
+init_scale = 0.0
+dropout = 0.0
+conv_size = 3
+
+[data]
+image_size = {config.size}
+num_channels = 1
+centered = false
+
+[sde]
+kind = "ve"
+continuous = true
+sigma_min = {SIGMA_MIN}
+sigma_max = {SIGMA_MAX}
+num_scales = {SCALES}
+"""
+
+
 def norm(channels):
     return nn.GroupNorm(min(channels // 4, 32), channels, eps=1e-6)
 

@@ -1,9 +1,10 @@
 """The networks of the comparison, with their weights."""
+import math
 import pathlib
 import tomllib
 
 import torch
-from ncsnpp import Ncsnpp, medical
+from ncsnpp import SCALES, SIGMA_MAX, SIGMA_MIN, Ncsnpp, medical
 from safetensors.torch import load_file
 from unet import Unet
 
@@ -22,14 +23,18 @@ def read_network(name, source, size):
     if name == "unet":
         return read_unet(source)
     network = Ncsnpp(medical(size))
-    network.load_state_dict(load_file(pathlib.Path(source) / "weights.safetensors"))
+    weights = load_file(pathlib.Path(source) / "weights.safetensors")
+    del weights["sigmas"]
+    network.load_state_dict(weights)
     return network
 
 
 def random_ncsnpp():
     """Seeded weights of the usual sizes; the published initialisation would leave most of the network at zero."""
     generator = torch.Generator().manual_seed(SEED)
-    weights = {}
+    # Checkpoints carry their noise levels, largest first, though this network does not use them.
+    exponents = torch.linspace(math.log(SIGMA_MAX), math.log(SIGMA_MIN), SCALES)
+    weights = {"sigmas": exponents.exp()}
     for name, old in Ncsnpp(medical(320)).state_dict().items():
         noise = torch.randn(old.shape, generator=generator)
         if name == "all_modules.0.W":
