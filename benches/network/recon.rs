@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! forward unet BUNDLE INPUT      F(x, c) of a bundle's network
+//! forward ncsnpp FOLDER INPUT    the score, from weights.safetensors and arch-SIZE.toml
 //! step BUNDLE INPUT              a training step that starts from a bundle's weights
 //! peak                           10⁹ multiply-adds in registers
 //! run COUNT                      do the job
@@ -12,9 +13,9 @@
 
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
-use recon::models::{Architecture, Unet, read_bundle};
+use recon::models::{ArchFile, Architecture, FilmUnet, Manifest, ScoreNetwork, Unet, read_bundle};
 use recon::train::{Batch, Objective, Trainer};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -26,35 +27,60 @@ trait Job {
     fn output(&self) -> Result<Tensor>;
 }
 
+/// A network that takes an image and the noise level in its own form.
+enum Network {
+    Unet(Unet),
+    Published(ScoreNetwork),
+}
+
 /// A network on one image.
 struct Forward {
-    network: Unet,
+    network: Network,
     x: Tensor,
     condition: Tensor,
     output: Option<Tensor>,
 }
 
 impl Forward {
-    fn new(bundle: &Path, input: &Path) -> Result<Self> {
-        let (manifest, weights) = read_bundle(bundle)?;
-        let Architecture::FilmUnet(config) = &manifest.architecture;
-        let get = |name: &str| match weights.get(name) {
-            Some(tensor) => Ok(tensor.clone()),
-            None => candle_core::bail!("no tensor {name}"),
-        };
-        let input = Input::read(input)?;
-        Ok(Self {
-            network: Unet::new(config, &get)?,
-            x: input.get("x")?,
-            condition: input.get("condition")?,
-            output: None,
-        })
+    fn new(network: Network, input: &Input) -> Result<Self> {
+        Ok(Self { network, x: input.get("x")?, condition: input.get("condition")?, output: None })
     }
+
+    fn unet(bundle: &Path, input: &Path) -> Result<Self> {
+        let (manifest, weights) = read_bundle(bundle)?;
+        let network = Unet::new(&film_unet(&manifest)?.size, &|name| find(&weights, name))?;
+        Self::new(Network::Unet(network), &Input::read(input)?)
+    }
+
+    /// The folder has `arch-SIZE.toml` for every size, since attention goes by the width of the images.
+    fn published(folder: &Path, input: &Path) -> Result<Self> {
+        let input = Input::read(input)?;
+        let description = folder.join(format!("arch-{}.toml", input.get("x")?.dim(3)?));
+        let arch = ArchFile::parse(&std::fs::read_to_string(description)?).map_err(anyhow::Error::msg)?;
+        let weights = candle_core::safetensors::load(folder.join("weights.safetensors"), &Device::Cpu)?;
+        let weights = weights.into_iter().collect();
+        let network = ScoreNetwork::new(&arch, &|name| find(&weights, name))?;
+        Self::new(Network::Published(network), &input)
+    }
+}
+
+fn film_unet(manifest: &Manifest) -> Result<&FilmUnet> {
+    match &manifest.architecture {
+        Architecture::FilmUnet(unet) => Ok(unet),
+        Architecture::Published(_) => bail!("the bundle holds no U-Net"),
+    }
+}
+
+fn find(weights: &BTreeMap<String, Tensor>, name: &str) -> candle_core::Result<Tensor> {
+    weights.get(name).cloned().ok_or_else(|| candle_core::Error::Msg(format!("no tensor {name}")))
 }
 
 impl Job for Forward {
     fn run(&mut self) -> Result<()> {
-        self.output = Some(self.network.forward(&self.x, &self.condition)?);
+        self.output = Some(match &self.network {
+            Network::Unet(network) => network.forward(&self.x, &self.condition)?,
+            Network::Published(network) => network.forward(&self.x, &self.condition)?,
+        });
         Ok(())
     }
 
@@ -76,12 +102,12 @@ const LEARNING_RATE: f64 = 1e-4;
 impl Step {
     fn new(bundle: &Path, input: &Path) -> Result<Self> {
         let (manifest, weights) = read_bundle(bundle)?;
-        let Architecture::FilmUnet(config) = &manifest.architecture;
-        let objective = Objective { sigma_data: manifest.sigma_data, ..Objective::default() };
+        let unet = film_unet(&manifest)?;
+        let objective = Objective { sigma_data: unet.sigma_data, ..Objective::default() };
         let input = Input::read(input)?;
         let batch =
             Batch { clean: input.get("clean")?, noise: input.get("noise")?, sigmas: input.get("sigmas")? };
-        let trainer = Trainer::new(config, objective, &weights, &Device::Cpu)?;
+        let trainer = Trainer::new(&unet.size, objective, &weights, &Device::Cpu)?;
         Ok(Self { trainer, batch, losses: Vec::new() })
     }
 }
@@ -126,7 +152,10 @@ impl Input {
 
 fn prepare(words: &[&str]) -> Result<Box<dyn Job>> {
     Ok(match words {
-        ["forward", "unet", bundle, input] => Box::new(Forward::new(bundle.as_ref(), input.as_ref())?),
+        ["forward", "unet", bundle, input] => Box::new(Forward::unet(bundle.as_ref(), input.as_ref())?),
+        ["forward", "ncsnpp", folder, input] => {
+            Box::new(Forward::published(folder.as_ref(), input.as_ref())?)
+        }
         ["step", bundle, input] => Box::new(Step::new(bundle.as_ref(), input.as_ref())?),
         ["peak"] => Box::new(Peak(0.0)),
         other => bail!("unknown order {other:?}"),
