@@ -73,7 +73,7 @@ impl<'a> Input<'a> {
 /// What is done to a convolution's result: `scale · (w ∗ x + bias + residual)`.
 #[derive(Clone, Copy)]
 pub(super) struct Finish<'a> {
-    /// Empty, or one number an output channel.
+    /// Empty, or one number an output channel, the same for all images or not.
     pub(super) bias: &'a [f32],
     /// Empty, or as long as the result.
     pub(super) residual: &'a [f32],
@@ -105,7 +105,7 @@ pub(super) fn conv3x3(
     let result = images.with_channels(filters.outputs);
     assert!(images.channels == filters.inputs && images.len() == input.values.len());
     assert!(input.curves.is_empty() || input.curves.len() == images.batch * images.channels);
-    assert!(finish.bias.is_empty() || finish.bias.len() == filters.outputs);
+    assert!([0, 1, images.batch].iter().any(|n| finish.bias.len() == n * filters.outputs));
     assert!(finish.residual.is_empty() || finish.residual.len() == result.len());
     let (list, stride) = blocks(images.batch, images.rows, images.cols, block_tiles(images.channels));
     let job = Job { level, input, result, filters, finish, stride };
@@ -155,6 +155,11 @@ impl Job<'_> {
         (BLOCK_BYTES / (FREQUENCIES * PANEL * 4 * self.stride)).max(1)
     }
 
+    fn bias(&self, image: usize, channel: usize) -> f32 {
+        let (bias, channels) = (self.finish.bias, self.result.channels);
+        if bias.is_empty() { 0.0 } else { bias[(image * channels + channel) % bias.len()] }
+    }
+
     /// `[frequency][channel][stride]` of the block's patches.
     fn transform(&self, block: Block, work: &mut Work) {
         let channels = self.input.images.channels;
@@ -183,7 +188,7 @@ impl Job<'_> {
                 start: self.result.plane(block.image, k),
                 rows: self.result.rows,
                 cols: self.result.cols,
-                bias: self.finish.bias.get(k).copied().unwrap_or(0.0),
+                bias: self.bias(block.image, k),
             };
             let m = &product[(k - first) * self.stride..];
             // SAFETY: it checks the bounds of `m`; blocks and channels never share a pixel of `y`.

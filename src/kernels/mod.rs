@@ -3,30 +3,44 @@
 //! Tensors are f32, `[batch, channel, row, col]`; every function is differentiable in all its tensors, and
 //! fails when shapes do not fit or memory runs out.
 
+mod around;
 mod buffer;
 mod conv1x1;
 mod conv3x3;
 mod conv3x3_grad;
+mod dilated;
 mod filters;
+mod fir;
 mod gemm;
 mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod lanes_x86;
+mod linear;
 mod norm;
 mod ops;
 #[cfg(test)]
 mod oracle;
 mod patches;
+mod peak;
+mod pool;
 mod portable;
 mod resample;
+mod resize;
 mod shared;
+mod strided;
 #[cfg(test)]
 mod tests;
 mod winograd;
 
+pub use around::{Around, Norm};
 use candle_core::{DType, Result, Tensor};
 use lanes::Level;
-pub use ops::Norm;
+
+pub use dilated::{join_phases, split_phases};
+pub use fir::Fir;
+pub use peak::multiply_adds;
+pub use pool::{maximum_of_5x5, mean_of_5x5};
+pub use resize::resize_bilinear;
 
 /// Whether the CPU kernels can take the tensor.
 fn on_cpu(x: &Tensor) -> bool {
@@ -79,6 +93,39 @@ pub fn upsample_concat(deep: &Tensor, skip: &Tensor) -> Result<Tensor> {
     if on_cpu(deep) { ops::upsample_concat(deep, skip) } else { portable::upsample_concat(deep, skip) }
 }
 
+/// Each pixel repeated 2x2.
+///
+/// # Errors
+/// See the module.
+pub fn upsample(x: &Tensor) -> Result<Tensor> {
+    if on_cpu(x) { linear::apply(x, linear::Linear::Repeat) } else { portable::upsample(x) }
+}
+
+/// The separable filter `fir` in both directions of every plane.
+///
+/// # Errors
+/// See the module; also when no pixel is left.
+pub fn upfirdn(x: &Tensor, fir: &Fir) -> Result<Tensor> {
+    if on_cpu(x) {
+        linear::apply(x, linear::Linear::Filter([fir.clone(), fir.clone()]))
+    } else {
+        portable::upfirdn(x, fir)
+    }
+}
+
+/// `y = w ∗ x + b`, 3x3, at every second pixel, with `behind` rows and columns of zeros below and to the right
+/// and none above. `w` is `[out, in, 3, 3]`, `b` is `[out]`.
+///
+/// # Errors
+/// See the module.
+pub fn strided_conv3x3(x: &Tensor, weight: &Tensor, bias: &Tensor, behind: usize) -> Result<Tensor> {
+    if on_cpu(x) {
+        strided::strided_conv3x3(x, weight, bias, behind)
+    } else {
+        portable::strided_conv3x3(x, weight, bias, behind)
+    }
+}
+
 /// A 3x3 convolution with filters that never change, made ready once. Differentiable in `x` only.
 #[derive(Clone)]
 pub enum FrozenConv3x3 {
@@ -120,18 +167,14 @@ impl FrozenConv3x3 {
         }
     }
 
-    /// [`conv3x3`] of `silu(norm(x))`, plus `residual`; one pass over memory where no gradient is wanted.
+    /// [`conv3x3`] and what stands around it; one pass over memory where no gradient is wanted.
     ///
     /// # Errors
     /// See the module.
-    pub fn forward_normed(&self, x: &Tensor, norm: &Norm<'_>, residual: Option<&Tensor>) -> Result<Tensor> {
-        let tracked = [Some(x), Some(norm.scale), Some(norm.shift), residual];
-        if let Self::Packed(packed) = self
-            && !tracked.into_iter().flatten().any(Tensor::track_op)
-        {
-            return packed.0.apply_fused(x, norm, residual);
+    pub fn forward_around(&self, x: &Tensor, around: &Around<'_>) -> Result<Tensor> {
+        match self {
+            Self::Packed(packed) if !around.tracks(x) => packed.0.apply_around(x, around),
+            _ => around.apply(x, |x| self.forward(x)),
         }
-        let y = self.forward(&norm_silu(x, norm.scale, norm.shift, norm.groups, norm.eps)?)?;
-        residual.map_or(Ok(y.clone()), |r| r + y)
     }
 }

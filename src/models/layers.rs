@@ -1,7 +1,7 @@
 //! Layers that hold their parameters; the arithmetic is in `kernels`.
 
 use super::manifest::GROUP_CHANNELS;
-use crate::kernels::{self, FrozenConv3x3, Norm};
+use crate::kernels::{self, Around, FrozenConv3x3, Norm};
 use candle_core::{Result, Tensor};
 use candle_nn::{Linear, Module};
 
@@ -40,15 +40,11 @@ impl Conv3x3 {
         }
     }
 
-    /// The convolution of `silu(norm(x))`, plus `residual`.
-    fn after(&self, x: &Tensor, norm: &Norm<'_>, residual: Option<&Tensor>) -> Result<Tensor> {
+    /// The convolution and what stands around it.
+    pub(super) fn forward_around(&self, x: &Tensor, around: &Around<'_>) -> Result<Tensor> {
         match self {
-            Self::Variable { weight, bias } => {
-                let x = kernels::norm_silu(x, norm.scale, norm.shift, norm.groups, norm.eps)?;
-                let y = kernels::conv3x3(&x, weight, bias)?;
-                residual.map_or(Ok(y.clone()), |r| r + y)
-            }
-            Self::Frozen(conv) => conv.forward_normed(x, norm, residual),
+            Self::Variable { .. } => around.apply(x, |x| self.forward(x)),
+            Self::Frozen(conv) => conv.forward_around(x, around),
         }
     }
 }
@@ -84,7 +80,7 @@ impl NormSilu {
     pub(super) fn forward(&self, x: &Tensor, conv: &Conv3x3) -> Result<Tensor> {
         let shape = (x.dim(0)?, x.dim(1)?);
         let (scale, shift) = (self.weight.broadcast_as(shape)?, self.bias.broadcast_as(shape)?);
-        conv.after(x, &norm(&scale, &shift), None)
+        conv.forward_around(x, &Around { norm: Some(norm(&scale, &shift)), ..Around::default() })
     }
 
     /// `residual + conv(silu((γ x̂ + β)(1 + a) + b))`, where `film = [a, b]` is `[batch, 2 · channel]`.
@@ -99,7 +95,9 @@ impl NormSilu {
         let gain = film.narrow(1, 0, channels)?.affine(1.0, 1.0)?;
         let scale = gain.broadcast_mul(&self.weight)?;
         let shift = gain.broadcast_mul(&self.bias)?.add(&film.narrow(1, channels, channels)?)?;
-        conv.after(x, &norm(&scale, &shift), Some(residual))
+        let around =
+            Around { norm: Some(norm(&scale, &shift)), residual: Some(residual), ..Around::default() };
+        conv.forward_around(x, &around)
     }
 }
 

@@ -1,10 +1,13 @@
 //! Convolution with filters that never change.
 
-use super::{Norm, floats, images, outputs, shape, tensor, with_floats};
+use super::norm::curves;
+use super::{floats, images, outputs, shape, tensor, with_floats};
+use crate::kernels::Around;
 use crate::kernels::conv3x3::{self, Finish, Input};
 use crate::kernels::filters::PackedFilters;
 use crate::kernels::lanes::Level;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 /// 3x3 convolution with filters that never change: they are transformed once.
@@ -35,34 +38,37 @@ impl FrozenConv3x3 {
         x.contiguous()?.apply_op1(self.clone())
     }
 
-    /// Normalisation, convolution and sum in one pass over the image; its result has no gradient.
-    pub(in crate::kernels) fn apply_fused(
-        &self,
-        x: &Tensor,
-        norm: &Norm<'_>,
-        residual: Option<&Tensor>,
-    ) -> Result<Tensor> {
+    /// The convolution and what stands around it in one pass; the result has no gradient.
+    pub(in crate::kernels) fn apply_around(&self, x: &Tensor, around: &Around<'_>) -> Result<Tensor> {
         let images = images(x.layout())?;
-        if images.channels != self.forward.inputs {
-            bail!("{} channels instead of {}", images.channels, self.forward.inputs);
-        }
         let result = images.with_channels(self.forward.outputs);
-        if let Some(residual) = residual
-            && residual.dims() != shape(result).dims()
+        let fits = |t: Option<&Tensor>, wanted: &[usize]| t.is_none_or(|t| t.dims() == wanted);
+        if images.channels != self.forward.inputs
+            || !fits(around.shift, &[result.batch, result.channels])
+            || !fits(around.residual, shape(result).dims())
         {
-            bail!("{:?} cannot be added to {result:?}", residual.shape());
+            bail!("{:?} and its surroundings do not fit {} channels", x.shape(), self.forward.inputs);
         }
-        let run = |x: &[f32], residual: &[f32]| -> Result<Vec<f32>> {
-            let curves = norm.curves(self.level, x, images)?;
-            let input = Input { values: x, images, curves: &curves };
-            let finish = Finish { residual, ..Finish::bias(&self.bias) };
-            Ok(conv3x3::conv3x3(self.level, input, &self.forward, finish))
-        };
-        let y = match residual {
-            Some(residual) => with_floats(x, |x| with_floats(residual, |residual| run(x, residual))?)?,
-            None => with_floats(x, |x| run(x, &[]))?,
-        }?;
+        let y = with_floats(x, |x| {
+            let curves = match &around.norm {
+                Some(norm) => curves(self.level, norm, x, images)?,
+                None => Vec::new(),
+            };
+            let (bias, scale) = (self.shifted_bias(around.shift)?, around.scale as f32);
+            let run = |residual: &[f32]| {
+                let input = Input { values: x, images, curves: &curves };
+                conv3x3::conv3x3(self.level, input, &self.forward, Finish { bias: &bias, residual, scale })
+            };
+            around.residual.map_or_else(|| Ok(run(&[])), |residual| with_floats(residual, run))
+        })??;
         tensor(y, result, x)
+    }
+
+    /// The bias, and what is added to it for each image.
+    fn shifted_bias(&self, shift: Option<&Tensor>) -> Result<Cow<'_, [f32]>> {
+        let Some(shift) = shift else { return Ok(Cow::Borrowed(&self.bias)) };
+        let sum = |shift: &[f32]| shift.iter().zip(self.bias.iter().cycle()).map(|(s, b)| s + b).collect();
+        Ok(Cow::Owned(with_floats(shift, sum)?))
     }
 }
 

@@ -7,7 +7,6 @@ mod resample;
 
 pub(super) use conv::{conv1x1, conv3x3};
 pub(super) use frozen::FrozenConv3x3;
-pub use norm::Norm;
 pub(super) use norm::norm_silu;
 pub(super) use resample::{average_pool, upsample_concat};
 
@@ -15,7 +14,7 @@ use super::conv3x3::Images;
 use candle_core::{CpuStorage, Layout, Result, Shape, Storage, Tensor, bail};
 
 /// The numbers of a contiguous f32 storage.
-fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(super) fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let (CpuStorage::F32(values), Some((from, to))) = (storage, layout.contiguous_offsets()) else {
         bail!("the CPU kernels take contiguous f32 tensors")
     };
@@ -23,7 +22,7 @@ fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
 }
 
 /// Calls `read` with the numbers of a CPU tensor.
-fn with_floats<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> T) -> Result<T> {
+pub(super) fn with_floats<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> T) -> Result<T> {
     let tensor = tensor.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
     match &*storage {
@@ -32,7 +31,7 @@ fn with_floats<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> T) -> Result<T> 
     }
 }
 
-fn images(layout: &Layout) -> Result<Images> {
+pub(super) fn images(layout: &Layout) -> Result<Images> {
     let (batch, channels, rows, cols) = layout.shape().dims4()?;
     if batch * channels * rows * cols == 0 {
         bail!("an image without pixels: {:?}", layout.shape());
@@ -40,11 +39,11 @@ fn images(layout: &Layout) -> Result<Images> {
     Ok(Images { batch, channels, rows, cols })
 }
 
-fn shape(i: Images) -> Shape {
+pub(super) fn shape(i: Images) -> Shape {
     Shape::from((i.batch, i.channels, i.rows, i.cols))
 }
 
-fn tensor(values: Vec<f32>, i: Images, like: &Tensor) -> Result<Tensor> {
+pub(super) fn tensor(values: Vec<f32>, i: Images, like: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(values, shape(i), like.device())
 }
 

@@ -1,39 +1,20 @@
 //! Normalisation and activation of variables.
 
 use super::{Gradients, floats, images, shape, tensor, with_floats};
+use crate::kernels::Norm;
 use crate::kernels::conv3x3::Images;
 use crate::kernels::lanes::Level;
 use crate::kernels::norm::{self, Affine};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-/// `silu(scale · x̂ + shift)`, where `x̂` has mean 0 and variance 1 in each group of channels of an image.
-#[derive(Clone, Copy)]
-pub struct Norm<'a> {
-    /// `[batch, channel]`.
-    pub scale: &'a Tensor,
-    /// `[batch, channel]`.
-    pub shift: &'a Tensor,
-    /// Groups of channels; they divide the channels.
-    pub groups: usize,
-    /// Added to the variance.
-    pub eps: f64,
-}
-
-impl Norm<'_> {
-    /// `(gain, offset)` of each plane: `scale · x̂ + shift = gain · x + offset`.
-    pub(in crate::kernels) fn curves(
-        &self,
-        level: Level,
-        x: &[f32],
-        images: Images,
-    ) -> Result<Vec<(f32, f32)>> {
-        check(self.groups, images, self.scale.shape(), self.shift.shape())?;
-        with_floats(self.scale, |scale| {
-            with_floats(self.shift, |shift| {
-                norm::curves(level, x, images, Affine { scale, shift }, self.groups, self.eps)
-            })
-        })?
-    }
+/// `(gain, offset)` of each plane: `scale · x̂ + shift = gain · x + offset`.
+pub(super) fn curves(level: Level, norm: &Norm<'_>, x: &[f32], images: Images) -> Result<Vec<(f32, f32)>> {
+    check(norm.groups, images, norm.scale.shape(), norm.shift.shape())?;
+    with_floats(norm.scale, |scale| {
+        with_floats(norm.shift, |shift| {
+            norm::curves(level, x, images, Affine { scale, shift }, norm.groups, norm.eps)
+        })
+    })?
 }
 
 /// Whether the groups divide the channels and there is a number for each plane.
