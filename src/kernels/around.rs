@@ -1,5 +1,6 @@
 //! What stands in front of and behind a convolution, so that one pass over memory does it all.
 
+use super::Features;
 use candle_core::{Result, Tensor};
 
 /// `silu(scale · x̂ + shift)`, where `x̂` has mean 0 and variance 1 in each group of channels of an image.
@@ -36,18 +37,18 @@ impl Default for Around<'_> {
 
 impl Around<'_> {
     /// Whether a gradient may be asked for.
-    pub(super) fn tracks(&self, x: &Tensor) -> bool {
+    pub(super) fn tracks(&self, x: Features<'_>) -> bool {
         let norm = self.norm.map(|norm| [norm.scale, norm.shift]);
-        let all =
-            [Some(x), self.shift, self.residual].into_iter().flatten().chain(norm.into_iter().flatten());
-        all.into_iter().any(Tensor::track_op)
+        let around = [self.shift, self.residual].into_iter().flatten().chain(norm.into_iter().flatten());
+        x.tensors().chain(around).any(Tensor::track_op)
     }
 
     /// The same one by one, with gradients.
     ///
     /// # Errors
     /// Those of the operations.
-    pub fn apply(&self, x: &Tensor, conv: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    pub fn apply(&self, x: Features<'_>, conv: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+        let x = &x.join()?;
         let mut y = match self.norm {
             Some(n) => conv(&super::norm_silu(x, n.scale, n.shift, n.groups, n.eps)?)?,
             None => conv(x)?,

@@ -4,6 +4,7 @@ use super::buffer::Buffer;
 use super::conv3x3::Images;
 use super::gemm::{PANEL, SIDE, correlate_rows, correlation_index, pack_panels, panel_product};
 use super::lanes::{LANES, Lanes, Level, dispatch};
+use super::parts::{Parts, repeat_each};
 use super::shared::{share_out, written};
 use rayon::prelude::*;
 
@@ -54,31 +55,41 @@ impl Span {
     }
 
     /// `[channel][BLOCK]`, zero behind the last pixel.
-    fn gather(&self, x: &[f32], images: Images, out: &mut [f32]) {
-        for (c, row) in out.chunks_exact_mut(BLOCK).take(images.channels).enumerate() {
-            let start = images.plane(self.image, c) + self.from;
-            row[..self.count].copy_from_slice(&x[start..start + self.count]);
+    fn gather(&self, x: Parts<'_>, out: &mut [f32]) {
+        for (c, row) in out.chunks_exact_mut(BLOCK).take(x.images.channels).enumerate() {
+            let plane = x.plane(self.image, c);
+            if plane.doubled {
+                self.gather_doubled(plane.values, x.images.cols, row);
+            } else {
+                row[..self.count].copy_from_slice(&plane.values[self.from..self.from + self.count]);
+            }
             row[self.count..].fill(0.0);
+        }
+    }
+
+    /// The pixels of a plane of twice the size, line by line.
+    fn gather_doubled(&self, small: &[f32], cols: usize, row: &mut [f32]) {
+        let mut at = 0;
+        while at < self.count {
+            let (line, col) = ((self.from + at) / cols, (self.from + at) % cols);
+            let count = (cols - col).min(self.count - at);
+            let source = &small[line / 2 * (cols / 2)..][col / 2..=(col + count - 1) / 2];
+            repeat_each(source, col % 2 == 1, &mut row[at..at + count]);
+            at += count;
         }
     }
 }
 
 /// `y = w x + b` in every pixel; `bias` is empty or has one number an output channel.
-pub(super) fn conv1x1(
-    level: Level,
-    x: &[f32],
-    images: Images,
-    matrix: &PackedMatrix,
-    bias: &[f32],
-) -> Vec<f32> {
-    assert!(images.channels == matrix.inputs && images.len() == x.len());
-    let result = images.with_channels(matrix.outputs);
-    let buffers = || (Buffer::zeros(images.channels * BLOCK), Buffer::zeros(PANEL * BLOCK));
+pub(super) fn conv1x1(level: Level, x: Parts<'_>, matrix: &PackedMatrix, bias: &[f32]) -> Vec<f32> {
+    assert_eq!(x.images.channels, matrix.inputs);
+    let result = x.images.with_channels(matrix.outputs);
+    let buffers = || (Buffer::zeros(matrix.inputs * BLOCK), Buffer::zeros(PANEL * BLOCK));
     // SAFETY: the spans cover the images and the panels the output channels; none share a pixel.
     unsafe {
         written(result.len(), |y| {
-            share_out(&spans(images), buffers, |(input, product), span| {
-                span.gather(x, images, input);
+            share_out(&spans(x.images), buffers, |(input, product), span| {
+                span.gather(x, input);
                 for (panel, u) in matrix.panels.chunks_exact(PANEL * matrix.inputs).enumerate() {
                     multiply(level, u, input, product, span.groups());
                     for (k, row) in (panel * PANEL..matrix.outputs).zip(product.chunks_exact(BLOCK)) {
@@ -112,12 +123,13 @@ pub(super) fn matrix_gradient(
     let result = images.with_channels(outputs);
     assert!(x.len() == images.len() && grad.len() == result.len());
     let (columns, rows) = (images.channels.next_multiple_of(SIDE), outputs.next_multiple_of(SIDE));
+    let (x, grad) = (Parts::whole(x, images), Parts::whole(grad, result));
     let accumulate = |share: &[Span]| {
         let mut sums = vec![0.0; rows * columns];
         let (mut input, mut output) = (Buffer::zeros(columns * BLOCK), Buffer::zeros(rows * BLOCK));
         for span in share {
-            span.gather(x, images, &mut input);
-            span.gather(grad, result, &mut output);
+            span.gather(x, &mut input);
+            span.gather(grad, &mut output);
             // SAFETY: it checks the bounds of its slices.
             unsafe { correlate_rows(level, &output, rows, &input, columns, &mut sums, BLOCK, span.groups()) };
         }

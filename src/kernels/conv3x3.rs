@@ -4,6 +4,7 @@ use super::buffer::Buffer;
 use super::filters::PackedFilters;
 use super::gemm::{PANEL, panel_product};
 use super::lanes::{LANES, Lanes, Level, dispatch};
+use super::parts::Parts;
 use super::patches::{Block, Plane, Scratch, blocks, plane_stride, transform_input};
 use super::shared::{SharedSlice, share_out, written};
 use super::winograd::{FREQUENCIES, TILE, contract_tiles};
@@ -48,25 +49,23 @@ impl Images {
     }
 }
 
-/// What a convolution reads: `[batch, channels, rows, cols]`, each plane perhaps mapped on the way in.
+/// What a convolution reads, each plane perhaps mapped on the way in.
 #[derive(Clone, Copy)]
 pub(super) struct Input<'a> {
-    pub(super) values: &'a [f32],
-    pub(super) images: Images,
+    pub(super) parts: Parts<'a>,
     /// Empty, or for each plane the curve of [`Plane::curve`].
     pub(super) curves: &'a [(f32, f32)],
 }
 
 impl<'a> Input<'a> {
     pub(super) fn plain(values: &'a [f32], images: Images) -> Self {
-        Self { values, images, curves: &[] }
+        Self { parts: Parts::whole(values, images), curves: &[] }
     }
 
     fn plane(&self, image: usize, channel: usize) -> Plane<'a> {
-        let Images { rows, cols, .. } = self.images;
-        let values = &self.values[self.images.plane(image, channel)..][..rows * cols];
-        let curve = self.curves.get(image * self.images.channels + channel).copied();
-        Plane { values, rows, cols, curve }
+        let Images { rows, cols, channels, .. } = self.parts.images;
+        let curve = self.curves.get(image * channels + channel).copied();
+        Plane { stored: self.parts.plane(image, channel), rows, cols, curve }
     }
 }
 
@@ -101,9 +100,9 @@ pub(super) fn conv3x3(
     filters: &PackedFilters,
     finish: Finish<'_>,
 ) -> Vec<f32> {
-    let images = input.images;
+    let images = input.parts.images;
     let result = images.with_channels(filters.outputs);
-    assert!(images.channels == filters.inputs && images.len() == input.values.len());
+    assert_eq!(images.channels, filters.inputs);
     assert!(input.curves.is_empty() || input.curves.len() == images.batch * images.channels);
     assert!([0, 1, images.batch].iter().any(|n| finish.bias.len() == n * filters.outputs));
     assert!(finish.residual.is_empty() || finish.residual.len() == result.len());
@@ -162,7 +161,7 @@ impl Job<'_> {
 
     /// `[frequency][channel][stride]` of the block's patches.
     fn transform(&self, block: Block, work: &mut Work) {
-        let channels = self.input.images.channels;
+        let channels = self.input.parts.images.channels;
         let frequency_stride = plane_stride(channels, self.stride);
         for c in 0..channels {
             let plane = self.input.plane(block.image, c);

@@ -4,6 +4,7 @@ use super::buffer::Buffer;
 use super::conv3x3::Images;
 use super::gemm::{SIDE, correlate_rows, correlation_index};
 use super::lanes::{LANES, Level};
+use super::parts::Parts;
 use super::patches::{Block, Plane, Scratch, blocks, row_stride, transform_gradient, transform_input};
 use super::winograd::{FREQUENCIES, gather_filter};
 use rayon::prelude::*;
@@ -122,16 +123,15 @@ impl Job<'_> {
     fn transform(&self, block: Block, scratch: &mut Scratch, input: &mut [f32], output: &mut [f32]) {
         let Images { rows, cols, .. } = self.images;
         let (inputs, outputs) = (self.input_rows(), self.output_rows());
+        let (x, grad) = (Parts::whole(self.x, self.images), Parts::whole(self.grad, self.result));
         for c in 0..self.images.channels {
-            let values = &self.x[self.images.plane(block.image, c)..][..self.images.pixels()];
-            let plane = Plane { values, rows, cols, curve: None };
+            let plane = Plane { stored: x.plane(block.image, c), rows, cols, curve: None };
             let out = &mut input[c * self.stride..];
             // SAFETY: it checks the bounds of its slices.
             unsafe { transform_input(self.level, plane, block, scratch, out, inputs * self.stride) };
         }
         for k in 0..self.result.channels {
-            let values = &self.grad[self.result.plane(block.image, k)..][..self.result.pixels()];
-            let plane = Plane { values, rows, cols, curve: None };
+            let plane = Plane { stored: grad.plane(block.image, k), rows, cols, curve: None };
             let out = &mut output[k * self.stride..];
             // SAFETY: it checks the bounds of its slices.
             unsafe {

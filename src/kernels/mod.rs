@@ -9,6 +9,7 @@ mod conv1x1;
 mod conv3x3;
 mod conv3x3_grad;
 mod dilated;
+mod features;
 mod filters;
 mod fir;
 mod gemm;
@@ -20,6 +21,7 @@ mod norm;
 mod ops;
 #[cfg(test)]
 mod oracle;
+mod parts;
 mod patches;
 mod peak;
 mod pool;
@@ -34,6 +36,7 @@ mod winograd;
 
 pub use around::{Around, Norm};
 use candle_core::{DType, Result, Tensor};
+pub use features::Features;
 use lanes::Level;
 
 pub use dilated::{join_phases, split_phases};
@@ -61,6 +64,17 @@ pub fn conv3x3(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
 /// See the module.
 pub fn conv1x1(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     if on_cpu(x) { ops::conv1x1(Level::best(), x, weight, bias) } else { portable::conv1x1(x, weight, bias) }
+}
+
+/// [`conv1x1`] of features; without a copy of them where no gradient is wanted.
+///
+/// # Errors
+/// See the module.
+pub fn conv1x1_of(x: Features<'_>, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    if x.tensors().chain([weight, bias]).all(|t| on_cpu(t) && !t.track_op()) {
+        return ops::conv1x1_of(Level::best(), x, weight, bias);
+    }
+    conv1x1(&x.join()?, weight, bias)
 }
 
 /// `silu(scale · x̂ + shift)`, where `x̂` has mean 0 and variance 1 in each group of channels of an image.
@@ -171,7 +185,7 @@ impl FrozenConv3x3 {
     ///
     /// # Errors
     /// See the module.
-    pub fn forward_around(&self, x: &Tensor, around: &Around<'_>) -> Result<Tensor> {
+    pub fn forward_around(&self, x: Features<'_>, around: &Around<'_>) -> Result<Tensor> {
         match self {
             Self::Packed(packed) if !around.tracks(x) => packed.0.apply_around(x, around),
             _ => around.apply(x, |x| self.forward(x)),

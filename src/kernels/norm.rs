@@ -2,6 +2,7 @@
 
 use super::conv3x3::Images;
 use super::lanes::{LANES, Lanes, Level, dispatch};
+use super::parts::Parts;
 use super::shared::written;
 use rayon::prelude::*;
 
@@ -51,13 +52,13 @@ struct Moments {
 /// `x̂ = (x − mean)/√(variance + ε)` over each group of an image's channels.
 pub(super) fn curves(
     level: Level,
-    x: &[f32],
-    images: Images,
+    x: Parts<'_>,
     affine: Affine<'_>,
     groups: usize,
     eps: f64,
 ) -> Vec<(f32, f32)> {
-    let moments = moments(level, x, images, groups, eps);
+    let images = x.images;
+    let moments = moments(level, x, groups, eps);
     let per_group = images.channels / groups;
     let curve = |at: usize| {
         let m = moments[at / per_group];
@@ -76,7 +77,7 @@ pub(super) fn norm_silu(
     groups: usize,
     eps: f64,
 ) -> Vec<f32> {
-    let curves = curves(level, x, images, affine, groups, eps);
+    let curves = curves(level, Parts::whole(x, images), affine, groups, eps);
     // SAFETY: every plane is written.
     unsafe {
         written(x.len(), |y| {
@@ -97,7 +98,7 @@ pub(super) fn norm_silu_gradient(
     (groups, eps): (usize, f64),
     grad: &[f32],
 ) -> [Vec<f32>; 3] {
-    let moments = moments(level, x, images, groups, eps);
+    let moments = moments(level, Parts::whole(x, images), groups, eps);
     let (pixels, per_group) = (images.pixels(), images.channels / groups);
     let mut sums = vec![(0.0, 0.0); images.batch * images.channels];
     // SAFETY: every plane is written in runs.
@@ -141,8 +142,14 @@ pub(super) fn norm_silu_gradient(
 }
 
 /// Mean and inverse deviation of each group of each image.
-fn moments(level: Level, x: &[f32], images: Images, groups: usize, eps: f64) -> Vec<Moments> {
-    let planes: Vec<Spread> = x.par_chunks(images.pixels()).map(|plane| spread(level, plane)).collect();
+fn moments(level: Level, x: Parts<'_>, groups: usize, eps: f64) -> Vec<Moments> {
+    let images = x.images;
+    let of_plane = |at: usize| {
+        let plane = x.plane(at / images.channels, at % images.channels);
+        let spread = spread(level, plane.values);
+        if plane.doubled { spread.repeated(4.0) } else { spread }
+    };
+    let planes: Vec<Spread> = (0..images.batch * images.channels).into_par_iter().map(of_plane).collect();
     let group = |planes: &[Spread]| {
         let all = planes.iter().fold(Spread::default(), |sum, plane| sum.join(*plane));
         Moments { mean: all.mean, inverse: 1.0 / (all.squares / all.count + eps).sqrt() }
@@ -168,6 +175,13 @@ impl Spread {
             mean: self.mean + distance * part,
             squares: self.squares + other.squares + distance * distance * self.count * part,
         }
+    }
+}
+
+impl Spread {
+    /// That of every number `times` times.
+    fn repeated(self, times: f64) -> Self {
+        Self { count: times * self.count, squares: times * self.squares, ..self }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::buffer::Buffer;
 use super::lanes::{LANES, Lanes, dispatch};
 use super::norm::silu_into;
+use super::parts::{Stored, repeat_each};
 use super::winograd::{FREQUENCIES, SIZE, TILE, expand};
 
 /// Tiles side by side in a block of many, and of few: whole vectors, and about as wide as high.
@@ -69,7 +70,7 @@ pub(super) fn plane_stride(rows: usize, stride: usize) -> usize {
 /// One channel of one image, perhaps to be mapped on the way in.
 #[derive(Clone, Copy)]
 pub(super) struct Plane<'a> {
-    pub(super) values: &'a [f32],
+    pub(super) stored: Stored<'a>,
     pub(super) rows: usize,
     pub(super) cols: usize,
     /// `(gain, offset)`: `silu(gain · x + offset)` is taken in place of `x`.
@@ -140,14 +141,33 @@ fn fill_line<V: Lanes, const IN: usize>(plane: Plane<'_>, block: Block, line: us
     let skipped = halo.saturating_sub(from);
     let from = from + skipped - halo;
     let count = (TILE * block.cols + IN - TILE - skipped).min(plane.cols - from);
-    let source = &plane.values[(y - halo) * plane.cols + from..][..count];
     row[..skipped].fill(0.0);
     let (inside, behind) = row[skipped..].split_at_mut(count);
-    match plane.curve {
-        None => inside.copy_from_slice(source),
-        Some((gain, offset)) => silu_into::<V>(source, inside, gain, offset),
+    if plane.stored.doubled {
+        fill_doubled::<V>(plane, y - halo, from, inside);
+    } else {
+        map_into::<V>(&plane.stored.values[(y - halo) * plane.cols + from..][..count], plane.curve, inside);
     }
     behind.fill(0.0);
+}
+
+/// Fills `inside` from column `from` on of a line that is stored at half the size.
+#[inline(always)]
+fn fill_doubled<V: Lanes>(plane: Plane<'_>, line: usize, from: usize, inside: &mut [f32]) {
+    let (first, last) = (from / 2, (from + inside.len() - 1) / 2);
+    let source = &plane.stored.values[line / 2 * (plane.cols / 2)..][first..=last];
+    let mut mapped = [0.0; 2 * TILE * LANES + LANES];
+    let mapped = &mut mapped[..source.len()];
+    map_into::<V>(source, plane.curve, mapped);
+    repeat_each(mapped, from % 2 == 1, inside);
+}
+
+#[inline(always)]
+fn map_into<V: Lanes>(source: &[f32], curve: Option<(f32, f32)>, to: &mut [f32]) {
+    match curve {
+        None => to.copy_from_slice(source),
+        Some((gain, offset)) => silu_into::<V>(source, to, gain, offset),
+    }
 }
 
 /// The transform along the rows; a row of tiles overwrites what overhangs from the one before.

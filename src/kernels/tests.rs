@@ -4,6 +4,7 @@ use super::conv1x1::{self, PackedMatrix};
 use super::conv3x3::{self, Finish, Images, Input};
 use super::filters::PackedFilters;
 use super::lanes::Level;
+use super::parts::Parts;
 use super::{conv3x3_grad, ops, oracle, portable};
 use candle_core::{Device, Tensor, Var};
 use proptest::prelude::*;
@@ -68,10 +69,15 @@ fn check_1x1(images: Images, outputs: usize, seed: u64) {
     let expected = oracle::conv(&x, images, &w, &b, 1);
     let (by_x, by_w) = oracle::conv_gradients(&x, images, &w, &grad, 1);
     for level in Level::all() {
-        let y = conv1x1::conv1x1(level, &x, images, &PackedMatrix::new(&w, outputs, images.channels), &b);
+        let y = conv1x1::conv1x1(
+            level,
+            Parts::whole(&x, images),
+            &PackedMatrix::new(&w, outputs, images.channels),
+            &b,
+        );
         assert!(relative(&y, &expected) < 2e-6, "{level:?}");
         let adjoint = PackedMatrix::adjoint(&w, outputs, images.channels);
-        let back = conv1x1::conv1x1(level, &grad, images.with_channels(outputs), &adjoint, &[]);
+        let back = conv1x1::conv1x1(level, Parts::whole(&grad, images.with_channels(outputs)), &adjoint, &[]);
         assert!(relative(&back, &by_x) < 2e-6, "{level:?}");
         let matrix = conv1x1::matrix_gradient(level, &x, images, &grad, outputs);
         assert!(relative(&matrix, &by_w) < 5e-6, "{level:?} {:e}", relative(&matrix, &by_w));
@@ -117,7 +123,6 @@ fn differentiate(variables: &[Var], seed: u64, f: impl Fn() -> candle_core::Resu
     let y = f().unwrap();
     let weight = Tensor::from_vec(random(seed, y.elem_count()), y.shape(), &Device::Cpu).unwrap();
     let grads = (&y * weight).unwrap().sum_all().unwrap().backward().unwrap();
-    let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let mut all = vec![flat(&y)];
     all.extend(variables.iter().map(|v| flat(grads.get(v).unwrap())));
     all
@@ -211,51 +216,36 @@ fn shapes_that_do_not_fit_are_errors() {
 }
 
 #[test]
-#[ignore = "measures the speed of the convolution"]
-fn kernel_times() {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    for (channels, outputs, side) in [
-        (24, 24, 256),
-        (72, 24, 256),
-        (24, 1, 256),
-        (1, 24, 256),
-        (48, 48, 128),
-        (144, 48, 128),
-        (96, 96, 64),
-        (224, 96, 64),
-        (128, 128, 32),
-        (256, 128, 32),
-        (128, 128, 16),
-        (32, 32, 320),
-        (64, 64, 160),
-        (128, 128, 80),
-    ] {
-        let images = Images { batch: 1, channels, rows: side, cols: side };
-        let (x, w) = (random(1, images.len()), random(2, outputs * channels * 9));
-        let filters = PackedFilters::new(&w, outputs, channels);
-        let grad = random(3, images.with_channels(outputs).len());
-        let time = |f: &(dyn Fn() + Sync)| {
-            pool.install(|| {
-                (0..8)
-                    .map(|_| {
-                        let t = std::time::Instant::now();
-                        f();
-                        t.elapsed().as_secs_f64()
-                    })
-                    .fold(f64::MAX, f64::min)
-            })
-        };
-        let forward = time(&|| {
-            drop(conv3x3::conv3x3(Level::best(), Input::plain(&x, images), &filters, Finish::bias(&[])))
-        });
-        let by_w = time(&|| drop(conv3x3_grad::filter_gradient(Level::best(), &x, images, &grad, outputs)));
-        let flops = (18 * channels * outputs * side * side) as f64 / 1e9;
-        println!(
-            "{channels:4} {outputs:4} {side:4}: forward {:7.2} ms {:6.1} GF, filters {:7.2} ms {:6.1} GF",
-            1e3 * forward,
-            flops / forward,
-            1e3 * by_w,
-            flops / by_w
-        );
+fn what_stands_around_a_convolution_matches_one_by_one() {
+    use super::{Around, Features, FrozenConv3x3, Norm};
+    let (deep, half) =
+        (tensor(random(1, 2 * 6 * 35), &[2, 6, 5, 7]), tensor(random(2, 2 * 6 * 140), &[2, 6, 10, 14]));
+    let (skip, whole) =
+        (tensor(random(3, 2 * 2 * 140), &[2, 2, 10, 14]), tensor(random(4, 2 * 8 * 140), &[2, 8, 10, 14]));
+    let (w, b) = (tensor(random(5, 5 * 72), &[5, 8, 3, 3]), tensor(random(6, 5), &[5]));
+    let (scale, offset) = (tensor(random(7, 16), &[2, 8]), tensor(random(8, 16), &[2, 8]));
+    let (shift, residual) = (tensor(random(9, 10), &[2, 5]), tensor(random(10, 1400), &[2, 5, 10, 14]));
+    let fixed = |t: &Var| t.as_tensor().detach();
+    let [deep, half, skip, whole, scale, offset, shift, residual] =
+        [&deep, &half, &skip, &whole, &scale, &offset, &shift, &residual].map(fixed);
+    let conv = FrozenConv3x3::new(&w, &b).unwrap();
+    // Two groups of four channels: the first part's six channels reach into the second.
+    let norm = Some(Norm { scale: &scale, shift: &offset, groups: 2, eps: 1e-5 });
+    let all = Around { norm, shift: Some(&shift), residual: Some(&residual), scale: 0.7 };
+    for x in [Features::One(&whole), Features::Joined(&half, &skip), Features::Doubled(&deep, &skip)] {
+        for around in [all, Around { norm: None, ..all }, Around { norm, ..Around::default() }] {
+            let found = conv.forward_around(x, &around).unwrap();
+            let plain = around.apply(x, |x| portable::conv3x3(x, &w, &b)).unwrap();
+            assert_alike(&[flat(&found)], &[flat(&plain)], 1e-5);
+        }
+        let (m, b) = (fixed(&tensor(random(11, 40), &[5, 8, 1, 1])), fixed(&tensor(random(12, 5), &[5])));
+        let found = super::conv1x1_of(x, &m, &b).unwrap();
+        assert_alike(&[flat(&found)], &[flat(&portable::conv1x1(&x.join().unwrap(), &m, &b).unwrap())], 2e-6);
     }
+    assert!(conv.forward_around(Features::Joined(&deep, &skip), &all).is_err());
+    assert!(conv.forward_around((&half).into(), &all).is_err());
+}
+
+fn flat(t: &Tensor) -> Vec<f32> {
+    t.flatten_all().unwrap().to_vec1().unwrap()
 }

@@ -1,7 +1,7 @@
 //! Layers that hold their parameters; the arithmetic is in `kernels`.
 
 use super::manifest::GROUP_CHANNELS;
-use crate::kernels::{self, Around, FrozenConv3x3, Norm};
+use crate::kernels::{self, Around, Features, FrozenConv3x3, Norm};
 use candle_core::{Result, Tensor};
 use candle_nn::{Linear, Module};
 
@@ -41,7 +41,7 @@ impl Conv3x3 {
     }
 
     /// The convolution and what stands around it.
-    pub(super) fn forward_around(&self, x: &Tensor, around: &Around<'_>) -> Result<Tensor> {
+    pub(super) fn forward_around(&self, x: Features<'_>, around: &Around<'_>) -> Result<Tensor> {
         match self {
             Self::Variable { .. } => around.apply(x, |x| self.forward(x)),
             Self::Frozen(conv) => conv.forward_around(x, around),
@@ -60,8 +60,8 @@ impl Conv1x1 {
         Ok(Self { weight: get(&format!("{name}.weight"))?, bias: get(&format!("{name}.bias"))? })
     }
 
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::conv1x1(x, &self.weight, &self.bias)
+    pub(super) fn forward(&self, x: Features<'_>) -> Result<Tensor> {
+        kernels::conv1x1_of(x, &self.weight, &self.bias)
     }
 }
 
@@ -77,8 +77,8 @@ impl NormSilu {
     }
 
     /// `conv(silu(γ x̂ + β))`.
-    pub(super) fn forward(&self, x: &Tensor, conv: &Conv3x3) -> Result<Tensor> {
-        let shape = (x.dim(0)?, x.dim(1)?);
+    pub(super) fn forward(&self, x: Features<'_>, conv: &Conv3x3) -> Result<Tensor> {
+        let shape = x.planes()?;
         let (scale, shift) = (self.weight.broadcast_as(shape)?, self.bias.broadcast_as(shape)?);
         conv.forward_around(x, &Around { norm: Some(norm(&scale, &shift)), ..Around::default() })
     }
@@ -97,7 +97,7 @@ impl NormSilu {
         let shift = gain.broadcast_mul(&self.bias)?.add(&film.narrow(1, channels, channels)?)?;
         let around =
             Around { norm: Some(norm(&scale, &shift)), residual: Some(residual), ..Around::default() };
-        conv.forward_around(x, &around)
+        conv.forward_around(x.into(), &around)
     }
 }
 
@@ -130,12 +130,13 @@ impl ResidualBlock {
         })
     }
 
-    pub(super) fn forward(&self, x: &Tensor, embedding: &Tensor) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: Features<'_>, embedding: &Tensor) -> Result<Tensor> {
         let h = self.norm1.forward(x, &self.conv1)?;
         let film = self.film.forward(embedding)?;
-        match &self.skip {
-            Some(skip) => self.norm2.modulated(&h, &film, &self.conv2, &skip.forward(x)?),
-            None => self.norm2.modulated(&h, &film, &self.conv2, x),
-        }
+        let passing = match &self.skip {
+            Some(skip) => skip.forward(x)?,
+            None => x.join()?,
+        };
+        self.norm2.modulated(&h, &film, &self.conv2, &passing)
     }
 }

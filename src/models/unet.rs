@@ -3,8 +3,8 @@
 use super::embedding::fourier_features;
 use super::layers::{Conv3x3, NormSilu, ResidualBlock, linear};
 use super::manifest::UnetConfig;
-use crate::kernels;
-use candle_core::{Result, Tensor};
+use crate::kernels::{self, Features};
+use candle_core::{Result, Tensor, bail};
 use candle_nn::{Linear, Module};
 
 /// The network `F(x, c)`: one channel in, one out, rows and columns multiples of
@@ -51,22 +51,23 @@ impl Unet {
     pub fn forward(&self, x: &Tensor, condition: &Tensor) -> Result<Tensor> {
         let features = fourier_features(condition, self.frequencies)?;
         let embedding = self.embed2.forward(&self.embed1.forward(&features)?.silu()?)?.silu()?;
-        let (deepest, skips) = self.descend(x, &embedding)?;
-        let mut h = self.mid.forward(&deepest, &embedding)?;
-        for (block, skip) in self.up.iter().zip(&skips).rev() {
-            h = block.forward(&kernels::upsample_concat(&h, skip)?, &embedding)?;
+        let (mut h, mut skips) = self.descend(x, &embedding)?;
+        h = self.mid.forward((&h).into(), &embedding)?;
+        for block in self.up.iter().rev() {
+            let Some(skip) = skips.pop() else { bail!("the way up is longer than the way down") };
+            h = block.forward(Features::Doubled(&h, &skip), &embedding)?;
         }
-        self.norm_out.forward(&h, &self.out)
+        self.norm_out.forward((&h).into(), &self.out)
     }
 
     /// The deepest features, and those of each finer resolution.
     fn descend(&self, x: &Tensor, embedding: &Tensor) -> Result<(Tensor, Vec<Tensor>)> {
-        let mut h = self.down[0].forward(&self.stem.forward(x)?, embedding)?;
+        let mut h = self.down[0].forward((&self.stem.forward(x)?).into(), embedding)?;
         let mut skips = Vec::with_capacity(self.down.len());
         for block in &self.down[1..] {
             let pooled = kernels::average_pool(&h)?;
             skips.push(h);
-            h = block.forward(&pooled, embedding)?;
+            h = block.forward((&pooled).into(), embedding)?;
         }
         Ok((h, skips))
     }

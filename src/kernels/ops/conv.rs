@@ -1,12 +1,14 @@
 //! Convolutions of variables.
 
-use super::{Gradients, floats, images, outputs, shape, tensor, with_floats};
+use super::{Gradients, floats, images, outputs, shape, tensor, with_floats, with_parts};
+use crate::kernels::Features;
 use crate::kernels::conv1x1::{self, PackedMatrix};
 use crate::kernels::conv3x3::{self, Finish, Input};
 use crate::kernels::conv3x3_grad;
 use crate::kernels::filters::PackedFilters;
 use crate::kernels::lanes::Level;
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use crate::kernels::parts::Parts;
+use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 
 /// 3x3 convolution of variables.
 struct Conv3x3 {
@@ -81,7 +83,7 @@ impl CustomOp3 for Conv1x1 {
         let images = images(lx)?;
         let outputs = outputs(lw, lb, images.channels, 1)?;
         let matrix = PackedMatrix::new(floats(w, lw)?, outputs, images.channels);
-        let y = conv1x1::conv1x1(self.level, floats(x, lx)?, images, &matrix, floats(b, lb)?);
+        let y = conv1x1::conv1x1(self.level, Parts::whole(floats(x, lx)?, images), &matrix, floats(b, lb)?);
         Ok((CpuStorage::F32(y), shape(images.with_channels(outputs))))
     }
 
@@ -90,7 +92,7 @@ impl CustomOp3 for Conv1x1 {
         let adjoint = with_floats(w, |w| PackedMatrix::adjoint(w, result.channels, images.channels))?;
         let (by_x, by_b) = with_floats(grad, |g| {
             (
-                conv1x1::conv1x1(self.level, g, result, &adjoint, &[]),
+                conv1x1::conv1x1(self.level, Parts::whole(g, result), &adjoint, &[]),
                 conv3x3_grad::bias_gradient(self.level, g, result),
             )
         })?;
@@ -121,4 +123,21 @@ pub(in crate::kernels) fn conv1x1(
     bias: &Tensor,
 ) -> Result<Tensor> {
     x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Conv1x1 { level })
+}
+
+/// 1x1 convolution without a gradient.
+pub(in crate::kernels) fn conv1x1_of(
+    level: Level,
+    x: Features<'_>,
+    weight: &Tensor,
+    bias: &Tensor,
+) -> Result<Tensor> {
+    let (_, channels) = x.planes()?;
+    let outputs = outputs(weight.layout(), bias.layout(), channels, 1)?;
+    let matrix = with_floats(weight, |w| PackedMatrix::new(w, outputs, channels))?;
+    let run = |x: Parts<'_>| {
+        let y = with_floats(bias, |bias| conv1x1::conv1x1(level, x, &matrix, bias))?;
+        Tensor::from_vec(y, shape(x.images.with_channels(outputs)), &Device::Cpu)
+    };
+    with_parts(x, run)?
 }

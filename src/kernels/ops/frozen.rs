@@ -1,12 +1,13 @@
 //! Convolution with filters that never change.
 
 use super::norm::curves;
-use super::{floats, images, outputs, shape, tensor, with_floats};
-use crate::kernels::Around;
-use crate::kernels::conv3x3::{self, Finish, Input};
+use super::{floats, images, outputs, shape, tensor, with_floats, with_parts};
+use crate::kernels::conv3x3::{self, Finish, Images, Input};
 use crate::kernels::filters::PackedFilters;
 use crate::kernels::lanes::Level;
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use crate::kernels::parts::Parts;
+use crate::kernels::{Around, Features};
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, bail};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
@@ -39,29 +40,34 @@ impl FrozenConv3x3 {
     }
 
     /// The convolution and what stands around it in one pass; the result has no gradient.
-    pub(in crate::kernels) fn apply_around(&self, x: &Tensor, around: &Around<'_>) -> Result<Tensor> {
-        let images = images(x.layout())?;
-        let result = images.with_channels(self.forward.outputs);
+    pub(in crate::kernels) fn apply_around(&self, x: Features<'_>, around: &Around<'_>) -> Result<Tensor> {
+        let run = |x: Parts<'_>| {
+            let result = x.images.with_channels(self.forward.outputs);
+            self.check(x.images, result, around)?;
+            let curves = match &around.norm {
+                Some(norm) => curves(self.level, norm, x)?,
+                None => Vec::new(),
+            };
+            let (bias, scale) = (self.shifted_bias(around.shift)?, around.scale as f32);
+            let run = |residual: &[f32]| {
+                let finish = Finish { bias: &bias, residual, scale };
+                conv3x3::conv3x3(self.level, Input { parts: x, curves: &curves }, &self.forward, finish)
+            };
+            let y = around.residual.map_or_else(|| Ok(run(&[])), |residual| with_floats(residual, run))?;
+            Tensor::from_vec(y, shape(result), &Device::Cpu)
+        };
+        with_parts(x, run)?
+    }
+
+    fn check(&self, images: Images, result: Images, around: &Around<'_>) -> Result<()> {
         let fits = |t: Option<&Tensor>, wanted: &[usize]| t.is_none_or(|t| t.dims() == wanted);
         if images.channels != self.forward.inputs
             || !fits(around.shift, &[result.batch, result.channels])
             || !fits(around.residual, shape(result).dims())
         {
-            bail!("{:?} and its surroundings do not fit {} channels", x.shape(), self.forward.inputs);
+            bail!("{images:?} and what is added do not fit {} channels", self.forward.inputs);
         }
-        let y = with_floats(x, |x| {
-            let curves = match &around.norm {
-                Some(norm) => curves(self.level, norm, x, images)?,
-                None => Vec::new(),
-            };
-            let (bias, scale) = (self.shifted_bias(around.shift)?, around.scale as f32);
-            let run = |residual: &[f32]| {
-                let input = Input { values: x, images, curves: &curves };
-                conv3x3::conv3x3(self.level, input, &self.forward, Finish { bias: &bias, residual, scale })
-            };
-            around.residual.map_or_else(|| Ok(run(&[])), |residual| with_floats(residual, run))
-        })??;
-        tensor(y, result, x)
+        Ok(())
     }
 
     /// The bias, and what is added to it for each image.

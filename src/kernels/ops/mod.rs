@@ -5,12 +5,14 @@ mod frozen;
 mod norm;
 mod resample;
 
-pub(super) use conv::{conv1x1, conv3x3};
+pub(super) use conv::{conv1x1, conv1x1_of, conv3x3};
 pub(super) use frozen::FrozenConv3x3;
 pub(super) use norm::norm_silu;
 pub(super) use resample::{average_pool, upsample_concat};
 
+use super::Features;
 use super::conv3x3::Images;
+use super::parts::Parts;
 use candle_core::{CpuStorage, Layout, Result, Shape, Storage, Tensor, bail};
 
 /// The numbers of a contiguous f32 storage.
@@ -58,3 +60,22 @@ fn outputs(weight: &Layout, bias: &Layout, inputs: usize, side: usize) -> Result
 
 /// What three tensors changed the loss by.
 type Gradients = (Option<Tensor>, Option<Tensor>, Option<Tensor>);
+
+/// Calls `read` with the numbers of CPU features.
+fn with_parts<T>(x: Features<'_>, read: impl FnOnce(Parts<'_>) -> T) -> Result<T> {
+    let (first, second) = match x {
+        Features::One(x) => {
+            let images = images(x.layout())?;
+            return with_floats(x, |x| read(Parts::whole(x, images)));
+        }
+        Features::Joined(first, second) | Features::Doubled(first, second) => (first, second),
+    };
+    let (small, large) = (images(first.layout())?, images(second.layout())?);
+    let factor = if matches!(x, Features::Doubled(..)) { 2 } else { 1 };
+    if (small.batch, factor * small.rows, factor * small.cols) != (large.batch, large.rows, large.cols) {
+        bail!("{:?} does not fit {:?}", first.shape(), second.shape());
+    }
+    with_floats(first, |first| {
+        with_floats(second, |second| read(Parts::joined(first, small, second, large)))
+    })?
+}

@@ -5,14 +5,15 @@ use crate::kernels::Norm;
 use crate::kernels::conv3x3::Images;
 use crate::kernels::lanes::Level;
 use crate::kernels::norm::{self, Affine};
+use crate::kernels::parts::Parts;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 /// `(gain, offset)` of each plane: `scale · x̂ + shift = gain · x + offset`.
-pub(super) fn curves(level: Level, norm: &Norm<'_>, x: &[f32], images: Images) -> Result<Vec<(f32, f32)>> {
-    check(norm.groups, images, norm.scale.shape(), norm.shift.shape())?;
+pub(super) fn curves(level: Level, norm: &Norm<'_>, x: Parts<'_>) -> Result<Vec<(f32, f32)>> {
+    check(norm.groups, x.images, norm.scale.shape(), norm.shift.shape())?;
     with_floats(norm.scale, |scale| {
         with_floats(norm.shift, |shift| {
-            norm::curves(level, x, images, Affine { scale, shift }, norm.groups, norm.eps)
+            norm::curves(level, x, Affine { scale, shift }, norm.groups, norm.eps)
         })
     })?
 }

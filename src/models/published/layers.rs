@@ -1,7 +1,7 @@
 //! The published networks' small layers, by their upstream names.
 
 use super::scope::Scope;
-use crate::kernels::{self, Around, FrozenConv3x3, Norm};
+use crate::kernels::{self, Around, Features, FrozenConv3x3, Norm};
 use crate::models::layers::Conv3x3;
 use candle_core::{D, DType, Result, Tensor, bail};
 use candle_nn::Linear;
@@ -81,8 +81,8 @@ impl Pointwise {
         Ok(Self { weight, bias: scope.trained("b", [outputs])? })
     }
 
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::conv1x1(x, &self.weight, &self.bias)
+    pub(super) fn forward<'a>(&self, x: impl Into<Features<'a>>) -> Result<Tensor> {
+        kernels::conv1x1_of(x.into(), &self.weight, &self.bias)
     }
 }
 
@@ -140,17 +140,18 @@ impl GroupNorm {
     }
 
     /// `conv(act(γ x̂ + β))` and what stands around it, in one pass where there is a kernel for it.
-    pub(super) fn then(
+    pub(super) fn then<'a>(
         &self,
-        x: &Tensor,
+        x: impl Into<Features<'a>>,
         act: Nonlinearity,
         conv: &Conv3x3,
         around: Around<'_>,
     ) -> Result<Tensor> {
+        let x = x.into();
         if act != Nonlinearity::Swish {
-            return conv.forward_around(&self.activated(x, act)?, &around);
+            return conv.forward_around((&self.activated(&x.join()?, act)?).into(), &around);
         }
-        let shape = (x.dim(0)?, x.dim(1)?);
+        let shape = x.planes()?;
         let (scale, shift) = (self.weight.broadcast_as(shape)?, self.bias.broadcast_as(shape)?);
         let norm = Some(Norm { scale: &scale, shift: &shift, groups: self.groups, eps: EPS });
         conv.forward_around(x, &Around { norm, ..around })

@@ -3,7 +3,7 @@
 use super::layers::{GroupNorm, Grouping, Nonlinearity, Pointwise, conv3x3, linear};
 use super::resample::Filter;
 use super::scope::Scope;
-use crate::kernels::Around;
+use crate::kernels::{Around, Features};
 use crate::models::layers::Conv3x3;
 use candle_core::{Result, Tensor};
 use candle_nn::{Linear, Module};
@@ -80,22 +80,33 @@ impl Residual {
 
     /// `embedding` is `[batch, width]`, behind its nonlinearity; none for a network that is not told the
     /// noise level.
-    pub(super) fn forward(&self, x: &Tensor, embedding: Option<&Tensor>) -> Result<Tensor> {
+    pub(super) fn forward<'a>(
+        &self,
+        x: impl Into<Features<'a>>,
+        embedding: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        let x = x.into();
         let shift = embedding.map(|e| self.dense.forward(e)).transpose()?;
         let around = Around { shift: shift.as_ref(), ..Around::default() };
-        let h = if self.resampling == Resampling::None {
-            self.norm0.then(x, self.style.act, &self.conv0, around)?
+        let (h, passing) = if self.resampling == Resampling::None {
+            (self.norm0.then(x, self.style.act, &self.conv0, around)?, self.pass(x)?)
         } else {
-            let h = self.resample(&self.norm0.activated(x, self.style.act)?)?;
-            self.conv0.forward_around(&h, &around)?
+            let x = x.join()?;
+            let h = self.resample(&self.norm0.activated(&x, self.style.act)?)?;
+            let h = self.conv0.forward_around((&h).into(), &around)?;
+            (h, self.pass((&self.resample(&x)?).into())?)
         };
-        let mut x = self.resample(x)?;
-        if let Some(shortcut) = &self.shortcut {
-            x = shortcut.forward(&x)?;
-        }
         let scale = if self.style.rescaled { FRAC_1_SQRT_2 } else { 1.0 };
-        let around = Around { residual: Some(&x), scale, ..Around::default() };
+        let around = Around { residual: Some(&passing), scale, ..Around::default() };
         self.norm1.then(&h, self.style.act, &self.conv1, around)
+    }
+
+    /// The branch that passes by, behind its resampling.
+    fn pass(&self, x: Features<'_>) -> Result<Tensor> {
+        match &self.shortcut {
+            Some(shortcut) => shortcut.forward(x),
+            None => x.join(),
+        }
     }
 
     fn resample(&self, x: &Tensor) -> Result<Tensor> {

@@ -4,6 +4,7 @@ use super::attention::Attention;
 use super::layers::Grouping;
 use super::residual::{BlockStyle, Resampling, Residual};
 use super::scope::Scope;
+use crate::kernels::Features;
 use candle_core::{Result, Tensor, bail};
 
 /// Hands out `all_modules.0`, `all_modules.1`, … in the order of asking.
@@ -50,7 +51,11 @@ pub(super) struct Step {
 }
 
 impl Step {
-    pub(super) fn forward(&self, x: &Tensor, embedding: Option<&Tensor>) -> Result<Tensor> {
+    pub(super) fn forward<'a>(
+        &self,
+        x: impl Into<Features<'a>>,
+        embedding: Option<&Tensor>,
+    ) -> Result<Tensor> {
         let h = self.block.forward(x, embedding)?;
         match &self.attention {
             Some(attention) => attention.forward(&h),
@@ -176,9 +181,8 @@ pub(super) fn ascend(
     kept: &mut Stack<Tensor>,
 ) -> Result<Tensor> {
     for step in steps {
-        let joined = Tensor::cat(&[&h, &kept.pop()?], 1)?;
-        drop(h);
-        h = step.forward(&joined, embedding)?;
+        let skip = kept.pop()?;
+        h = step.forward(Features::Joined(&h, &skip), embedding)?;
     }
     Ok(h)
 }
