@@ -62,7 +62,11 @@ impl<'a> Input<'a> {
         Self { parts: Parts::whole(values, images), curves: &[] }
     }
 
-    fn plane(&self, image: usize, channel: usize) -> Plane<'a> {
+    pub(super) fn channels(&self) -> usize {
+        self.parts.images.channels
+    }
+
+    pub(super) fn plane(&self, image: usize, channel: usize) -> Plane<'a> {
         let Images { rows, cols, channels, .. } = self.parts.images;
         let curve = self.curves.get(image * channels + channel).copied();
         Plane { stored: self.parts.plane(image, channel), rows, cols, curve }
@@ -161,7 +165,7 @@ impl Job<'_> {
 
     /// `[frequency][channel][stride]` of the block's patches.
     fn transform(&self, block: Block, work: &mut Work) {
-        let channels = self.input.parts.images.channels;
+        let channels = self.input.channels();
         let frequency_stride = plane_stride(channels, self.stride);
         for c in 0..channels {
             let plane = self.input.plane(block.image, c);

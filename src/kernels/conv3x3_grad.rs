@@ -1,12 +1,11 @@
 //! The derivative of a 3x3 convolution by its filters, in Winograd's frequencies.
 
 use super::buffer::Buffer;
-use super::conv3x3::Images;
+use super::conv3x3::{Images, Input};
 use super::gemm::{SIDE, correlate_rows, correlation_index};
 use super::lanes::{LANES, Level};
-use super::parts::Parts;
-use super::patches::{Block, Plane, Scratch, blocks, row_stride, transform_gradient, transform_input};
-use super::winograd::{FREQUENCIES, gather_filter};
+use super::patches::{Block, Scratch, blocks, row_stride, transform_gradient, transform_input};
+use super::winograd::{FREQUENCIES, gather_filters};
 use rayon::prelude::*;
 
 /// Numbers in a sum that is worth holding several times.
@@ -24,32 +23,39 @@ fn parts(inputs: usize, outputs: usize) -> usize {
 
 /// `∂L/∂w[k, c, i, j] = Σ ∂L/∂y[k, p] x[c, p + (i, j) − 1]`, as `[outputs, inputs, 3, 3]`.
 ///
-/// `x` has `images.channels` channels, `grad` has `outputs`. The same bits for any number of threads.
-pub(super) fn filter_gradient(
-    level: Level,
-    x: &[f32],
-    images: Images,
-    grad: &[f32],
-    outputs: usize,
-) -> Vec<f32> {
+/// `grad` has `outputs` channels. The same bits for any number of threads.
+pub(super) fn filter_gradient(level: Level, input: Input<'_>, grad: &[f32], outputs: usize) -> Vec<f32> {
+    let images = input.parts.images;
     let result = images.with_channels(outputs);
-    assert!(x.len() == images.len() && grad.len() == result.len());
     let inputs = images.channels;
     let target = tiles(inputs + outputs);
     let (list, stride) = blocks(images.batch, images.rows, images.cols, target);
     // Room for several small images.
     let stride = stride.max(row_stride(target));
-    let job = Job { level, x, images, grad, result, stride };
+    let grad = Input::plain(grad, result);
+    let job = Job { level, input, grad, stride };
     let share = list.len().div_ceil(parts(inputs, outputs)).max(1);
     let parts: Vec<Vec<f32>> = list.par_chunks(share).map(|share| job.accumulate(share)).collect();
     let Some(sums) = parts.into_iter().reduce(add) else { return vec![0.0; outputs * inputs * 9] };
     let mut gradient = vec![0.0; outputs * inputs * 9];
     let plane = sums.len() / FREQUENCIES;
-    gradient.par_chunks_mut(9 * inputs).enumerate().for_each(|(k, filters)| {
-        for (c, filter) in filters.chunks_exact_mut(9).enumerate() {
-            let at = correlation_index(k, c, job.input_rows());
-            let u = std::array::from_fn(|f| sums[f * plane + at]);
-            filter.copy_from_slice(&gather_filter(&u));
+    gradient.par_chunks_mut(9 * inputs * SIDE).enumerate().for_each(|(i, filters)| {
+        for j in 0..inputs.div_ceil(SIDE) {
+            // A square of correlations lies together.
+            let at = correlation_index(i * SIDE, j * SIDE, job.input_rows());
+            let mut u = [[0.0; SIDE * SIDE]; FREQUENCIES];
+            for (f, u) in u.iter_mut().enumerate() {
+                u.copy_from_slice(&sums[f * plane + at..][..SIDE * SIDE]);
+            }
+            let taps = gather_filters(&u);
+            for (k, filters) in filters.chunks_exact_mut(9 * inputs).enumerate() {
+                for (c, filter) in filters.chunks_exact_mut(9).enumerate().skip(j * SIDE).take(SIDE) {
+                    let at = correlation_index(k, c - j * SIDE, SIDE);
+                    for (value, tap) in filter.iter_mut().zip(&taps) {
+                        *value = tap[at];
+                    }
+                }
+            }
         }
     });
     gradient
@@ -62,20 +68,18 @@ fn add(mut sum: Vec<f32>, part: Vec<f32>) -> Vec<f32> {
 
 struct Job<'a> {
     level: Level,
-    x: &'a [f32],
-    images: Images,
-    grad: &'a [f32],
-    result: Images,
+    input: Input<'a>,
+    grad: Input<'a>,
     stride: usize,
 }
 
 impl Job<'_> {
     fn input_rows(&self) -> usize {
-        self.images.channels.next_multiple_of(SIDE)
+        self.input.channels().next_multiple_of(SIDE)
     }
 
     fn output_rows(&self) -> usize {
-        self.result.channels.next_multiple_of(SIDE)
+        self.grad.channels().next_multiple_of(SIDE)
     }
 
     /// The sums over some blocks: a plane of [`correlate_rows`] for each frequency.
@@ -121,22 +125,18 @@ impl Job<'_> {
 
     /// Both sides of a block in frequencies, `[frequency][channel][stride]`.
     fn transform(&self, block: Block, scratch: &mut Scratch, input: &mut [f32], output: &mut [f32]) {
-        let Images { rows, cols, .. } = self.images;
         let (inputs, outputs) = (self.input_rows(), self.output_rows());
-        let (x, grad) = (Parts::whole(self.x, self.images), Parts::whole(self.grad, self.result));
-        for c in 0..self.images.channels {
-            let plane = Plane { stored: x.plane(block.image, c), rows, cols, curve: None };
+        for c in 0..self.input.channels() {
+            let plane = self.input.plane(block.image, c);
             let out = &mut input[c * self.stride..];
             // SAFETY: it checks the bounds of its slices.
             unsafe { transform_input(self.level, plane, block, scratch, out, inputs * self.stride) };
         }
-        for k in 0..self.result.channels {
-            let plane = Plane { stored: grad.plane(block.image, k), rows, cols, curve: None };
+        for k in 0..self.grad.channels() {
+            let plane = self.grad.plane(block.image, k);
             let out = &mut output[k * self.stride..];
             // SAFETY: it checks the bounds of its slices.
-            unsafe {
-                transform_gradient(self.level, plane, block, scratch, out, outputs * self.stride);
-            };
+            unsafe { transform_gradient(self.level, plane, block, scratch, out, outputs * self.stride) };
         }
     }
 }

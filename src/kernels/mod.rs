@@ -91,6 +91,17 @@ pub fn norm_silu(x: &Tensor, scale: &Tensor, shift: &Tensor, groups: usize, eps:
     }
 }
 
+/// [`conv3x3`] of [`norm_silu`], with nothing kept in between.
+///
+/// # Errors
+/// See the module.
+pub fn norm_silu_conv3x3(x: &Tensor, norm: &Norm<'_>, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    if on_cpu(x) {
+        return ops::norm_silu_conv3x3(Level::best(), x, norm, weight, bias);
+    }
+    conv3x3(&norm_silu(x, norm.scale, norm.shift, norm.groups, norm.eps)?, weight, bias)
+}
+
 /// The mean of each 2x2 block; rows and columns are even.
 ///
 /// # Errors

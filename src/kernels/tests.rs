@@ -56,7 +56,7 @@ fn check_3x3(images: Images, outputs: usize, seed: u64) {
             Finish::bias(&[]),
         );
         assert!(relative(&back, &by_x) < 1e-5, "{level:?} by x {:e}", relative(&back, &by_x));
-        let filter = conv3x3_grad::filter_gradient(level, &x, images, &grad, outputs);
+        let filter = conv3x3_grad::filter_gradient(level, Input::plain(&x, images), &grad, outputs);
         assert!(relative(&filter, &by_w) < 1e-5, "{level:?} by w {:e}", relative(&filter, &by_w));
     }
 }
@@ -192,7 +192,7 @@ fn threads_and_batch_do_not_change_a_bit() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let y = conv3x3::conv3x3(level, Input::plain(&x, images), &filters, Finish::bias(&[]));
-            (y, conv3x3_grad::filter_gradient(level, &x, images, &grad, 33))
+            (y, conv3x3_grad::filter_gradient(level, Input::plain(&x, images), &grad, 33))
         })
     };
     let one = run(1);
@@ -244,6 +244,23 @@ fn what_stands_around_a_convolution_matches_one_by_one() {
     }
     assert!(conv.forward_around(Features::Joined(&deep, &skip), &all).is_err());
     assert!(conv.forward_around((&half).into(), &all).is_err());
+}
+
+#[test]
+fn a_normed_convolution_and_its_gradients_match_one_by_one() {
+    use super::Norm;
+    let x = tensor(random(1, 2 * 6 * 99), &[2, 6, 9, 11]);
+    let (w, b) = (tensor(random(2, 5 * 54), &[5, 6, 3, 3]), tensor(random(3, 5), &[5]));
+    let (scale, shift) = (tensor(random(4, 12), &[2, 6]), tensor(random(5, 12), &[2, 6]));
+    let all = [x.clone(), w.clone(), b.clone(), scale.clone(), shift.clone()];
+    let norm = Norm { scale: &scale, shift: &shift, groups: 3, eps: 1e-5 };
+    let expected = differentiate(&all, 6, || {
+        portable::conv3x3(&portable::norm_silu(&x, &scale, &shift, 3, 1e-5)?, &w, &b)
+    });
+    for level in Level::all() {
+        let found = differentiate(&all, 6, || ops::norm_silu_conv3x3(level, &x, &norm, &w, &b));
+        assert_alike(&found, &expected, 2e-5);
+    }
 }
 
 fn flat(t: &Tensor) -> Vec<f32> {

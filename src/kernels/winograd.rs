@@ -41,14 +41,24 @@ pub(super) fn transform_filters<const N: usize>(g: &[[f32; N]; 9]) -> [[f32; N];
 }
 
 /// `Gᵀ u G`, the adjoint of [`transform_filters`].
-pub(super) fn gather_filter(u: &[f32; FREQUENCIES]) -> [f32; 9] {
-    let mut half = [[0.0; SIZE]; 3];
-    for (a, half) in half.iter_mut().enumerate() {
-        for (j, h) in half.iter_mut().enumerate() {
-            *h = (0..SIZE).map(|i| G[i][a] * u[SIZE * i + j]).sum();
+pub(super) fn gather_filters<const N: usize>(u: &[[f32; N]; FREQUENCIES]) -> [[f32; N]; 9] {
+    let mut half = [[[0.0; N]; SIZE]; 3];
+    let mut taps = [[0.0; N]; 9];
+    for (a, j) in (0..3).flat_map(|a| (0..SIZE).map(move |j| (a, j))) {
+        for i in 0..SIZE {
+            for n in 0..N {
+                half[a][j][n] += G[i][a] * u[SIZE * i + j][n];
+            }
         }
     }
-    std::array::from_fn(|t| (0..SIZE).map(|j| half[t / 3][j] * G[j][t % 3]).sum())
+    for (t, tap) in taps.iter_mut().enumerate() {
+        for (j, half) in half[t / 3].iter().enumerate() {
+            for n in 0..N {
+                tap[n] += half[n] * G[j][t % 3];
+            }
+        }
+    }
+    taps
 }
 
 /// `Bᵀ x` for six numbers, or `A x` for four: what a transform does along one axis.

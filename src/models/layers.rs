@@ -43,7 +43,13 @@ impl Conv3x3 {
     /// The convolution and what stands around it.
     pub(super) fn forward_around(&self, x: Features<'_>, around: &Around<'_>) -> Result<Tensor> {
         match self {
-            Self::Variable { .. } => around.apply(x, |x| self.forward(x)),
+            Self::Variable { weight, bias } => {
+                let conv = |x: &Tensor| match &around.norm {
+                    Some(norm) => kernels::norm_silu_conv3x3(x, norm, weight, bias),
+                    None => kernels::conv3x3(x, weight, bias),
+                };
+                Around { norm: None, ..*around }.apply(x, conv)
+            }
             Self::Frozen(conv) => conv.forward_around(x, around),
         }
     }

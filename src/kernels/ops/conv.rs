@@ -51,7 +51,9 @@ impl CustomOp3 for Conv3x3 {
             )
         })?;
         let by_w = with_floats(x, |x| {
-            with_floats(grad, |g| conv3x3_grad::filter_gradient(self.level, x, images, g, result.channels))
+            with_floats(grad, |g| {
+                conv3x3_grad::filter_gradient(self.level, Input::plain(x, images), g, result.channels)
+            })
         })??;
         Ok((
             Some(tensor(by_x, images, x)?),

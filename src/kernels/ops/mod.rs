@@ -3,11 +3,13 @@
 mod conv;
 mod frozen;
 mod norm;
+mod normed;
 mod resample;
 
 pub(super) use conv::{conv1x1, conv1x1_of, conv3x3};
 pub(super) use frozen::FrozenConv3x3;
 pub(super) use norm::norm_silu;
+pub(super) use normed::norm_silu_conv3x3;
 pub(super) use resample::{average_pool, upsample_concat};
 
 use super::Features;

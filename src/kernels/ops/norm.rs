@@ -10,12 +10,19 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 /// `(gain, offset)` of each plane: `scale · x̂ + shift = gain · x + offset`.
 pub(super) fn curves(level: Level, norm: &Norm<'_>, x: Parts<'_>) -> Result<Vec<(f32, f32)>> {
-    check(norm.groups, x.images, norm.scale.shape(), norm.shift.shape())?;
+    norm.check(x.images)?;
     with_floats(norm.scale, |scale| {
         with_floats(norm.shift, |shift| {
             norm::curves(level, x, Affine { scale, shift }, norm.groups, norm.eps)
         })
     })?
+}
+
+impl Norm<'_> {
+    /// Whether it fits the images.
+    pub(super) fn check(&self, images: Images) -> Result<()> {
+        check(self.groups, images, self.scale.shape(), self.shift.shape())
+    }
 }
 
 /// Whether the groups divide the channels and there is a number for each plane.
