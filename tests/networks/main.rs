@@ -3,5 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod description;
+mod options;
 mod published;
 mod records;
+mod slow;

@@ -5,7 +5,7 @@
 //! deviation of the noise at time `t`.
 
 use super::arch_file::{ArchFile, BetaConfig, SdeConfig};
-use super::config::{NcsnConfig, NetworkConfig, Spacing};
+use super::config::{Embedding, NcsnConfig, NetworkConfig, Spacing};
 use crate::score::{Marginal, Sde, SubVp, Vp};
 
 /// Label of the last moment of a continuous process.
@@ -99,6 +99,33 @@ impl ArchFile {
             }
         };
         Conditioning { label, mean: 1.0, factor: 1.0 }
+    }
+
+    /// Whether the network can be called with this conditioning value.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn check_label(&self, label: f64) -> Result<(), String> {
+        let listed = match &self.network {
+            NetworkConfig::Ncsnpp(config) if config.embedding_type == Embedding::Fourier => {
+                let good = label.is_finite() && label > 0.0;
+                return good.then_some(()).ok_or_else(|| format!("a label is a noise level, not {label}"));
+            }
+            NetworkConfig::Ncsnpp(config) => config.scale_by_sigma.then_some(self.scales()),
+            NetworkConfig::Ddpm(config) => config.scale_by_sigma.then_some(self.scales()),
+            NetworkConfig::Ncsn(config)
+            | NetworkConfig::Ncsnv2(config)
+            | NetworkConfig::Ncsnv2Deeper(config)
+            | NetworkConfig::Ncsnv2Deepest(config) => Some(config.num_classes),
+        };
+        let below = listed.map_or(f64::INFINITY, |count| count as f64);
+        let good = (0.0..below).contains(&label);
+        good.then_some(()).ok_or_else(|| format!("a label lies from 0 to below {below}, unlike {label}"))
+    }
+
+    /// How many noise levels upstream lists beside the network.
+    pub(super) fn scales(&self) -> usize {
+        self.sde.as_ref().map_or(0, SdeConfig::num_scales)
     }
 
     /// The smallest and the largest noise level, as standard deviations of noise added to images.
