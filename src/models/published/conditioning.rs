@@ -20,6 +20,8 @@ pub struct Conditioning {
     pub label: f64,
     /// `m(t)` of the process: the network sees `m x₀ + s z`. 1 for VE.
     pub mean: f64,
+    /// `s(t)`, the standard deviation of the noise.
+    pub std: f64,
     /// `∇ log pₜ = factor · output`.
     pub factor: f64,
 }
@@ -98,7 +100,7 @@ impl ArchFile {
                 return at_integral(beta, integral, None, less_noise);
             }
         };
-        Conditioning { label, mean: 1.0, factor: 1.0 }
+        Conditioning { label, mean: 1.0, std, factor: 1.0 }
     }
 
     /// Whether the network can be called with this conditioning value.
@@ -177,7 +179,8 @@ fn at_integral(beta: &BetaConfig, integral: f64, std: Option<f64>, less_noise: b
     let t = (2.0 * integral / (beta.beta_min + root)).min(1.0);
     let Marginal { mean, std: reached } = marginal(beta, less_noise, t);
     let last = if beta.continuous { LAST_LABEL } else { beta.num_scales.saturating_sub(1) as f64 };
-    Conditioning { label: t * last, mean, factor: -1.0 / std.unwrap_or(reached) }
+    let std = std.unwrap_or(reached);
+    Conditioning { label: t * last, mean, std, factor: -1.0 / std }
 }
 
 #[cfg(test)]
@@ -213,7 +216,7 @@ mod tests {
         let arch =
             arch("kind = \"ve\"\ncontinuous = false\nsigma_min = 0.01\nsigma_max = 100.0\nnum_scales = 5");
         for (std, label) in [(100.0, 0.0), (9.0, 1.0), (1.1, 2.0), (0.01, 4.0), (1e-9, 4.0), (1e9, 0.0)] {
-            assert_eq!(arch.conditioning(std).unwrap(), Conditioning { label, mean: 1.0, factor: 1.0 });
+            assert_eq!(arch.conditioning(std).unwrap(), Conditioning { label, mean: 1.0, std, factor: 1.0 });
         }
     }
 
