@@ -96,8 +96,8 @@ fn check(name: &str) {
         }
     }
     println!("{name}: losses {:.1e}, gradients {:.1e}, parameters {:.1e}", worst[0], worst[1], worst[2]);
-    // Measured: 1e-6, 3e-6 and 5e-6.
-    assert!(worst.iter().all(|w| *w < 2e-5), "{worst:?}");
+    // Measured: 5e-7, 2e-6 and 5e-7.
+    assert!(worst.iter().all(|w| *w < 6e-6), "{worst:?}");
     evaluate(&arch, &record, &meta, objective, &trainer, &tensors);
 }
 
@@ -117,7 +117,7 @@ fn evaluate(
     let loss = trainer.loss(&batch(record, parts, arch, meta["sde"] == "VESDE")).unwrap();
     let expected = meta["eval_loss_with_ema"].as_f64().unwrap();
     let loss = f64::from(loss.to_scalar::<f32>().unwrap());
-    assert!((loss / expected - 1.0).abs() < 2e-5, "{loss} instead of {expected}");
+    assert!((loss / expected - 1.0).abs() < 6e-6, "{loss} instead of {expected}");
 }
 
 fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {

@@ -79,14 +79,15 @@ impl Residual {
     /// `embedding` is `[batch, width]`, behind its nonlinearity; none for a network that is not told the
     /// noise level.
     pub(super) fn forward(&self, x: &Tensor, embedding: Option<&Tensor>) -> Result<Tensor> {
-        let h = self.resample(&self.norm0.activated(x, self.style.act)?)?;
-        let mut h = self.conv0.forward(&h)?;
+        // Assigned, not shadowed: what is no longer needed goes at once.
+        let mut h = self.resample(&self.norm0.activated(x, self.style.act)?)?;
+        h = self.conv0.forward(&h)?;
         if let Some(embedding) = embedding {
             let shift = self.dense.forward(embedding)?.unsqueeze(2)?.unsqueeze(3)?;
             h = h.broadcast_add(&shift)?;
         }
-        let h = self.norm1.activated(&h, self.style.act)?;
-        let h = self.conv1.forward(&h)?;
+        h = self.norm1.activated(&h, self.style.act)?;
+        h = self.conv1.forward(&h)?;
         let x = self.resample(x)?;
         match &self.shortcut {
             Some(shortcut) => merge(&shortcut.forward(&x)?, &h, self.style.rescaled),
