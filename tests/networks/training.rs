@@ -133,3 +133,30 @@ fn ncsnpp_under_ve_with_half_the_sum() {
 fn ddpmpp_under_vp_with_the_mean() {
     check("vp_ddpmpp_reduce_mean");
 }
+
+#[test]
+fn the_annealed_loss_of_ncsnv2() {
+    let Some(folder) = oracle("models/ncsnv2") else { return };
+    let (arch, record) = (crate::records::arch(&folder), arrays(&folder.join("ald_dsm.safetensors")));
+    let weights = arrays(&folder.join("ema_weights.safetensors"));
+    let sigmas = values(&weights["sigmas"]);
+    let levels =
+        values(&record["dsm_labels"]).into_iter().map(|l| arch.conditioning(sigmas[l as usize]).unwrap());
+    let batch = ScoreBatch {
+        clean: record["dsm_x"].clone(),
+        noise: record["dsm_noise"].clone(),
+        levels: levels.collect(),
+    };
+    let objective = ScoreObjective {
+        reduction: Reduction::HalfSum,
+        adam: AdamSettings::default(),
+        rate: 1e-3,
+        warmup: 0,
+        average: 0.999,
+    };
+    let trainer = ScoreTrainer::new(&arch, objective, &weights.into_iter().collect(), &Device::Cpu).unwrap();
+    let loss = f64::from(trainer.loss(&batch).unwrap().to_scalar::<f32>().unwrap());
+    let expected = values(&record["dsm_loss"])[0];
+    println!("annealed loss: {:.1e}", loss / expected - 1.0);
+    assert!((loss / expected - 1.0).abs() < 1e-5, "{loss} instead of {expected}");
+}

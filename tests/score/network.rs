@@ -8,7 +8,7 @@ use num_complex::Complex32;
 use recon::models::{ArchFile, Prior};
 use recon::score::{
     Consistency, Coupling, Form, Langevin, Marginal, Moment, Noise, Projection, ReverseDiffusion, Sampler,
-    Sde, Unconditional, Update, Ve, Vp,
+    ScoreModel, Sde, Unconditional, Update, Ve, Vp,
 };
 use recon_operators::{Mask, Problem};
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ impl<U: Update> Update for Logged<U> {
         &self,
         x: &Tensor,
         at: &Moment<'_>,
-        model: &dyn recon::score::ScoreModel,
+        model: &dyn ScoreModel,
         noise: &mut Noise,
     ) -> Result<(Tensor, Tensor)> {
         let moved = self.0.update(x, at, model, noise)?;
@@ -174,4 +174,29 @@ fn gradient(y: &Tensor, weight: &Tensor, x: &Var) -> Result<Tensor> {
         Some(gradient) => Ok(gradient.clone()),
         None => bail!("no gradient"),
     }
+}
+
+#[test]
+fn annealed_langevin_dynamics_with_ncsnv2() {
+    let (Some(record), Some(prior)) = (Record::shared("models/ncsnv2/ald_dsm"), prior("ncsnv2")) else {
+        return;
+    };
+    /// The published step at the last noise level.
+    const STEP: f64 = 6.2e-6;
+    let (sigmas, noise) = (record.values("sigmas"), record.entries("noise"));
+    let last = sigmas[sigmas.len() - 1];
+    let mut x = record.get("x0").clone();
+    let mut worst: f64 = 0.0;
+    let states = record.entries("states");
+    for (i, (z, state)) in noise.iter().zip(&states).enumerate() {
+        let sigma = sigmas[i / 2];
+        let step = STEP * (sigma / last).powi(2);
+        let moved = (&x + (prior.score(&x, sigma).unwrap() * step).unwrap()).unwrap();
+        x = (moved + (z * (2.0 * step).sqrt()).unwrap()).unwrap();
+        worst = worst.max(relative_error(&x, state));
+    }
+    let denoised = prior.denoise(&x, last).unwrap();
+    worst = worst.max(relative_error(&denoised, &states[noise.len()]));
+    println!("annealed Langevin: {worst:.1e}");
+    assert!(worst < TOLERANCE, "{worst:e}");
 }
