@@ -19,8 +19,8 @@ pub struct Prior {
 }
 
 enum Network {
-    FilmUnet { network: Unet, multiple: usize, sigma_data: f64 },
-    Published(ScoreNetwork),
+    FilmUnet { network: Box<Unet>, multiple: usize, sigma_data: f64 },
+    Published(Box<ScoreNetwork>),
 }
 
 impl Prior {
@@ -31,11 +31,11 @@ impl Prior {
     pub fn new(manifest: Manifest, device: &Device, get: &dyn Fn(&str) -> Result<Tensor>) -> Result<Self> {
         let network = match &manifest.architecture {
             Architecture::FilmUnet(unet) => Network::FilmUnet {
-                network: Unet::new(&unet.size, get)?,
+                network: Box::new(Unet::new(&unet.size, get)?),
                 multiple: unet.size.multiple(),
                 sigma_data: unet.sigma_data,
             },
-            Architecture::Published(arch) => Network::Published(ScoreNetwork::new(arch, get)?),
+            Architecture::Published(arch) => Network::Published(Box::new(ScoreNetwork::new(arch, get)?)),
         };
         Ok(Self { network, device: device.clone(), manifest })
     }
