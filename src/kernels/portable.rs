@@ -98,7 +98,14 @@ fn every(x: &Tensor, axis: usize, step: usize) -> Result<Tensor> {
 
 /// `y = w ∗ x + b`, 3x3, at every second pixel, with `behind` rows and columns of zeros behind.
 pub(super) fn strided_conv3x3(x: &Tensor, weight: &Tensor, bias: &Tensor, behind: usize) -> Result<Tensor> {
-    let padded = x.pad_with_zeros(2, 0, behind)?.pad_with_zeros(3, 0, behind)?;
+    let mut padded = x.pad_with_zeros(2, 0, behind)?.pad_with_zeros(3, 0, behind)?;
+    for axis in [2, 3] {
+        // What no patch reaches goes first: candle's gradient supposes that rows and columns leave equally
+        // much over.
+        let samples = padded.dim(axis)?;
+        padded = padded.narrow(axis, 0, samples - usize::from(samples.is_multiple_of(2)))?;
+    }
+    let padded = padded.contiguous()?;
     let out = bias.elem_count();
     padded.conv2d(weight, 0, 2, 1, 1)?.broadcast_add(&bias.reshape((1, out, 1, 1))?)
 }

@@ -19,8 +19,8 @@ pub struct Prior {
 }
 
 enum Network {
-    FilmUnet { network: Unet, multiple: usize, sigma_data: f64 },
-    Published(ScoreNetwork),
+    FilmUnet { network: Box<Unet>, multiple: usize, sigma_data: f64 },
+    Published(Box<ScoreNetwork>),
 }
 
 impl Prior {
@@ -31,11 +31,11 @@ impl Prior {
     pub fn new(manifest: Manifest, device: &Device, get: &dyn Fn(&str) -> Result<Tensor>) -> Result<Self> {
         let network = match &manifest.architecture {
             Architecture::FilmUnet(unet) => Network::FilmUnet {
-                network: Unet::new(&unet.size, get)?,
+                network: Box::new(Unet::new(&unet.size, get)?),
                 multiple: unet.size.multiple(),
                 sigma_data: unet.sigma_data,
             },
-            Architecture::Published(arch) => Network::Published(ScoreNetwork::new(arch, get)?),
+            Architecture::Published(arch) => Network::Published(Box::new(ScoreNetwork::new(arch, get)?)),
         };
         Ok(Self { network, device: device.clone(), manifest })
     }
@@ -71,6 +71,30 @@ impl Prior {
                 y.narrow(2, 0, rows)?.narrow(3, 0, cols)?.contiguous()
             }
             Network::Published(network) => network.forward(x, labels),
+        }
+    }
+
+    /// Whether [`Prior::raw`] can be called with this conditioning value.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn check_label(&self, label: f64) -> std::result::Result<(), String> {
+        match &self.manifest.architecture {
+            Architecture::Published(arch) => arch.check_label(label),
+            Architecture::FilmUnet(_) if label.is_finite() => Ok(()),
+            Architecture::FilmUnet(_) => Err(format!("a label must be finite, not {label}")),
+        }
+    }
+
+    /// Whether [`Prior::score_of_process`] can be called with this noise level.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn check_noise(&self, std: f64) -> std::result::Result<(), String> {
+        match &self.manifest.architecture {
+            Architecture::Published(arch) => arch.conditioning(std).map(|_| ()),
+            Architecture::FilmUnet(_) if std.is_finite() && std > 0.0 => Ok(()),
+            Architecture::FilmUnet(_) => Err(format!("a noise level must be positive and finite, not {std}")),
         }
     }
 
