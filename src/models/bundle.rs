@@ -56,6 +56,14 @@ pub enum ModelError {
         /// What is wrong.
         detail: String,
     },
+    /// A published checkpoint cannot be used.
+    #[error("{path}: {detail}; give a PyTorch, Flax or safetensors checkpoint of this network")]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
     /// The network cannot be built.
     #[error("{path}: cannot build the network: {source}")]
     Network {

@@ -3,6 +3,7 @@
 //! A bundle is a folder with `manifest.toml` (the model card) and `weights.safetensors`.
 
 mod bundle;
+mod checkpoint;
 mod embedding;
 mod layers;
 mod manifest;
@@ -12,6 +13,7 @@ mod unet;
 
 pub(crate) use bundle::replace;
 pub use bundle::{ModelError, ModelSource, open, read_bundle, write_bundle};
+pub use checkpoint::{Checkpoint, Element, Format, StoredTensor, Weights};
 pub use manifest::{
     Architecture, Collection, Dtype, Manifest, Training, UnetConfig, ValueMapping, WeightsCard,
 };
