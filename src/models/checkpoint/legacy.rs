@@ -38,7 +38,7 @@ pub(super) fn read(mut file: &File) -> Outcome<Tree> {
     tree.root = Some(unpickle(&mut input, &mut tree)?);
     let keys = unpickle(&mut input, &mut tree)?;
     let found = scan(file, input.position(), length, &tree, keys)?;
-    for storage in &mut tree.storages {
+    for storage in tree.storages.iter_mut().filter(|s| s.pieces.is_empty()) {
         let Some((count, piece)) = found.get(&storage.key) else {
             return fault(format!("lacks the storage {}", storage.key));
         };

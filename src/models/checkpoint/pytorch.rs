@@ -32,7 +32,7 @@ pub(super) fn read(file: &File) -> Outcome<Tree> {
     let piece = piece(&mut archive, pickle, file)?;
     let root = unpickle(&mut open(&piece, file)?, &mut tree)?;
     tree.root = Some(root);
-    for storage in &mut tree.storages {
+    for storage in tree.storages.iter_mut().filter(|s| s.pieces.is_empty()) {
         locate(&mut archive, &prefix, storage, file)?;
     }
     Ok(tree)
