@@ -4,8 +4,8 @@ use candle_core::{Device, Tensor};
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use recon::models::{
-    Architecture, Dtype, Manifest, Modality, ModelSource, Training, UnetConfig, ValueMapping, WeightsCard,
-    open, write_bundle,
+    Architecture, Dtype, FilmUnet, Manifest, Modality, ModelSource, Training, UnetConfig, ValueMapping,
+    WeightsCard, open, write_bundle,
 };
 use recon::score::ScoreModel;
 use recon::train::initial_parameters;
@@ -21,13 +21,15 @@ fn manifest() -> Manifest {
     Manifest {
         name: "tiny".into(),
         version: "0".into(),
-        modality: Modality::Ct,
+        modality: Some(Modality::Ct),
         summary: "test".into(),
-        sigma_data: 0.3,
-        sigma_min: 0.01,
-        sigma_max: 1.0,
-        architecture: Architecture::FilmUnet(config()),
-        value: ValueMapping::Percentile { percentile: 99.5 },
+        architecture: Architecture::FilmUnet(FilmUnet {
+            size: config(),
+            sigma_data: 0.3,
+            sigma_min: 0.01,
+            sigma_max: 1.0,
+        }),
+        value: Some(ValueMapping::Percentile { percentile: 99.5 }),
         training: Training {
             steps: 0,
             seconds: 0,

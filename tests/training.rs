@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor, Var};
 use ndarray::Array3;
 use recon::models::{
-    Architecture, Dtype, Manifest, Modality, ModelSource, Training, Unet, UnetConfig, ValueMapping,
+    Architecture, Dtype, FilmUnet, Manifest, Modality, ModelSource, Training, Unet, UnetConfig, ValueMapping,
     WeightsCard, open,
 };
 use recon::score::ScoreModel;
@@ -78,13 +78,15 @@ fn settings(folder: &Path, steps: u64) -> TrainSettings {
     let manifest = Manifest {
         name: "discs".into(),
         version: "0".into(),
-        modality: Modality::Mr,
+        modality: Some(Modality::Mr),
         summary: "discs".into(),
-        sigma_data: 0.3,
-        sigma_min: 0.002,
-        sigma_max: 6.0,
-        architecture: Architecture::FilmUnet(config()),
-        value: ValueMapping::Percentile { percentile: 99.5 },
+        architecture: Architecture::FilmUnet(FilmUnet {
+            size: config(),
+            sigma_data: 0.3,
+            sigma_min: 0.002,
+            sigma_max: 6.0,
+        }),
+        value: Some(ValueMapping::Percentile { percentile: 99.5 }),
         training: Training {
             steps: 0,
             seconds: 0,

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use recon::models::{
-    Architecture, Dtype, Manifest, Modality, Training, UnetConfig, ValueMapping, WeightsCard, open,
+    Architecture, Dtype, FilmUnet, Manifest, Modality, Training, UnetConfig, ValueMapping, WeightsCard, open,
     write_bundle,
 };
 use recon::models::{ModelSource, Prior};
@@ -18,17 +18,15 @@ fn manifest() -> Manifest {
     Manifest {
         name: "tiny".into(),
         version: "0".into(),
-        modality: Modality::Ct,
+        modality: Some(Modality::Ct),
         summary: "test network".into(),
-        sigma_data: 0.3,
-        sigma_min: 0.002,
-        sigma_max: 10.0,
-        architecture: Architecture::FilmUnet(UnetConfig {
-            channels: vec![8, 16, 16],
-            embedding: 16,
-            frequencies: 16,
+        architecture: Architecture::FilmUnet(FilmUnet {
+            size: UnetConfig { channels: vec![8, 16, 16], embedding: 16, frequencies: 16 },
+            sigma_data: 0.3,
+            sigma_min: 0.002,
+            sigma_max: 10.0,
         }),
-        value: ValueMapping::Percentile { percentile: 99.5 },
+        value: Some(ValueMapping::Percentile { percentile: 99.5 }),
         training: Training {
             steps: 0,
             seconds: 0,

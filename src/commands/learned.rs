@@ -156,7 +156,7 @@ impl Plan {
     }
 
     fn predictor_corrector(&self, card: &Manifest) -> PredictorCorrectorSettings {
-        let settings = defaults::predictor_corrector(self.task(), (card.sigma_min, card.sigma_max));
+        let settings = defaults::predictor_corrector(self.task(), card.noise_range());
         PredictorCorrectorSettings {
             steps: self.steps.unwrap_or(settings.steps),
             snr: self.snr.unwrap_or(settings.snr),
@@ -222,7 +222,21 @@ fn builtin_name(modality: Modality) -> &'static str {
 fn prior(name: &str, wanted: Modality, device: &Device) -> Result<Prior> {
     let source = source(name)?;
     let prior = open(&source, device)?;
-    let found = prior.manifest().modality;
+    let (Some(found), Some(_)) = (prior.manifest().modality, prior.manifest().value) else {
+        return Err(Failure::Input(format!(
+            "{name}: the model card does not say what its numbers mean; add modality = \"{}\" and a table \
+             [value] to manifest.toml (docs/networks.md)",
+            builtin_name(wanted)
+        ))
+        .into());
+    };
+    if prior.channels() != 1 {
+        let channels = prior.channels();
+        return Err(Failure::Input(format!(
+            "{name}: is a model of images with {channels} channels; give one of plain images"
+        ))
+        .into());
+    }
     if found != wanted {
         let (found, wanted) = (builtin_name(found), builtin_name(wanted));
         return Err(Failure::Input(format!(
@@ -261,7 +275,10 @@ const BRIGHT_IN_MODEL_UNITS: f32 = 0.8;
 /// How physical values become the model's: as its card says, except for CT without a unit, which is scaled
 /// so that its bright end looks like bone.
 fn unit_rule(card: &Manifest, unit: Unit) -> Result<UnitRule, Failure> {
-    Ok(match card.value {
+    let Some(value) = card.value else {
+        return Err(Failure::Input(format!("{}: the model card has no table [value]; add one", card.name)));
+    };
+    Ok(match value {
         ValueMapping::Hounsfield { .. } if unit == Unit::Arbitrary => {
             UnitRule::Percentile { percentile: BRIGHT_PERCENTILE, factor: 1.0 / BRIGHT_IN_MODEL_UNITS }
         }

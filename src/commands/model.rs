@@ -1,6 +1,6 @@
 //! `recon model`: the shelf of priors.
 
-use crate::models::{Architecture, Manifest, Modality, ModelSource, ValueMapping, open};
+use crate::models::{Architecture, Manifest, Modality, ModelSource, UnetConfig, ValueMapping, open};
 use anyhow::Result;
 use candle_core::Device;
 use clap::{Args, Subcommand};
@@ -81,27 +81,25 @@ fn card(name: &str) -> Result<Manifest> {
 }
 
 fn describe(m: &Manifest) -> String {
-    let Architecture::FilmUnet(config) = &m.architecture;
-    let value = match m.value {
-        ValueMapping::Hounsfield { offset_hu, scale_hu, unit_attenuation } => {
-            format!("(HU + {offset_hu}) / {scale_hu}; 1 is {unit_attenuation}/mm")
+    let (smallest, largest) = m.noise_range();
+    let (network, spread) = match &m.architecture {
+        Architecture::FilmUnet(unet) => {
+            let UnetConfig { channels, embedding, .. } = &unet.size;
+            let network = format!("film-unet, channels {channels:?}, embedding {embedding}");
+            (network, format!(", sigma_data {}", unet.sigma_data))
         }
-        ValueMapping::Percentile { percentile } => format!("image / its {percentile}th percentile"),
+        Architecture::Published(arch) => (arch.summary(), String::new()),
     };
+    let value = m.value.map_or_else(|| "not said: no prior for reconstruction".to_owned(), describe_value);
+    let modality = m.modality.map_or_else(|| "not said".to_owned(), |modality| format!("{modality:?}"));
     let data: Vec<String> =
         m.training.data.iter().map(|c| format!("  {} ({})", c.collection, c.licence)).collect();
     format!(
-        "{} version {}: {}\nmodality    {:?}\nnetwork     film-unet, channels {:?}, embedding {}, {} numbers\nvalues      {value}\nnoise       {} to {}, sigma_data {}\ntraining    {} steps, {} s, {}\n            {}\nSHA-256     {}\ndata\n{}",
+        "{} version {}: {}\nmodality    {modality}\nnetwork     {network}, {} numbers\nvalues      {value}\nnoise       {smallest} to {largest}{spread}\ntraining    {} steps, {} s, {}\n            {}\nSHA-256     {}\ndata\n{}",
         m.name,
         m.version,
         m.summary,
-        m.modality,
-        config.channels,
-        config.embedding,
         m.weights.parameters,
-        m.sigma_min,
-        m.sigma_max,
-        m.sigma_data,
         m.training.steps,
         m.training.seconds,
         m.training.objective,
@@ -109,6 +107,15 @@ fn describe(m: &Manifest) -> String {
         m.weights.sha256,
         data.join("\n"),
     )
+}
+
+fn describe_value(value: ValueMapping) -> String {
+    match value {
+        ValueMapping::Hounsfield { offset_hu, scale_hu, unit_attenuation } => {
+            format!("(HU + {offset_hu}) / {scale_hu}; 1 is {unit_attenuation}/mm")
+        }
+        ValueMapping::Percentile { percentile } => format!("image / its {percentile}th percentile"),
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use crate::models::{
-    Architecture, Collection, Dtype, Manifest, Modality, Training, UnetConfig, ValueMapping, WeightsCard,
-    read_bundle,
+    Architecture, Collection, Dtype, FilmUnet, Manifest, Modality, Training, UnetConfig, ValueMapping,
+    WeightsCard, read_bundle,
 };
 use crate::train::{
     Dataset, Limits, Objective, Progress, Report, TrainSettings, Trainer, initial_parameters, load, train,
@@ -110,16 +110,16 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     check(args)?;
     let device = Device::Cpu;
     let (settings, objective, parameters) = plan(args)?;
+    let (unet, value) = trainable(&settings.manifest)?;
     let state = settings.state_path();
     if state.exists() && !args.resume {
         bail!("{}: holds a training already; add --resume or choose another folder", args.output.display());
     }
     let bar = bar(args.quiet);
-    let data = Dataset::read(&args.data, settings.manifest.value, &mut |path| {
+    let data = Dataset::read(&args.data, value, &mut |path| {
         bar.set_message(format!("reading {}", path.display()));
     })?;
-    let Architecture::FilmUnet(config) = &settings.manifest.architecture;
-    let mut trainer = Trainer::new(config, objective, &parameters, &device)?;
+    let mut trainer = Trainer::new(&unet.size, objective, &parameters, &device)?;
     let progress = if args.resume {
         load(&mut trainer, &state)?
     } else {
@@ -155,12 +155,9 @@ fn plan(args: &TrainArgs) -> Result<(TrainSettings, Objective, BTreeMap<String, 
     let (manifest, parameters) = match &args.init {
         Some(bundle) => {
             let (mut manifest, parameters) = read_bundle(bundle)?;
-            if manifest.modality != modality(args) {
-                bail!(
-                    "{}: is a {:?} prior; give the --modality that it has",
-                    bundle.display(),
-                    manifest.modality
-                );
+            if manifest.modality != Some(modality(args)) {
+                let found = manifest.modality;
+                bail!("{}: is a prior of {found:?}; give the --modality that it has", bundle.display());
             }
             manifest.training.data.extend(args.collections.iter().cloned());
             manifest.name.clone_from(&args.name);
@@ -168,20 +165,20 @@ fn plan(args: &TrainArgs) -> Result<(TrainSettings, Objective, BTreeMap<String, 
         }
         None => {
             let manifest = fresh_card(args, &objective);
-            let Architecture::FilmUnet(config) = &manifest.architecture;
-            if let Some(problem) = config.problem() {
+            let size = &trainable(&manifest)?.0.size;
+            if let Some(problem) = size.problem() {
                 bail!("--channels and --embedding: {problem}");
             }
-            let parameters = initial_parameters(config, args.seed)?;
+            let parameters = initial_parameters(size, args.seed)?;
             (manifest, parameters)
         }
     };
-    let Architecture::FilmUnet(config) = &manifest.architecture;
-    let multiple = config.multiple();
+    let (unet, _) = trainable(&manifest)?;
+    let multiple = unet.size.multiple();
     if let Some(side) = args.crops.iter().find(|c| !c.is_multiple_of(multiple)) {
         bail!("--crops: {side} is not a multiple of {multiple}, which this network needs");
     }
-    let objective = Objective { sigma_data: manifest.sigma_data, ..objective };
+    let objective = Objective { sigma_data: unet.sigma_data, ..objective };
     let settings = TrainSettings {
         folder: args.output.clone(),
         manifest,
@@ -194,6 +191,14 @@ fn plan(args: &TrainArgs) -> Result<(TrainSettings, Objective, BTreeMap<String, 
         seed: args.seed,
     };
     Ok((settings, objective, parameters))
+}
+
+/// The network and the value mapping of a card that this command can train.
+fn trainable(manifest: &Manifest) -> Result<(&FilmUnet, ValueMapping)> {
+    match (manifest.film_unet(), manifest.value) {
+        (Some(unet), Some(value)) => Ok((unet, value)),
+        _ => bail!("{}: only the program's own networks can be trained further", manifest.name),
+    }
 }
 
 fn modality(args: &TrainArgs) -> Modality {
@@ -214,18 +219,16 @@ fn fresh_card(args: &TrainArgs, objective: &Objective) -> Manifest {
     Manifest {
         name: args.name.clone(),
         version: "1".to_owned(),
-        modality: modality(args),
+        modality: Some(modality(args)),
         summary: "trained with recon train".to_owned(),
-        sigma_data: objective.sigma_data,
-        // Three spreads about the median hold 99.7 % of the noise levels.
-        sigma_min: objective.sigma_median * (-3.0 * objective.sigma_spread).exp(),
-        sigma_max: objective.sigma_median * (3.0 * objective.sigma_spread).exp(),
-        architecture: Architecture::FilmUnet(UnetConfig {
-            channels: args.channels.clone(),
-            embedding: args.embedding,
-            frequencies: 16,
+        architecture: Architecture::FilmUnet(FilmUnet {
+            size: UnetConfig { channels: args.channels.clone(), embedding: args.embedding, frequencies: 16 },
+            sigma_data: objective.sigma_data,
+            // Three spreads about the median hold 99.7 % of the noise levels.
+            sigma_min: objective.sigma_median * (-3.0 * objective.sigma_spread).exp(),
+            sigma_max: objective.sigma_median * (3.0 * objective.sigma_spread).exp(),
         }),
-        value,
+        value: Some(value),
         training: Training {
             steps: 0,
             seconds: 0,

@@ -6,23 +6,34 @@
 mod conv1x1;
 mod conv3x3;
 mod conv3x3_grad;
+mod dilated;
+mod fir;
 mod gemm;
 mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod lanes_x86;
+mod linear;
 mod norm;
 mod ops;
 #[cfg(test)]
 mod oracle;
+mod pool;
 mod portable;
 mod resample;
+mod resize;
 mod shared;
+mod strided;
 #[cfg(test)]
 mod tests;
 mod winograd;
 
 use candle_core::{DType, Result, Tensor};
 use lanes::Level;
+
+pub use dilated::{join_phases, split_phases};
+pub use fir::Fir;
+pub use pool::{maximum_of_5x5, mean_of_5x5};
+pub use resize::resize_bilinear;
 
 /// Whether the CPU kernels can take the tensor.
 fn on_cpu(x: &Tensor) -> bool {
@@ -73,6 +84,39 @@ pub fn average_pool(x: &Tensor) -> Result<Tensor> {
 /// See the module.
 pub fn upsample_concat(deep: &Tensor, skip: &Tensor) -> Result<Tensor> {
     if on_cpu(deep) { ops::upsample_concat(deep, skip) } else { portable::upsample_concat(deep, skip) }
+}
+
+/// Each pixel repeated 2x2.
+///
+/// # Errors
+/// See the module.
+pub fn upsample(x: &Tensor) -> Result<Tensor> {
+    if on_cpu(x) { linear::apply(x, linear::Linear::Repeat) } else { portable::upsample(x) }
+}
+
+/// The separable filter `fir` in both directions of every plane.
+///
+/// # Errors
+/// See the module; also when no pixel is left.
+pub fn upfirdn(x: &Tensor, fir: &Fir) -> Result<Tensor> {
+    if on_cpu(x) {
+        linear::apply(x, linear::Linear::Filter([fir.clone(), fir.clone()]))
+    } else {
+        portable::upfirdn(x, fir)
+    }
+}
+
+/// `y = w ∗ x + b`, 3x3, at every second pixel, with `behind` rows and columns of zeros below and to the right
+/// and none above. `w` is `[out, in, 3, 3]`, `b` is `[out]`.
+///
+/// # Errors
+/// See the module.
+pub fn strided_conv3x3(x: &Tensor, weight: &Tensor, bias: &Tensor, behind: usize) -> Result<Tensor> {
+    if on_cpu(x) {
+        strided::strided_conv3x3(x, weight, bias, behind)
+    } else {
+        portable::strided_conv3x3(x, weight, bias, behind)
+    }
 }
 
 /// A 3x3 convolution with filters that never change, made ready once. Differentiable in `x` only.

@@ -11,7 +11,7 @@ use candle_core::{
 use std::sync::{Arc, OnceLock};
 
 /// The numbers of a contiguous f32 storage.
-fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(super) fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let (CpuStorage::F32(values), Some((from, to))) = (storage, layout.contiguous_offsets()) else {
         bail!("the CPU kernels take contiguous f32 tensors")
     };
@@ -28,7 +28,7 @@ fn with_floats<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> T) -> Result<T> 
     }
 }
 
-fn images(layout: &Layout) -> Result<Images> {
+pub(super) fn images(layout: &Layout) -> Result<Images> {
     let (batch, channels, rows, cols) = layout.shape().dims4()?;
     if batch * channels * rows * cols == 0 {
         bail!("an image without pixels: {:?}", layout.shape());
@@ -36,7 +36,7 @@ fn images(layout: &Layout) -> Result<Images> {
     Ok(Images { batch, channels, rows, cols })
 }
 
-fn shape(i: Images) -> Shape {
+pub(super) fn shape(i: Images) -> Shape {
     Shape::from((i.batch, i.channels, i.rows, i.cols))
 }
 

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor, Var};
 use proptest::prelude::*;
 
 /// Uniform in [−1, 1), by a linear congruential generator.
-fn random(seed: u64, count: usize) -> Vec<f32> {
+pub(super) fn random(seed: u64, count: usize) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

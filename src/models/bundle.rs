@@ -1,6 +1,6 @@
 //! Bundles: a folder with a model card and its tensors, read with suspicion.
 
-use super::manifest::{Architecture, Dtype, Manifest, WeightsCard};
+use super::manifest::{Dtype, Manifest, WeightsCard};
 use super::prior::Prior;
 use candle_core::{DType, Device, Tensor};
 use recon_data::Modality;
@@ -169,8 +169,8 @@ fn parse_weights(
         return Err(wrong(format!("SHA-256 is {digest}, the card says {}", manifest.weights.sha256)));
     }
     let file = SafeTensors::deserialize(bytes).map_err(|e| wrong(format!("is no safetensors file ({e})")))?;
-    let Architecture::FilmUnet(config) = &manifest.architecture;
-    let expected: BTreeMap<String, Vec<usize>> = config.parameters().into_iter().collect();
+    let expected: BTreeMap<String, Vec<usize>> =
+        manifest.parameters().into_iter().map(|p| (p.name, p.shape)).collect();
     compare_names(&expected, &file).map_err(&wrong)?;
     let read = |(name, shape): (String, Vec<usize>)| {
         let view = file.tensor(&name).map_err(|e| format!("tensor {name}: {e}"))?;
@@ -220,8 +220,7 @@ fn read_tensor(name: &str, shape: &[usize], view: &TensorView<'_>) -> Result<Ten
 }
 
 fn expected_numbers(manifest: &Manifest) -> u64 {
-    let Architecture::FilmUnet(config) = &manifest.architecture;
-    config.parameters().iter().map(|(_, s)| s.iter().product::<usize>() as u64).sum()
+    manifest.parameters().iter().map(|p| p.shape.iter().product::<usize>() as u64).sum()
 }
 
 /// The file's bytes, refused when there are more than `limit`.

@@ -1,30 +1,27 @@
 //! The model card: what a network is, what its numbers mean, and where it comes from.
 
+use super::Parameter;
+use super::card::Card;
+use super::published::ArchFile;
 use recon_data::Modality;
 use serde::{Deserialize, Serialize};
 
 /// The model card, `manifest.toml` of a bundle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Card", into = "Card")]
 pub struct Manifest {
     /// Short name, as in `--model NAME`.
     pub name: String,
     /// Version of the weights.
     pub version: String,
-    /// The kind of image it knows.
-    pub modality: Modality,
+    /// The kind of image it knows; a network without one can be scored and sampled, and is no prior.
+    pub modality: Option<Modality>,
     /// One line for people.
     pub summary: String,
-    /// `σ_data` of the preconditioning, in model units.
-    pub sigma_data: f64,
-    /// Smallest noise level that training covered, in model units.
-    pub sigma_min: f64,
-    /// Largest noise level that training covered, in model units.
-    pub sigma_max: f64,
     /// The network.
     pub architecture: Architecture,
-    /// How physical values become model values.
-    pub value: ValueMapping,
+    /// How physical values become model values; a network without one is no prior.
+    pub value: Option<ValueMapping>,
     /// How it was trained.
     pub training: Training,
     /// The tensors' file.
@@ -32,11 +29,26 @@ pub struct Manifest {
 }
 
 /// A network, by kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Architecture {
-    /// A U-Net of residual blocks whose second normalisation is modulated by the noise level (FiLM).
-    FilmUnet(UnetConfig),
+    /// The program's own denoiser.
+    FilmUnet(FilmUnet),
+    /// A published network, with its images and its noise.
+    Published(ArchFile),
+}
+
+/// A U-Net of residual blocks whose second normalisation is modulated by the noise level (FiLM), preconditioned
+/// as in Karras et al. 2022.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilmUnet {
+    /// The size of the network.
+    pub size: UnetConfig,
+    /// `σ_data` of the preconditioning, in model units.
+    pub sigma_data: f64,
+    /// Smallest noise level that training covered, in model units.
+    pub sigma_min: f64,
+    /// Largest noise level that training covered, in model units.
+    pub sigma_max: f64,
 }
 
 /// The size of a [`Unet`](super::Unet).
@@ -71,8 +83,8 @@ pub enum ValueMapping {
     },
 }
 
-/// How a network was trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How a network was trained; empty where nobody says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
     /// Optimiser steps.
@@ -130,7 +142,44 @@ pub(super) const GROUP_CHANNELS: usize = 8;
 impl Manifest {
     /// What is wrong with the numbers of this card, if anything.
     pub fn problem(&self) -> Option<String> {
-        let Architecture::FilmUnet(config) = &self.architecture;
+        let value = self.value.as_ref().and_then(ValueMapping::problem);
+        value.or_else(|| match &self.architecture {
+            Architecture::FilmUnet(unet) => unet.problem(),
+            Architecture::Published(arch) => arch.problem(),
+        })
+    }
+
+    /// The program's own network, if it is one.
+    pub fn film_unet(&self) -> Option<&FilmUnet> {
+        match &self.architecture {
+            Architecture::FilmUnet(unet) => Some(unet),
+            Architecture::Published(_) => None,
+        }
+    }
+
+    /// The tensors of the network.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        match &self.architecture {
+            Architecture::FilmUnet(unet) => {
+                let own = unet.size.parameters().into_iter();
+                own.map(|(name, shape)| Parameter::trainable(name, shape)).collect()
+            }
+            Architecture::Published(arch) => arch.parameters(),
+        }
+    }
+
+    /// The smallest and the largest noise level that training covered, as standard deviations of noise added
+    /// to images in model units.
+    pub fn noise_range(&self) -> (f64, f64) {
+        match &self.architecture {
+            Architecture::FilmUnet(unet) => (unet.sigma_min, unet.sigma_max),
+            Architecture::Published(arch) => arch.noise_range(),
+        }
+    }
+}
+
+impl FilmUnet {
+    fn problem(&self) -> Option<String> {
         let sigmas =
             [("sigma_data", self.sigma_data), ("sigma_min", self.sigma_min), ("sigma_max", self.sigma_max)];
         if let Some((name, value)) = sigmas.iter().find(|(_, v)| !(v.is_finite() && *v > 0.0)) {
@@ -142,7 +191,7 @@ impl Manifest {
                 self.sigma_min, self.sigma_max
             ));
         }
-        self.value.problem().or_else(|| config.problem())
+        self.size.problem()
     }
 }
 

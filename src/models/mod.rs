@@ -3,22 +3,29 @@
 //! A bundle is a folder with `manifest.toml` (the model card) and `weights.safetensors`.
 
 mod bundle;
+mod card;
 mod checkpoint;
 mod embedding;
 mod layers;
 mod manifest;
 mod parameter;
 mod prior;
+mod published;
 mod unet;
 
 pub(crate) use bundle::replace;
 pub use bundle::{ModelError, ModelSource, open, read_bundle, write_bundle};
 pub use checkpoint::{Checkpoint, Element, Format, StoredTensor, Weights};
 pub use manifest::{
-    Architecture, Collection, Dtype, Manifest, Training, UnetConfig, ValueMapping, WeightsCard,
+    Architecture, Collection, Dtype, FilmUnet, Manifest, Training, UnetConfig, ValueMapping, WeightsCard,
 };
 pub use parameter::Parameter;
 pub(crate) use prior::Preconditioning;
 pub use prior::Prior;
+pub use published::{
+    ArchFile, BetaConfig, Combination, Conditioning, DataConfig, DdpmConfig, Embedding, ImageSize,
+    NcsnConfig, NcsnppConfig, NetworkConfig, Nonlinearity, ProgressiveInput, ProgressiveOutput, ResidualKind,
+    ScoreNetwork, SdeConfig, Spacing,
+};
 pub use recon_data::Modality;
 pub use unet::Unet;
