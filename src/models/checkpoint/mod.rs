@@ -13,6 +13,7 @@ mod flax;
 mod flax_names;
 mod input;
 mod legacy;
+mod levels;
 mod names;
 mod pickle;
 mod pytorch;
@@ -25,7 +26,7 @@ pub use element::Element;
 pub use states::Weights;
 pub use storage::StoredTensor;
 
-use super::{ModelError, Parameter};
+use super::{ArchFile, ModelError, Parameter};
 use candle_core::Tensor;
 use fault::{Fault, Outcome, fault};
 use std::collections::BTreeMap;
@@ -133,6 +134,38 @@ impl Checkpoint {
             chosen.into_iter().map(|(name, tensor)| Ok((name.clone(), self.read(&name, &tensor)?))).collect()
         };
         chosen.and_then(read).map_err(|fault| named(&self.path, fault))
+    }
+
+    /// The tensors of a published network, as [`Self::assemble`] finds them.
+    ///
+    /// Flax checkpoints have no list of noise levels; it is computed from the description, as upstream does.
+    ///
+    /// # Errors
+    /// As [`Self::assemble`].
+    pub fn network(&self, arch: &ArchFile, weights: Weights) -> Result<BTreeMap<String, Tensor>, ModelError> {
+        let mut parameters = arch.parameters();
+        let listed = parameters.iter().find(|p| p.name == levels::NAME).map(|p| p.shape.clone());
+        match (self.format, listed, levels::levels(arch)) {
+            (Format::Flax, Some(shape), Some(levels)) => {
+                parameters.retain(|p| p.name != levels::NAME);
+                let mut tensors = self.assemble(&parameters, weights)?;
+                let levels = Tensor::from_vec(levels, shape, &candle_core::Device::Cpu);
+                let levels = levels.map_err(|error| named(&self.path, Fault(format!("sigmas: {error}"))))?;
+                tensors.insert(levels::NAME.to_owned(), levels);
+                Ok(tensors)
+            }
+            _ => self.assemble(&parameters, weights),
+        }
+    }
+
+    /// The count of optimiser steps that the checkpoint states.
+    pub fn step(&self) -> Option<u64> {
+        let places: [&[&str]; 3] = [&["step"], &["global_step"], &["3"]];
+        places.iter().find_map(|path| match self.tree.node(self.tree.at(path)?) {
+            tree::Node::Integer(n) => u64::try_from(*n).ok(),
+            tree::Node::Number(n) if (0.0..1e15).contains(n) => Some(*n as u64),
+            _ => None,
+        })
     }
 
     fn read(&self, name: &str, tensor: &StoredTensor) -> Outcome<Tensor> {
