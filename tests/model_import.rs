@@ -18,8 +18,12 @@ num_res_blocks = 1
 attn_resolutions = [8]
 embedding_type = "positional"
 fir = false
+resblock_type = "biggan"
 progressive = "none"
 progressive_input = "none"
+progressive_combine = "sum"
+scale_by_sigma = false
+skip_rescale = true
 [data]
 image_size = 16
 num_channels = 1

@@ -23,7 +23,8 @@ mod tests {
     #[test]
     fn levels_fall_from_the_largest_to_the_smallest() {
         let arch = ArchFile::parse(
-            "architecture = \"ncsnpp\"\n[model]\nnf = 8\n[data]\nimage_size = 8\nnum_channels = 1\n[sde]\n\
+            "architecture = \"ddpm\"\n[model]\nnf = 32\nch_mult = [1]\nnum_res_blocks = 1\nattn_resolutions = []\n\
+             resamp_with_conv = true\nscale_by_sigma = false\n[data]\nimage_size = 8\nnum_channels = 1\n[sde]\n\
              kind = \"ve\"\nsigma_min = 0.01\nsigma_max = 100\nnum_scales = 5\n",
         )
         .unwrap();
