@@ -12,6 +12,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::rc::Rc;
 use zip::CompressionMethod;
 use zip::read::ZipArchive;
+use zip::result::ZipError;
 
 /// Most bytes that the archive's directory may have; the archive reader keeps a few times as much.
 const MAX_DIRECTORY: u64 = 8 << 20;
@@ -24,7 +25,7 @@ const MAX_PICKLE: u64 = 64 << 20;
 pub(super) fn read(file: &File) -> Outcome<Tree> {
     let allowance = Rc::new(Cell::new(MAX_DIRECTORY));
     let metered = Metered { inner: BufReader::with_capacity(1 << 10, file), left: allowance.clone() };
-    let mut archive = ZipArchive::new(metered).map_err(broken)?;
+    let mut archive = ZipArchive::new(metered)?;
     allowance.set(MAX_HEADERS);
     let (pickle, prefix) = find_pickle(&archive)?;
     check_byte_order(&mut archive, &prefix, file)?;
@@ -40,14 +41,16 @@ pub(super) fn read(file: &File) -> Outcome<Tree> {
 
 type Archive<'a> = ZipArchive<Metered<BufReader<&'a File>>>;
 
-fn broken(error: zip::result::ZipError) -> Fault {
-    Fault(format!("is a damaged or truncated zip archive ({error})"))
+impl From<ZipError> for Fault {
+    fn from(error: ZipError) -> Self {
+        Self(format!("is a damaged or truncated zip archive ({error})"))
+    }
 }
 
 /// The number of the entry `PREFIX/data.pkl`, and the prefix with its slash.
 fn find_pickle(archive: &Archive<'_>) -> Outcome<(usize, String)> {
     for (number, name) in archive.file_names().enumerate() {
-        let name = name.map_err(broken)?;
+        let name = name?;
         if let Some(prefix) = name.strip_suffix("data.pkl")
             && (prefix.is_empty() || prefix.find('/') == Some(prefix.len() - 1))
         {
@@ -69,7 +72,7 @@ fn check_byte_order(archive: &mut Archive<'_>, prefix: &str, file: &File) -> Out
 
 /// Where the content of an entry lies.
 fn piece(archive: &mut Archive<'_>, number: usize, file: &File) -> Outcome<Piece> {
-    let entry = archive.by_index_raw(number).map_err(broken)?;
+    let entry = archive.by_index_raw(number)?;
     if entry.encrypted() {
         return fault("is an encrypted zip archive");
     }
