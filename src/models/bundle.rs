@@ -186,16 +186,17 @@ fn parse_weights(
     let expected: BTreeMap<String, Vec<usize>> =
         manifest.parameters().into_iter().map(|p| (p.name, p.shape)).collect();
     compare_names(&expected, &file).map_err(&wrong)?;
-    let numbers = expected_numbers(manifest);
-    if numbers != manifest.weights.parameters {
-        return Err(wrong(format!("has {numbers} numbers, the card says {}", manifest.weights.parameters)));
-    }
     let read = |(name, shape): (String, Vec<usize>)| {
         let view = file.tensor(&name).map_err(|e| format!("tensor {name}: {e}"))?;
         let tensor = read_tensor(&name, &shape, manifest.weights.dtype, &view)?;
         Ok((name, tensor))
     };
-    expected.into_iter().map(read).collect::<Result<_, String>>().map_err(wrong)
+    let tensors = expected.into_iter().map(read).collect::<Result<_, String>>().map_err(&wrong)?;
+    let numbers = expected_numbers(manifest);
+    if numbers != manifest.weights.parameters {
+        return Err(wrong(format!("has {numbers} numbers, the card says {}", manifest.weights.parameters)));
+    }
+    Ok(tensors)
 }
 
 /// Every expected name is there and no other.
