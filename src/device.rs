@@ -59,28 +59,50 @@ impl DeviceChoice {
         match self {
             Self::Cpu => Ok((Device::Cpu, "cpu".into())),
             Self::Cuda(number) => cuda(number),
-            Self::Auto if candle_core::utils::cuda_is_available() => {
-                // A build with CUDA on a machine without a driver must still work.
-                cuda(0).or_else(|_| Self::Cpu.open())
-            }
+            Self::Auto if candle_core::utils::cuda_is_available() => Ok(cuda(0).unwrap_or_else(fallback)),
             Self::Auto => Self::Cpu.open(),
         }
     }
 }
 
+/// A build with CUDA on a machine without a GPU must still work, and one whose CUDA is broken must say so.
+fn fallback(failure: Failure) -> (Device, String) {
+    let cause = failure.to_string();
+    let name = if cause.contains(NO_GPU) { "cpu".into() } else { format!("cpu ({cause})") };
+    (Device::Cpu, name)
+}
+
+/// What the CUDA driver calls a machine without a GPU or without a driver.
+const NO_GPU: &str = "CUDA_ERROR_NO_DEVICE";
+
 fn cuda(number: usize) -> Result<(Device, String), Failure> {
     if !candle_core::utils::cuda_is_available() {
-        let message =
-            format!("cuda:{number}: this build has no CUDA; use --device cpu or build with --features cuda");
+        let message = format!(
+            "cuda:{number}: this build has no CUDA; use --device cpu or a build with CUDA (docs/cuda.md)"
+        );
         return Err(Failure::Device(message));
     }
     match Device::new_cuda(number) {
-        Ok(device) => Ok((device, format!("cuda:{number}"))),
+        Ok(device) => {
+            let name = gpu_name(&device).map_or_else(String::new, |name| format!(" ({name})"));
+            Ok((device, format!("cuda:{number}{name}")))
+        }
         Err(error) => {
             let cause = error.to_string().lines().next().unwrap_or_default().to_owned();
             Err(Failure::Device(format!("cuda:{number}: not available ({cause}); use --device cpu")))
         }
     }
+}
+
+/// What the GPU calls itself.
+#[cfg(feature = "cuda")]
+fn gpu_name(device: &Device) -> Option<String> {
+    device.as_cuda_device().ok()?.cuda_stream().context().name().ok()
+}
+
+#[cfg(not(feature = "cuda"))]
+fn gpu_name(_device: &Device) -> Option<String> {
+    None
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Gradients against PyTorch's, and whole trainings of a tiny network.
 
+mod common;
+
 use candle_core::{Device, Tensor, Var};
+use common::devices;
 use ndarray::Array3;
 use recon::models::{
     Architecture, Dtype, FilmUnet, Manifest, Modality, ModelSource, Training, Unet, UnetConfig, ValueMapping,
@@ -34,10 +37,23 @@ fn relative_error(a: &Tensor, b: &Tensor) -> f64 {
 
 #[test]
 fn gradients_are_those_of_pytorch() {
-    let (weights, reference) = (fixture("weights"), fixture("reference"));
+    for (device, name) in devices() {
+        println!("on {name}");
+        check_gradients(&device);
+    }
+}
+
+fn check_gradients(device: &Device) {
+    let weights = fixture("weights");
+    let moved = |t: &Tensor| t.to_device(device).unwrap();
+    let reference: HashMap<String, Tensor> =
+        fixture("reference").iter().map(|(n, t)| (n.clone(), moved(t))).collect();
     let variables: HashMap<String, Var> = weights
         .iter()
-        .map(|(n, t)| (n.clone(), Var::from_tensor(&t.to_dtype(candle_core::DType::F32).unwrap()).unwrap()))
+        .map(|(n, t)| {
+            let t = moved(&t.to_dtype(candle_core::DType::F32).unwrap());
+            (n.clone(), Var::from_tensor(&t).unwrap())
+        })
         .collect();
     let network = Unet::new(&config(), &|name| Ok(variables[name].as_tensor().clone())).unwrap();
     let (x, s) = (&reference["batch"], &reference["sigmas"]);

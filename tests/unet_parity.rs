@@ -1,6 +1,9 @@
 //! The network against PyTorch's values (fixtures/unet/README.md).
 
+mod common;
+
 use candle_core::{Device, Tensor};
+use common::devices;
 use recon::models::{
     Architecture, Dtype, FilmUnet, Manifest, Modality, Training, UnetConfig, ValueMapping, WeightsCard, open,
     write_bundle,
@@ -38,11 +41,11 @@ fn manifest() -> Manifest {
     }
 }
 
-fn tiny() -> Prior {
+fn tiny(device: &Device) -> Prior {
     let folder = tempfile::tempdir().unwrap();
     let tensors: BTreeMap<String, Tensor> = fixture("weights").into_iter().collect();
     write_bundle(folder.path(), &manifest(), &tensors, Dtype::F16).unwrap();
-    open(&ModelSource::Path(folder.path().to_owned()), &Device::Cpu).unwrap()
+    open(&ModelSource::Path(folder.path().to_owned()), device).unwrap()
 }
 
 fn relative_error(a: &Tensor, b: &Tensor) -> f64 {
@@ -52,20 +55,23 @@ fn relative_error(a: &Tensor, b: &Tensor) -> f64 {
 
 #[test]
 fn denoises_as_pytorch_does() {
-    let prior = tiny();
     let reference = fixture("reference");
-    for sigma in ["0.02", "0.3", "2.0"] {
-        let expected = &reference[&format!("output_{sigma}")];
-        let found = prior.denoise(&reference["input"], sigma.parse().unwrap()).unwrap();
-        let error = relative_error(&found, expected);
-        println!("sigma {sigma}: relative error {error:.2e}");
-        assert!(error < 5e-6, "sigma {sigma}: {error:.2e}");
+    for (device, name) in devices() {
+        let prior = tiny(&device);
+        let input = reference["input"].to_device(&device).unwrap();
+        for sigma in ["0.02", "0.3", "2.0"] {
+            let expected = &reference[&format!("output_{sigma}")];
+            let found = prior.denoise(&input, sigma.parse().unwrap()).unwrap();
+            let error = relative_error(&found.to_device(&Device::Cpu).unwrap(), expected);
+            println!("{name}, sigma {sigma}: relative error {error:.2e}");
+            assert!(error < 5e-6, "{name}, sigma {sigma}: {error:.2e}");
+        }
     }
 }
 
 #[test]
 fn any_size_keeps_its_size() {
-    let prior = tiny();
+    let prior = tiny(&Device::Cpu);
     for (rows, cols) in [(1, 1), (7, 31), (20, 16)] {
         let x = Tensor::rand(0f32, 1.0, (1, 1, rows, cols), &Device::Cpu).unwrap();
         assert_eq!(prior.denoise(&x, 0.1).unwrap().dims(), x.dims());

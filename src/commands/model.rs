@@ -5,6 +5,7 @@ mod verify;
 
 pub use import::ImportArgs;
 
+use super::model_score::{self, ScoreArgs};
 use crate::models::{Architecture, Manifest, Modality, ModelSource, UnetConfig, ValueMapping, open};
 use anyhow::Result;
 use candle_core::Device;
@@ -43,6 +44,8 @@ pub enum ModelAction {
         /// `ct`, `mr`, or a bundle folder
         model: String,
     },
+    /// Write a network's raw output, or the score, for given images
+    Score(Box<ScoreArgs>),
 }
 
 /// The source that a `--model` value names: `ct` and `mr` ship with the program, anything else is a folder.
@@ -60,7 +63,7 @@ pub fn source_of(name: &str) -> ModelSource {
 /// When a bundle cannot be read or is not what its card says.
 pub fn run(args: &ModelArgs) -> Result<()> {
     let text = answer(&args.action)?;
-    super::context::print(text.trim_end())
+    if text.is_empty() { Ok(()) } else { super::context::print(text.trim_end()) }
 }
 
 fn answer(action: &ModelAction) -> Result<String> {
@@ -77,6 +80,7 @@ fn answer(action: &ModelAction) -> Result<String> {
         ModelAction::Info { model, json: false } => Ok(describe(&card(model)?)),
         ModelAction::Import(args) => import::import(args),
         ModelAction::Verify { model } => verify::verify(model),
+        ModelAction::Score(args) => model_score::run(args).map(|()| String::new()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Every kernel at every level against its oracle, over random shapes.
 
 use super::conv1x1::{self, PackedMatrix};
-use super::conv3x3::{self, Images, PackedFilters};
+use super::conv3x3::{self, Finish, Images, Input};
+use super::filters::PackedFilters;
 use super::lanes::Level;
 use super::{conv3x3_grad, ops, oracle, portable};
 use candle_core::{Device, Tensor, Var};
@@ -18,14 +19,14 @@ pub(super) fn random(seed: u64, count: usize) -> Vec<f32> {
 }
 
 /// The largest difference over the largest value.
-fn relative(found: &[f32], expected: &[f64]) -> f64 {
+pub(super) fn relative(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let largest = expected.iter().fold(1e-30, |m: f64, v| m.max(v.abs()));
     let worst = found.iter().zip(expected).map(|(f, e)| (f64::from(*f) - e).abs());
     worst.fold(0.0, |m, d| if d.is_nan() { f64::NAN } else { m.max(d) }) / largest
 }
 
-fn shapes() -> impl Strategy<Value = (Images, usize, u64)> {
+pub(super) fn shapes() -> impl Strategy<Value = (Images, usize, u64)> {
     let channels = prop_oneof![Just(1usize), Just(8), Just(24), 1usize..20];
     let sizes = (1usize..3, 1usize..40, 1usize..80);
     (channels.clone(), channels, sizes, any::<u64>()).prop_map(
@@ -45,9 +46,14 @@ fn check_3x3(images: Images, outputs: usize, seed: u64) {
     let forward = PackedFilters::new(&w, outputs, images.channels);
     let adjoint = PackedFilters::adjoint(&w, outputs, images.channels);
     for level in Level::all() {
-        let y = conv3x3::conv3x3(level, &x, images, &forward, &b);
+        let y = conv3x3::conv3x3(level, Input::plain(&x, images), &forward, Finish::bias(&b));
         assert!(relative(&y, &expected) < 1e-5, "{level:?} {:e}", relative(&y, &expected));
-        let back = conv3x3::conv3x3(level, &grad, images.with_channels(outputs), &adjoint, &[]);
+        let back = conv3x3::conv3x3(
+            level,
+            Input::plain(&grad, images.with_channels(outputs)),
+            &adjoint,
+            Finish::bias(&[]),
+        );
         assert!(relative(&back, &by_x) < 1e-5, "{level:?} by x {:e}", relative(&back, &by_x));
         let filter = conv3x3_grad::filter_gradient(level, &x, images, &grad, outputs);
         assert!(relative(&filter, &by_w) < 1e-5, "{level:?} by w {:e}", relative(&filter, &by_w));
@@ -102,12 +108,16 @@ fn conv3x3_is_right_at_awkward_sizes() {
     }
 }
 
-fn tensor(values: Vec<f32>, shape: &[usize]) -> Var {
+pub(super) fn tensor(values: Vec<f32>, shape: &[usize]) -> Var {
     Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
 }
 
 /// The value and the gradients of `Σ weight · f(variables)`.
-fn differentiate(variables: &[Var], seed: u64, f: impl Fn() -> candle_core::Result<Tensor>) -> Vec<Vec<f32>> {
+pub(super) fn differentiate(
+    variables: &[Var],
+    seed: u64,
+    f: impl Fn() -> candle_core::Result<Tensor>,
+) -> Vec<Vec<f32>> {
     let y = f().unwrap();
     let weight = Tensor::from_vec(random(seed, y.elem_count()), y.shape(), &Device::Cpu).unwrap();
     let grads = (&y * weight).unwrap().sum_all().unwrap().backward().unwrap();
@@ -117,7 +127,7 @@ fn differentiate(variables: &[Var], seed: u64, f: impl Fn() -> candle_core::Resu
     all
 }
 
-fn assert_alike(found: &[Vec<f32>], expected: &[Vec<f32>], tolerance: f64) {
+pub(super) fn assert_alike(found: &[Vec<f32>], expected: &[Vec<f32>], tolerance: f64) {
     for (i, (f, e)) in found.iter().zip(expected).enumerate() {
         let e: Vec<f64> = e.iter().map(|v| f64::from(*v)).collect();
         assert!(relative(f, &e) < tolerance, "part {i}: {:e}", relative(f, &e));
@@ -180,14 +190,15 @@ fn threads_and_batch_do_not_change_a_bit() {
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let y = conv3x3::conv3x3(level, &x, images, &filters, &[]);
+            let y = conv3x3::conv3x3(level, Input::plain(&x, images), &filters, Finish::bias(&[]));
             (y, conv3x3_grad::filter_gradient(level, &x, images, &grad, 33))
         })
     };
     let one = run(1);
     assert!(one == run(2) && one == run(7));
     let single = Images { batch: 1, ..images };
-    let third = conv3x3::conv3x3(level, &x[2 * single.len()..], single, &filters, &[]);
+    let third =
+        conv3x3::conv3x3(level, Input::plain(&x[2 * single.len()..], single), &filters, Finish::bias(&[]));
     assert!(third == one.0[one.0.len() / 3 * 2..]);
 }
 
@@ -201,4 +212,54 @@ fn shapes_that_do_not_fit_are_errors() {
     assert!(super::conv3x3(&x, &w, &b).is_err());
     assert!(super::average_pool(&x).is_err());
     assert!(super::upsample_concat(&x, &x).is_err());
+}
+
+#[test]
+#[ignore = "measures the speed of the convolution"]
+fn kernel_times() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    for (channels, outputs, side) in [
+        (24, 24, 256),
+        (72, 24, 256),
+        (24, 1, 256),
+        (1, 24, 256),
+        (48, 48, 128),
+        (144, 48, 128),
+        (96, 96, 64),
+        (224, 96, 64),
+        (128, 128, 32),
+        (256, 128, 32),
+        (128, 128, 16),
+        (32, 32, 320),
+        (64, 64, 160),
+        (128, 128, 80),
+    ] {
+        let images = Images { batch: 1, channels, rows: side, cols: side };
+        let (x, w) = (random(1, images.len()), random(2, outputs * channels * 9));
+        let filters = PackedFilters::new(&w, outputs, channels);
+        let grad = random(3, images.with_channels(outputs).len());
+        let time = |f: &(dyn Fn() + Sync)| {
+            pool.install(|| {
+                (0..8)
+                    .map(|_| {
+                        let t = std::time::Instant::now();
+                        f();
+                        t.elapsed().as_secs_f64()
+                    })
+                    .fold(f64::MAX, f64::min)
+            })
+        };
+        let forward = time(&|| {
+            drop(conv3x3::conv3x3(Level::best(), Input::plain(&x, images), &filters, Finish::bias(&[])))
+        });
+        let by_w = time(&|| drop(conv3x3_grad::filter_gradient(Level::best(), &x, images, &grad, outputs)));
+        let flops = (18 * channels * outputs * side * side) as f64 / 1e9;
+        println!(
+            "{channels:4} {outputs:4} {side:4}: forward {:7.2} ms {:6.1} GF, filters {:7.2} ms {:6.1} GF",
+            1e3 * forward,
+            flops / forward,
+            1e3 * by_w,
+            flops / by_w
+        );
+    }
 }

@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 
 use assert_cmd::Command;
+use candle_core::Device;
 use ndarray::{Array2, Array3, ArrayView, Dimension};
+use recon::device::DeviceChoice;
 use recon_data::{Overwrite, npy};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -110,4 +112,16 @@ pub(crate) fn shared() -> Option<PathBuf> {
         let _ = writeln!(std::io::stderr(), "skipped: reference data not found");
         None
     }
+}
+
+/// Every device that networks can run on here, with its name. A missing GPU is reported past the harness's capture.
+pub(crate) fn devices() -> Vec<(Device, String)> {
+    let mut found = vec![DeviceChoice::Cpu.open().expect("the CPU is always there")];
+    match DeviceChoice::Cuda(0).open() {
+        Ok(gpu) => found.push(gpu),
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "skipped on the GPU: {failure}");
+        }
+    }
+    found
 }

@@ -219,10 +219,10 @@ impl Block {
 
     fn forward(&self, x: &Tensor, levels: &Tensor) -> Result<Tensor> {
         let dilation = if let Dilate(d) = self.coarsening { d } else { 1 };
-        let h = self.act.apply(&self.normalize1.forward(x, levels)?)?;
-        let h = dilated(&self.conv1, &h, dilation)?;
-        let h = self.act.apply(&self.normalize2.forward(&h, levels)?)?;
-        let mut h = dilated(&self.conv2, &h, dilation)?;
+        let mut h = self.act.apply(&self.normalize1.forward(x, levels)?)?;
+        h = dilated(&self.conv1, &h, dilation)?;
+        h = self.act.apply(&self.normalize2.forward(&h, levels)?)?;
+        h = dilated(&self.conv2, &h, dilation)?;
         if self.coarsening == Halve {
             h = kernels::average_pool(&h)?;
         }

@@ -1,0 +1,7 @@
+LAZY(nvrtcCompileProgram)
+LAZY(nvrtcCreateProgram)
+LAZY(nvrtcDestroyProgram)
+LAZY(nvrtcGetPTX)
+LAZY(nvrtcGetPTXSize)
+LAZY(nvrtcGetProgramLog)
+LAZY(nvrtcGetProgramLogSize)
