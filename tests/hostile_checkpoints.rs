@@ -163,13 +163,13 @@ fn deep_and_doubling_values_end() {
         let deep = [b"}X\x05\0\0\0model".to_vec(), b"]".repeat(100), b"a".repeat(99), b"s".to_vec()].concat();
         refused(&old(&deep), "nested too deeply");
         // Each list holds the one before ten times: 10^20 leaves.
-        let mut doubling = b"}X\x05\0\0\0modelN\x85q\0".to_vec();
+        let mut doubling = b"}X\x05\0\0\0modelN\x85q\x000".to_vec();
         for _ in 0..20 {
             doubling.extend(b"(");
             doubling.extend(b"h\0".repeat(10));
-            doubling.extend(b"tq\0");
+            doubling.extend(b"tq\x000");
         }
-        doubling.extend(b"s");
+        doubling.extend(b"h\0s");
         refused(&old(&doubling), "nested too deeply");
         // One long text, made into bytes again and again.
         let text = vec![b'a'; 4 << 20];
