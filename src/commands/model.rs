@@ -1,5 +1,10 @@
 //! `recon model`: the shelf of priors.
 
+mod import;
+mod verify;
+
+pub use import::ImportArgs;
+
 use super::model_score::{self, ScoreArgs};
 use crate::models::{Architecture, Manifest, Modality, ModelSource, UnetConfig, ValueMapping, open};
 use anyhow::Result;
@@ -7,7 +12,7 @@ use candle_core::Device;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
-/// Look at the priors that ship with the program, or at a bundle folder.
+/// Look at the priors that ship with the program or at a bundle folder; make a bundle of a published checkpoint.
 #[derive(Args, Clone, Debug)]
 pub struct ModelArgs {
     /// What to do
@@ -32,7 +37,9 @@ pub enum ModelAction {
         #[arg(long)]
         json: bool,
     },
-    /// Check digest, shapes and values of a bundle
+    /// Make a bundle of a published checkpoint: PyTorch (new and old), Flax or safetensors
+    Import(ImportArgs),
+    /// Check digest, names, shapes, number format and values of a bundle
     Verify {
         /// `ct`, `mr`, or a bundle folder
         model: String,
@@ -71,10 +78,8 @@ fn answer(action: &ModelAction) -> Result<String> {
         }
         ModelAction::Info { model, json: true } => Ok(serde_json::to_string_pretty(&card(model)?)?),
         ModelAction::Info { model, json: false } => Ok(describe(&card(model)?)),
-        ModelAction::Verify { model } => {
-            let m = card(model)?;
-            Ok(format!("{model}: good, {} numbers, SHA-256 {}", m.weights.parameters, m.weights.sha256))
-        }
+        ModelAction::Import(args) => import::import(args),
+        ModelAction::Verify { model } => verify::verify(model),
         ModelAction::Score(args) => model_score::run(args).map(|()| String::new()),
     }
 }

@@ -29,6 +29,17 @@ pub enum ModelSource {
     Path(PathBuf),
 }
 
+impl ModelSource {
+    /// What messages call it.
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Builtin(Modality::Ct) => PathBuf::from("built-in ct"),
+            Self::Builtin(Modality::Mr) => PathBuf::from("built-in mr"),
+            Self::Path(folder) => folder.clone(),
+        }
+    }
+}
+
 /// Why a bundle cannot be used. Every message names the file and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -56,6 +67,14 @@ pub enum ModelError {
         /// What is wrong.
         detail: String,
     },
+    /// A published checkpoint cannot be used.
+    #[error("{path}: {detail}; give a PyTorch, Flax or safetensors checkpoint of this network")]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
     /// The network cannot be built.
     #[error("{path}: cannot build the network: {source}")]
     Network {
@@ -71,26 +90,29 @@ pub enum ModelError {
 /// # Errors
 /// When a file is missing, altered, of another shape, or holds values that are not finite.
 pub fn open(source: &ModelSource, device: &Device) -> Result<Prior, ModelError> {
-    let (manifest, tensors, path) = match source {
-        ModelSource::Builtin(modality) => {
-            let (builtin, path) = match modality {
-                Modality::Ct => (recon_data::weights::CT, PathBuf::from("built-in ct")),
-                Modality::Mr => (recon_data::weights::MR, PathBuf::from("built-in mr")),
-            };
-            let manifest = parse_manifest(builtin.manifest, &path)?;
-            let tensors = parse_weights(&manifest, builtin.weights, &path)?;
-            (manifest, tensors, path)
-        }
-        ModelSource::Path(folder) => {
-            let (manifest, tensors) = read_bundle(folder)?;
-            (manifest, tensors, folder.clone())
-        }
-    };
+    let (manifest, tensors) = read_source(source)?;
     let get = |name: &str| match tensors.get(name) {
         Some(tensor) => tensor.to_device(device),
         None => candle_core::bail!("no tensor {name}"),
     };
-    Prior::new(manifest, device, &get).map_err(|source| ModelError::Network { path, source })
+    Prior::new(manifest, device, &get)
+        .map_err(|error| ModelError::Network { path: source.path(), source: error })
+}
+
+/// The card and the tensors (f32, on the CPU) of `source`, verified.
+///
+/// # Errors
+/// As [`open`].
+pub fn read_source(source: &ModelSource) -> Result<(Manifest, BTreeMap<String, Tensor>), ModelError> {
+    let builtin = match source {
+        ModelSource::Builtin(Modality::Ct) => recon_data::weights::CT,
+        ModelSource::Builtin(Modality::Mr) => recon_data::weights::MR,
+        ModelSource::Path(folder) => return read_bundle(folder),
+    };
+    let path = source.path();
+    let manifest = parse_manifest(builtin.manifest, &path)?;
+    let tensors = parse_weights(&manifest, builtin.weights, &path)?;
+    Ok((manifest, tensors))
 }
 
 /// The card and the tensors (f32, on the CPU) of a bundle folder, verified.
@@ -166,10 +188,15 @@ fn parse_weights(
     compare_names(&expected, &file).map_err(&wrong)?;
     let read = |(name, shape): (String, Vec<usize>)| {
         let view = file.tensor(&name).map_err(|e| format!("tensor {name}: {e}"))?;
-        let tensor = read_tensor(&name, &shape, &view)?;
+        let tensor = read_tensor(&name, &shape, manifest.weights.dtype, &view)?;
         Ok((name, tensor))
     };
-    expected.into_iter().map(read).collect::<Result<_, String>>().map_err(wrong)
+    let tensors = expected.into_iter().map(read).collect::<Result<_, String>>().map_err(&wrong)?;
+    let numbers = expected_numbers(manifest);
+    if numbers != manifest.weights.parameters {
+        return Err(wrong(format!("has {numbers} numbers, the card says {}", manifest.weights.parameters)));
+    }
+    Ok(tensors)
 }
 
 /// Every expected name is there and no other.
@@ -190,14 +217,14 @@ fn shorten(names: &[&str]) -> String {
     if more > 0 { format!("tensors {head} and {more} more") } else { format!("tensor(s) {head}") }
 }
 
-fn read_tensor(name: &str, shape: &[usize], view: &TensorView<'_>) -> Result<Tensor, String> {
+fn read_tensor(name: &str, shape: &[usize], dtype: Dtype, view: &TensorView<'_>) -> Result<Tensor, String> {
     if view.shape() != shape {
         return Err(format!("tensor {name} has shape {:?}, the card says {shape:?}", view.shape()));
     }
-    let dtype = match view.dtype() {
-        safetensors::Dtype::F16 => DType::F16,
-        safetensors::Dtype::F32 => DType::F32,
-        other => return Err(format!("tensor {name} is {other:?}, not F16 or F32")),
+    let dtype = match (view.dtype(), dtype) {
+        (safetensors::Dtype::F16, Dtype::F16) => DType::F16,
+        (safetensors::Dtype::F32, Dtype::F32) => DType::F32,
+        (other, said) => return Err(format!("tensor {name} is {other:?}, the card says {said:?}")),
     };
     let tensor = Tensor::from_raw_buffer(view.data(), dtype, shape, &Device::Cpu)
         .and_then(|t| t.to_dtype(DType::F32))

@@ -4,6 +4,7 @@
 
 mod bundle;
 mod card;
+mod checkpoint;
 mod embedding;
 mod layers;
 mod manifest;
@@ -13,7 +14,8 @@ mod published;
 mod unet;
 
 pub(crate) use bundle::replace;
-pub use bundle::{ModelError, ModelSource, open, read_bundle, write_bundle};
+pub use bundle::{ModelError, ModelSource, open, read_bundle, read_source, write_bundle};
+pub use checkpoint::{Checkpoint, Element, Format, StoredTensor, Weights};
 pub use manifest::{
     Architecture, Collection, Dtype, FilmUnet, Manifest, Training, UnetConfig, ValueMapping, WeightsCard,
 };
