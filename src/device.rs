@@ -59,14 +59,16 @@ impl DeviceChoice {
         match self {
             Self::Cpu => Ok((Device::Cpu, "cpu".into())),
             Self::Cuda(number) => cuda(number),
-            Self::Auto if candle_core::utils::cuda_is_available() => Ok(cuda(0).unwrap_or_else(fallback)),
+            Self::Auto if candle_core::utils::cuda_is_available() => {
+                Ok(cuda(0).unwrap_or_else(|failure| fallback(&failure)))
+            }
             Self::Auto => Self::Cpu.open(),
         }
     }
 }
 
 /// A build with CUDA on a machine without a GPU must still work, and one whose CUDA is broken must say so.
-fn fallback(failure: Failure) -> (Device, String) {
+fn fallback(failure: &Failure) -> (Device, String) {
     let cause = failure.to_string();
     let name = if cause.contains(NO_GPU) { "cpu".into() } else { format!("cpu ({cause})") };
     (Device::Cpu, name)
