@@ -14,6 +14,7 @@ pub mod learned;
 pub mod load;
 pub mod mar;
 pub mod model;
+pub mod model_score;
 pub mod mri;
 pub mod options;
 pub mod sampling;

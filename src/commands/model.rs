@@ -1,5 +1,6 @@
 //! `recon model`: the shelf of priors.
 
+use super::model_score::{self, ScoreArgs};
 use crate::models::{Architecture, Manifest, Modality, ModelSource, UnetConfig, ValueMapping, open};
 use anyhow::Result;
 use candle_core::Device;
@@ -36,6 +37,8 @@ pub enum ModelAction {
         /// `ct`, `mr`, or a bundle folder
         model: String,
     },
+    /// Write a network's raw output, or the score, for given images
+    Score(Box<ScoreArgs>),
 }
 
 /// The source that a `--model` value names: `ct` and `mr` ship with the program, anything else is a folder.
@@ -53,7 +56,7 @@ pub fn source_of(name: &str) -> ModelSource {
 /// When a bundle cannot be read or is not what its card says.
 pub fn run(args: &ModelArgs) -> Result<()> {
     let text = answer(&args.action)?;
-    super::context::print(text.trim_end())
+    if text.is_empty() { Ok(()) } else { super::context::print(text.trim_end()) }
 }
 
 fn answer(action: &ModelAction) -> Result<String> {
@@ -72,6 +75,7 @@ fn answer(action: &ModelAction) -> Result<String> {
             let m = card(model)?;
             Ok(format!("{model}: good, {} numbers, SHA-256 {}", m.weights.parameters, m.weights.sha256))
         }
+        ModelAction::Score(args) => model_score::run(args).map(|()| String::new()),
     }
 }
 

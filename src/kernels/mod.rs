@@ -22,6 +22,8 @@ mod pool;
 mod portable;
 mod resample;
 mod resize;
+#[cfg(test)]
+mod sampling_tests;
 mod shared;
 mod strided;
 #[cfg(test)]

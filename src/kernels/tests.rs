@@ -18,14 +18,14 @@ pub(super) fn random(seed: u64, count: usize) -> Vec<f32> {
 }
 
 /// The largest difference over the largest value.
-fn relative(found: &[f32], expected: &[f64]) -> f64 {
+pub(super) fn relative(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let largest = expected.iter().fold(1e-30, |m: f64, v| m.max(v.abs()));
     let worst = found.iter().zip(expected).map(|(f, e)| (f64::from(*f) - e).abs());
     worst.fold(0.0, |m, d| if d.is_nan() { f64::NAN } else { m.max(d) }) / largest
 }
 
-fn shapes() -> impl Strategy<Value = (Images, usize, u64)> {
+pub(super) fn shapes() -> impl Strategy<Value = (Images, usize, u64)> {
     let channels = prop_oneof![Just(1usize), Just(8), Just(24), 1usize..20];
     let sizes = (1usize..3, 1usize..40, 1usize..80);
     (channels.clone(), channels, sizes, any::<u64>()).prop_map(
@@ -102,12 +102,16 @@ fn conv3x3_is_right_at_awkward_sizes() {
     }
 }
 
-fn tensor(values: Vec<f32>, shape: &[usize]) -> Var {
+pub(super) fn tensor(values: Vec<f32>, shape: &[usize]) -> Var {
     Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
 }
 
 /// The value and the gradients of `Σ weight · f(variables)`.
-fn differentiate(variables: &[Var], seed: u64, f: impl Fn() -> candle_core::Result<Tensor>) -> Vec<Vec<f32>> {
+pub(super) fn differentiate(
+    variables: &[Var],
+    seed: u64,
+    f: impl Fn() -> candle_core::Result<Tensor>,
+) -> Vec<Vec<f32>> {
     let y = f().unwrap();
     let weight = Tensor::from_vec(random(seed, y.elem_count()), y.shape(), &Device::Cpu).unwrap();
     let grads = (&y * weight).unwrap().sum_all().unwrap().backward().unwrap();
@@ -117,7 +121,7 @@ fn differentiate(variables: &[Var], seed: u64, f: impl Fn() -> candle_core::Resu
     all
 }
 
-fn assert_alike(found: &[Vec<f32>], expected: &[Vec<f32>], tolerance: f64) {
+pub(super) fn assert_alike(found: &[Vec<f32>], expected: &[Vec<f32>], tolerance: f64) {
     for (i, (f, e)) in found.iter().zip(expected).enumerate() {
         let e: Vec<f64> = e.iter().map(|v| f64::from(*v)).collect();
         assert!(relative(f, &e) < tolerance, "part {i}: {:e}", relative(f, &e));

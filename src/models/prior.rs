@@ -74,6 +74,30 @@ impl Prior {
         }
     }
 
+    /// Whether [`Prior::raw`] can be called with this conditioning value.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn check_label(&self, label: f64) -> std::result::Result<(), String> {
+        match &self.manifest.architecture {
+            Architecture::Published(arch) => arch.check_label(label),
+            Architecture::FilmUnet(_) if label.is_finite() => Ok(()),
+            Architecture::FilmUnet(_) => Err(format!("a label must be finite, not {label}")),
+        }
+    }
+
+    /// Whether [`Prior::score_of_process`] can be called with this noise level.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn check_noise(&self, std: f64) -> std::result::Result<(), String> {
+        match &self.manifest.architecture {
+            Architecture::Published(arch) => arch.conditioning(std).map(|_| ()),
+            Architecture::FilmUnet(_) if std.is_finite() && std > 0.0 => Ok(()),
+            Architecture::FilmUnet(_) => Err(format!("a noise level must be positive and finite, not {std}")),
+        }
+    }
+
     /// `∇ₓ log pₜ(x)` at the time at which the noise of the network's own process has standard deviation `std`:
     /// VP and sub-VP networks are given `m(t) x₀ + std z`, not `x₀ + std z` as in [`ScoreModel::score`].
     ///

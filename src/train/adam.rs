@@ -3,45 +3,67 @@
 use candle_core::{Result, Tensor, Var, backprop::GradStore};
 use std::collections::BTreeMap;
 
-/// Adam (Kingma and Ba 2015) without weight decay.
+/// What the optimiser is set to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamSettings {
+    /// Memory of the mean of the gradient.
+    pub beta1: f64,
+    /// Memory of the mean of its square.
+    pub beta2: f64,
+    /// Added to the root of that mean.
+    pub eps: f64,
+    /// Share of the parameters that is added to the gradient (L2, not decoupled).
+    pub weight_decay: f64,
+    /// Largest Euclidean length of the gradient of all parameters together; longer ones are shortened.
+    pub max_norm: f64,
+}
+
+impl Default for AdamSettings {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.0, max_norm: 1.0 }
+    }
+}
+
+/// Adam (Kingma and Ba 2015).
 pub(super) struct Adam {
     pub(super) first: BTreeMap<String, Tensor>,
     pub(super) second: BTreeMap<String, Tensor>,
+    settings: AdamSettings,
 }
 
-const BETA1: f64 = 0.9;
-const BETA2: f64 = 0.99;
-const EPS: f64 = 1e-8;
-/// Largest Euclidean length of the gradient of all parameters together.
-const MAX_NORM: f64 = 1.0;
-
 impl Adam {
-    pub(super) fn new(variables: &BTreeMap<String, Var>) -> Result<Self> {
+    pub(super) fn new(variables: &BTreeMap<String, Var>, settings: AdamSettings) -> Result<Self> {
         let zeros = || variables.iter().map(|(n, v)| Ok((n.clone(), v.zeros_like()?))).collect::<Result<_>>();
-        Ok(Self { first: zeros()?, second: zeros()? })
+        Ok(Self { first: zeros()?, second: zeros()?, settings })
     }
 
-    /// Step number `step` (from 1) at this learning rate.
+    /// Step number `step` (from 1) at this learning rate; returns the length of the gradient before it was
+    /// shortened.
     pub(super) fn step(
         &mut self,
         variables: &BTreeMap<String, Var>,
         grads: &GradStore,
         step: u64,
         learning_rate: f64,
-    ) -> Result<()> {
-        let clip = (MAX_NORM / norm(variables, grads)?.max(f64::MIN_POSITIVE)).min(1.0);
-        let (unbias1, unbias2) = (1.0 - BETA1.powf(step as f64), 1.0 - BETA2.powf(step as f64));
+    ) -> Result<f64> {
+        let AdamSettings { beta1, beta2, eps, weight_decay, max_norm } = self.settings;
+        let length = norm(variables, grads)?;
+        let clip = (max_norm / length.max(f64::MIN_POSITIVE)).min(1.0);
+        let (unbias1, unbias2) = (1.0 - beta1.powf(step as f64), 1.0 - beta2.powf(step as f64));
         for (name, variable) in variables {
             let Some(grad) = grads.get(variable) else { continue };
-            let grad = grad.affine(clip, 0.0)?;
+            let mut grad = grad.affine(clip, 0.0)?;
+            if weight_decay != 0.0 {
+                grad = (grad + variable.as_tensor().detach().affine(weight_decay, 0.0)?)?;
+            }
             let (Some(m), Some(v)) = (self.first.get_mut(name), self.second.get_mut(name)) else { continue };
-            *m = (m.affine(BETA1, 0.0)? + grad.affine(1.0 - BETA1, 0.0)?)?;
-            *v = (v.affine(BETA2, 0.0)? + grad.sqr()?.affine(1.0 - BETA2, 0.0)?)?;
-            let scale = v.affine(1.0 / unbias2, 0.0)?.sqrt()?.affine(1.0, EPS)?;
+            *m = (m.affine(beta1, 0.0)? + grad.affine(1.0 - beta1, 0.0)?)?;
+            *v = (v.affine(beta2, 0.0)? + grad.sqr()?.affine(1.0 - beta2, 0.0)?)?;
+            let scale = v.affine(1.0 / unbias2, 0.0)?.sqrt()?.affine(1.0, eps)?;
             let change = m.affine(learning_rate / unbias1, 0.0)?.div(&scale)?;
             variable.set(&variable.as_tensor().sub(&change)?)?;
         }
-        Ok(())
+        Ok(length)
     }
 }
 
@@ -53,13 +75,15 @@ fn norm(variables: &BTreeMap<String, Var>, grads: &GradStore) -> Result<f64> {
     Ok(total.sqrt())
 }
 
-/// Moves `average` towards the variables, after `step` steps: slow at the end, quick at the start.
+/// Moves `average` towards the variables, after `step` steps: quick at the start, and in the end by `1 − rate`
+/// of the way.
 pub(super) fn follow(
     average: &mut BTreeMap<String, Tensor>,
     variables: &BTreeMap<String, Var>,
     step: u64,
+    rate: f64,
 ) -> Result<()> {
-    let decay = 0.9995f64.min((1 + step) as f64 / (10 + step) as f64);
+    let decay = rate.min((1 + step) as f64 / (10 + step) as f64);
     for (name, mean) in average {
         if let Some(variable) = variables.get(name) {
             *mean = (mean.affine(decay, 0.0)? + variable.as_tensor().detach().affine(1.0 - decay, 0.0)?)?;

@@ -6,10 +6,13 @@
 mod adam;
 mod checkpoint;
 mod dataset;
+mod published;
 mod run;
 mod trainer;
 
+pub use adam::AdamSettings;
 pub use checkpoint::{Progress, load, save};
 pub use dataset::Dataset;
+pub use published::{Reduction, ScoreBatch, ScoreObjective, ScoreTrainer, StepReport};
 pub use run::{Limits, Report, TrainSettings, train};
 pub use trainer::{Batch, Objective, Trainer, initial_parameters};

@@ -1,6 +1,6 @@
 //! One network in training.
 
-use super::adam::{Adam, follow};
+use super::adam::{Adam, AdamSettings, follow};
 use crate::models::{Preconditioning, Unet, UnetConfig};
 use candle_core::{Device, Result, Tensor, Var, bail};
 use rand::{RngExt, SeedableRng};
@@ -24,6 +24,9 @@ impl Default for Objective {
         Self { sigma_data: 0.3, sigma_median: 0.1, sigma_spread: 1.4 }
     }
 }
+
+/// How much of the average of the weights stays in a step.
+const AVERAGE: f64 = 0.9995;
 
 /// What one step learns from.
 pub struct Batch {
@@ -90,7 +93,7 @@ impl Trainer {
         // Deep copies: a variable changes in place.
         let average = variables.iter().map(|(n, v)| Ok((n.clone(), v.as_tensor().detach().copy()?)));
         let average = average.collect::<Result<_>>()?;
-        let adam = Adam::new(&variables)?;
+        let adam = Adam::new(&variables, AdamSettings::default())?;
         Ok(Self { config: config.clone(), objective, network, average, adam, variables, steps: 0 })
     }
 
@@ -149,7 +152,7 @@ impl Trainer {
         let grads = loss.backward()?;
         self.steps += 1;
         self.adam.step(&self.variables, &grads, self.steps, learning_rate)?;
-        follow(&mut self.average, &self.variables, self.steps)?;
+        follow(&mut self.average, &self.variables, self.steps, AVERAGE)?;
         Ok(value)
     }
 }

@@ -3,6 +3,7 @@
 mod fixtures;
 mod forms;
 mod inverse;
+mod network;
 mod posteriors;
 mod sampler;
 mod sde;

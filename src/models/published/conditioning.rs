@@ -5,7 +5,7 @@
 //! deviation of the noise at time `t`.
 
 use super::arch_file::{ArchFile, BetaConfig, SdeConfig};
-use super::config::{NcsnConfig, NetworkConfig, Spacing};
+use super::config::{Embedding, NcsnConfig, NetworkConfig, Spacing};
 use crate::score::{Marginal, Sde, SubVp, Vp};
 
 /// Label of the last moment of a continuous process.
@@ -20,6 +20,8 @@ pub struct Conditioning {
     pub label: f64,
     /// `m(t)` of the process: the network sees `m x₀ + s z`. 1 for VE.
     pub mean: f64,
+    /// `s(t)`, the standard deviation of the noise.
+    pub std: f64,
     /// `∇ log pₜ = factor · output`.
     pub factor: f64,
 }
@@ -98,7 +100,34 @@ impl ArchFile {
                 return at_integral(beta, integral, None, less_noise);
             }
         };
-        Conditioning { label, mean: 1.0, factor: 1.0 }
+        Conditioning { label, mean: 1.0, std, factor: 1.0 }
+    }
+
+    /// Whether the network can be called with this conditioning value.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn check_label(&self, label: f64) -> Result<(), String> {
+        let listed = match &self.network {
+            NetworkConfig::Ncsnpp(config) if config.embedding_type == Embedding::Fourier => {
+                let good = label.is_finite() && label > 0.0;
+                return good.then_some(()).ok_or_else(|| format!("a label is a noise level, not {label}"));
+            }
+            NetworkConfig::Ncsnpp(config) => config.scale_by_sigma.then_some(self.scales()),
+            NetworkConfig::Ddpm(config) => config.scale_by_sigma.then_some(self.scales()),
+            NetworkConfig::Ncsn(config)
+            | NetworkConfig::Ncsnv2(config)
+            | NetworkConfig::Ncsnv2Deeper(config)
+            | NetworkConfig::Ncsnv2Deepest(config) => Some(config.num_classes),
+        };
+        let below = listed.map_or(f64::INFINITY, |count| count as f64);
+        let good = (0.0..below).contains(&label);
+        good.then_some(()).ok_or_else(|| format!("a label lies from 0 to below {below}, unlike {label}"))
+    }
+
+    /// How many noise levels upstream lists beside the network.
+    pub(super) fn scales(&self) -> usize {
+        self.sde.as_ref().map_or(0, SdeConfig::num_scales)
     }
 
     /// The smallest and the largest noise level, as standard deviations of noise added to images.
@@ -150,7 +179,8 @@ fn at_integral(beta: &BetaConfig, integral: f64, std: Option<f64>, less_noise: b
     let t = (2.0 * integral / (beta.beta_min + root)).min(1.0);
     let Marginal { mean, std: reached } = marginal(beta, less_noise, t);
     let last = if beta.continuous { LAST_LABEL } else { beta.num_scales.saturating_sub(1) as f64 };
-    Conditioning { label: t * last, mean, factor: -1.0 / std.unwrap_or(reached) }
+    let std = std.unwrap_or(reached);
+    Conditioning { label: t * last, mean, std, factor: -1.0 / std }
 }
 
 #[cfg(test)]
@@ -186,7 +216,7 @@ mod tests {
         let arch =
             arch("kind = \"ve\"\ncontinuous = false\nsigma_min = 0.01\nsigma_max = 100.0\nnum_scales = 5");
         for (std, label) in [(100.0, 0.0), (9.0, 1.0), (1.1, 2.0), (0.01, 4.0), (1e-9, 4.0), (1e9, 0.0)] {
-            assert_eq!(arch.conditioning(std).unwrap(), Conditioning { label, mean: 1.0, factor: 1.0 });
+            assert_eq!(arch.conditioning(std).unwrap(), Conditioning { label, mean: 1.0, std, factor: 1.0 });
         }
     }
 

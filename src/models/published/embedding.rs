@@ -65,3 +65,31 @@ pub(super) fn chosen(sigmas: &Tensor, labels: &Tensor) -> Result<Tensor> {
     }
     sigmas.index_select(&index, 0)?.reshape(((), 1, 1, 1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn embeddings_are_the_published_ones() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/networks/embeddings.safetensors");
+        let record = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+        let largest = |a: &Tensor, b: &Tensor| {
+            (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap()
+        };
+        for width in [16, 64] {
+            let error = largest(&positional(&record["t"], width).unwrap(), &record[&format!("pos_{width}")]);
+            assert!(error < 1e-4, "positional: {error:e}");
+            let found = fourier(&record["sigma"], &record[&format!("W_{width}")]).unwrap();
+            let error = largest(&found, &record[&format!("fourier_{width}")]);
+            assert!(error < 2e-4, "Fourier: {error:e}");
+        }
+    }
+
+    #[test]
+    fn odd_widths_end_with_a_zero() {
+        let wave = positional(&Tensor::new(&[3f32], &Device::Cpu).unwrap(), 5).unwrap();
+        assert_eq!(wave.to_vec2::<f32>().unwrap()[0][4], 0.0);
+    }
+}

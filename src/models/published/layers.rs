@@ -63,27 +63,50 @@ fn ready(weight: Tensor, bias: Tensor) -> Result<Conv3x3> {
 
 /// A 1x1 convolution.
 pub(super) struct Pointwise {
-    weight: Tensor,
+    weight: Weight,
     bias: Tensor,
+}
+
+/// The weights of a 1x1 convolution.
+enum Weight {
+    /// `[out, in, 1, 1]`
+    Ready(Tensor),
+    /// `[in, out]`; being trained, so it must be transposed whenever it is used.
+    Matrix(Tensor),
 }
 
 impl Pointwise {
     /// Kept as a convolution, `weight` `[out, in, 1, 1]`.
     pub(super) fn convolution(scope: &Scope<'_>, inputs: usize, outputs: usize) -> Result<Self> {
         let weight = scope.trained("weight", [outputs, inputs, 1, 1])?;
-        Ok(Self { weight, bias: scope.trained("bias", [outputs])? })
+        Ok(Self { weight: Weight::Ready(weight), bias: scope.trained("bias", [outputs])? })
     }
 
     /// Kept as a matrix, `W` `[in, out]` (upstream's "network in network").
     pub(super) fn matrix(scope: &Scope<'_>, inputs: usize, outputs: usize) -> Result<Self> {
         let matrix = scope.trained("W", [inputs, outputs])?;
-        let weight = matrix.t()?.reshape((outputs, inputs, 1, 1))?;
-        Ok(Self { weight, bias: scope.trained("b", [outputs])? })
+        let bias = scope.trained("b", [outputs])?;
+        let variable = matrix.is_variable();
+        let weight = if variable { Weight::Matrix(matrix) } else { Weight::Ready(transposed(&matrix)?) };
+        Ok(Self { weight, bias })
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::conv1x1(x, &self.weight, &self.bias)
+        match &self.weight {
+            Weight::Ready(weight) => kernels::conv1x1(x, weight, &self.bias),
+            Weight::Matrix(matrix) => kernels::conv1x1(x, &transposed(matrix)?, &self.bias),
+        }
     }
+}
+
+/// `[in, out]` as the weights `[out, in, 1, 1]` of a convolution.
+fn transposed(matrix: &Tensor) -> Result<Tensor> {
+    let (inputs, outputs) = matrix.dims2()?;
+    // A stand-in of one byte stays one.
+    if matrix.dtype() != DType::F32 {
+        return Ok(matrix.clone());
+    }
+    matrix.t()?.contiguous()?.reshape((outputs, inputs, 1, 1))
 }
 
 /// Into how many groups channels are put before normalisation.

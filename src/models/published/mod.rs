@@ -96,7 +96,7 @@ impl ScoreNetwork {
 impl Kind {
     fn new(scope: &scope::Scope<'_>, arch: &ArchFile) -> Result<Self> {
         let (channels, width) = (arch.data.num_channels, arch.data.image_size.cols());
-        let scales = arch.sde.as_ref().map_or(0, SdeConfig::num_scales);
+        let scales = arch.scales();
         let ncsn = |config, variant| Ok(Self::Ncsn(ncsn::Ncsn::new(scope, config, variant, channels)?));
         match &arch.network {
             NetworkConfig::Ncsnpp(config) => {
