@@ -1,9 +1,10 @@
 //! 1x1 convolution: a matrix product in every pixel.
 
+use super::buffer::Buffer;
 use super::conv3x3::Images;
 use super::gemm::{PANEL, SIDE, correlate_rows, correlation_index, pack_panels, panel_product};
 use super::lanes::{LANES, Lanes, Level, dispatch};
-use super::shared::SharedSlice;
+use super::shared::{share_out, written};
 use rayon::prelude::*;
 
 /// Pixels that are worked on together.
@@ -72,23 +73,23 @@ pub(super) fn conv1x1(
 ) -> Vec<f32> {
     assert!(images.channels == matrix.inputs && images.len() == x.len());
     let result = images.with_channels(matrix.outputs);
-    let mut y = vec![0.0; result.len()];
-    let shared = SharedSlice::new(&mut y);
-    let buffers = || (vec![0.0; images.channels * BLOCK], vec![0.0; PANEL * BLOCK]);
-    spans(images).par_iter().for_each_init(buffers, |(input, product), span| {
-        span.gather(x, images, input);
-        for (panel, u) in matrix.panels.chunks_exact(PANEL * matrix.inputs).enumerate() {
-            // SAFETY: it checks the bounds of its slices.
-            unsafe { multiply(level, u, input, product, span.groups()) };
-            for (k, row) in (panel * PANEL..matrix.outputs).zip(product.chunks_exact(BLOCK)) {
-                let bias = bias.get(k).copied().unwrap_or(0.0);
-                // SAFETY: spans and channels never share a pixel.
-                let out = unsafe { shared.range(result.plane(span.image, k) + span.from, span.count) };
-                out.iter_mut().zip(row).for_each(|(o, v)| *o = v + bias);
-            }
-        }
-    });
-    y
+    let buffers = || (Buffer::zeros(images.channels * BLOCK), Buffer::zeros(PANEL * BLOCK));
+    // SAFETY: the spans cover the images and the panels the output channels; none share a pixel.
+    unsafe {
+        written(result.len(), |y| {
+            share_out(&spans(images), buffers, |(input, product), span| {
+                span.gather(x, images, input);
+                for (panel, u) in matrix.panels.chunks_exact(PANEL * matrix.inputs).enumerate() {
+                    multiply(level, u, input, product, span.groups());
+                    for (k, row) in (panel * PANEL..matrix.outputs).zip(product.chunks_exact(BLOCK)) {
+                        let bias = bias.get(k).copied().unwrap_or(0.0);
+                        let row = row[..span.count].iter().map(|v| v + bias);
+                        y.write(result.plane(span.image, k) + span.from, row);
+                    }
+                }
+            });
+        })
+    }
 }
 
 #[inline(always)]
@@ -113,7 +114,7 @@ pub(super) fn matrix_gradient(
     let (columns, rows) = (images.channels.next_multiple_of(SIDE), outputs.next_multiple_of(SIDE));
     let accumulate = |share: &[Span]| {
         let mut sums = vec![0.0; rows * columns];
-        let (mut input, mut output) = (vec![0.0; columns * BLOCK], vec![0.0; rows * BLOCK]);
+        let (mut input, mut output) = (Buffer::zeros(columns * BLOCK), Buffer::zeros(rows * BLOCK));
         for span in share {
             span.gather(x, images, &mut input);
             span.gather(grad, result, &mut output);

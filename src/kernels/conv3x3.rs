@@ -1,20 +1,20 @@
 //! 3x3 convolution with zero padding 1, by Winograd tiles.
 
+use super::buffer::Buffer;
+use super::filters::PackedFilters;
 use super::gemm::{PANEL, panel_product};
 use super::lanes::{LANES, Lanes, Level, dispatch};
-use super::shared::SharedSlice;
-use super::winograd::{
-    Block, FREQUENCIES, Scratch, TILE, blocks, contract_tiles, transform_filter, transform_input,
-};
-use rayon::prelude::*;
+use super::patches::{Block, Plane, Scratch, blocks, plane_stride, transform_input};
+use super::shared::{SharedSlice, share_out, written};
+use super::winograd::{FREQUENCIES, TILE, contract_tiles};
 
-/// Transformed input that a block aims at, bytes: what a second-level cache holds.
+/// Transformed input, and products, that a block aims at, bytes: together what a second-level cache holds.
 const BLOCK_BYTES: usize = 1 << 20;
 /// Tiles in a block: enough to reuse the weights, few enough to stay in cache.
 const TILES: std::ops::RangeInclusive<usize> = 48..=128;
 
 /// Tiles that a block of `channels` transformed channels should have.
-pub(super) fn block_tiles(channels: usize) -> usize {
+fn block_tiles(channels: usize) -> usize {
     let fit = BLOCK_BYTES / (FREQUENCIES * 4 * channels.max(1));
     fit.clamp(*TILES.start(), *TILES.end()) / LANES * LANES
 }
@@ -48,207 +48,258 @@ impl Images {
     }
 }
 
-/// Filters transformed for the forward product: `[panel][frequency][input][PANEL]`.
-pub(super) struct PackedFilters {
-    panels: Vec<f32>,
-    pub(super) inputs: usize,
-    pub(super) outputs: usize,
+/// What a convolution reads: `[batch, channels, rows, cols]`, each plane perhaps mapped on the way in.
+#[derive(Clone, Copy)]
+pub(super) struct Input<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) images: Images,
+    /// Empty, or for each plane the curve of [`Plane::curve`].
+    pub(super) curves: &'a [(f32, f32)],
 }
 
-impl PackedFilters {
-    /// For `y = w ∗ x`, `w` being `[outputs, inputs, 3, 3]`.
-    pub(super) fn new(weight: &[f32], outputs: usize, inputs: usize) -> Self {
-        Self::pack(outputs, inputs, |k, c| {
-            let at = 9 * (k * inputs + c);
-            std::array::from_fn(|t| weight[at + t])
-        })
+impl<'a> Input<'a> {
+    pub(super) fn plain(values: &'a [f32], images: Images) -> Self {
+        Self { values, images, curves: &[] }
     }
 
-    /// For the adjoint, from `outputs` channels back to `inputs`: filters turned round, channels swapped.
-    pub(super) fn adjoint(weight: &[f32], outputs: usize, inputs: usize) -> Self {
-        Self::pack(inputs, outputs, |c, k| {
-            let at = 9 * (k * inputs + c);
-            std::array::from_fn(|t| weight[at + 8 - t])
-        })
+    fn plane(&self, image: usize, channel: usize) -> Plane<'a> {
+        let Images { rows, cols, .. } = self.images;
+        let values = &self.values[self.images.plane(image, channel)..][..rows * cols];
+        let curve = self.curves.get(image * self.images.channels + channel).copied();
+        Plane { values, rows, cols, curve }
     }
+}
 
-    fn pack(outputs: usize, inputs: usize, filter: impl Fn(usize, usize) -> [f32; 9] + Sync) -> Self {
-        let size = FREQUENCIES * inputs * PANEL;
-        let mut panels = vec![0.0; outputs.div_ceil(PANEL) * size];
-        panels.par_chunks_mut(size).enumerate().for_each(|(panel, out)| {
-            for p in 0..PANEL.min(outputs - panel * PANEL) {
-                for c in 0..inputs {
-                    let u = transform_filter(&filter(panel * PANEL + p, c));
-                    for (f, v) in u.into_iter().enumerate() {
-                        out[(f * inputs + c) * PANEL + p] = v;
-                    }
-                }
-            }
-        });
-        Self { panels, inputs, outputs }
-    }
+/// What is done to a convolution's result: `scale · (w ∗ x + bias + residual)`.
+#[derive(Clone, Copy)]
+pub(super) struct Finish<'a> {
+    /// Empty, or one number an output channel, the same for all images or not.
+    pub(super) bias: &'a [f32],
+    /// Empty, or as long as the result.
+    pub(super) residual: &'a [f32],
+    pub(super) scale: f32,
+}
 
-    fn panel(&self, panel: usize) -> &[f32] {
-        let size = FREQUENCIES * self.inputs * PANEL;
-        &self.panels[panel * size..][..size]
+impl<'a> Finish<'a> {
+    pub(super) fn bias(bias: &'a [f32]) -> Self {
+        Self { bias, residual: &[], scale: 1.0 }
     }
 }
 
 /// Buffers of one thread.
-#[derive(Default)]
 struct Work {
     scratch: Scratch,
-    input: Vec<f32>,
-    product: Vec<f32>,
+    input: Buffer,
+    product: Buffer,
 }
 
-/// `y = w ∗ x + b`; `bias` is empty or has one number an output channel. The result does not depend on the
-/// number of threads, nor an image's result on the rest of the batch.
+/// `scale · (w ∗ x + bias + residual)`. The result does not depend on the number of threads, nor an image's
+/// result on the rest of the batch.
 pub(super) fn conv3x3(
     level: Level,
-    x: &[f32],
-    images: Images,
+    input: Input<'_>,
     filters: &PackedFilters,
-    bias: &[f32],
+    finish: Finish<'_>,
 ) -> Vec<f32> {
-    assert_eq!(images.channels, filters.inputs);
-    assert_eq!(images.len(), x.len());
-    assert!(bias.is_empty() || bias.len() == filters.outputs);
+    let images = input.images;
     let result = images.with_channels(filters.outputs);
-    let mut y = vec![0.0; result.len()];
-    let shared = SharedSlice::new(&mut y);
+    assert!(images.channels == filters.inputs && images.len() == input.values.len());
+    assert!(input.curves.is_empty() || input.curves.len() == images.batch * images.channels);
+    assert!([0, 1, images.batch].iter().any(|n| finish.bias.len() == n * filters.outputs));
+    assert!(finish.residual.is_empty() || finish.residual.len() == result.len());
     let (list, stride) = blocks(images.batch, images.rows, images.cols, block_tiles(images.channels));
-    let panels = filters.outputs.div_ceil(PANEL);
+    let job = Job { level, input, result, filters, finish, stride };
+    let (panels, chunk) = (filters.panels(), job.chunk());
     let share = panel_share(list.len(), panels);
     let tasks: Vec<(Block, usize)> =
         list.iter().flat_map(|&b| (0..panels).step_by(share).map(move |p| (b, p))).collect();
-    tasks.par_iter().for_each_init(Work::default, |work, &(block, first)| {
-        let job = Job { level, images, result, filters, bias, stride, block };
-        job.transform(x, work);
-        for panel in first..panels.min(first + share) {
-            job.panel(panel, work, &shared);
-        }
-    });
-    y
+    let memory = || Work {
+        scratch: Scratch::default(),
+        input: Buffer::zeros(FREQUENCIES * plane_stride(images.channels, stride)),
+        product: Buffer::zeros(FREQUENCIES * plane_stride(chunk.min(share) * PANEL, stride)),
+    };
+    // SAFETY: the blocks cover the images, and the shares of panels all output channels.
+    unsafe {
+        written(result.len(), |y| {
+            share_out(&tasks, memory, |work, &(block, first)| {
+                job.transform(block, work);
+                let last = panels.min(first + share);
+                for from in (first..last).step_by(chunk) {
+                    job.multiply(block, from..last.min(from + chunk), work, y);
+                }
+            });
+        })
+    }
 }
 
 /// Panels that a task computes: all of them, unless that leaves threads without work.
 fn panel_share(blocks: usize, panels: usize) -> usize {
-    let splits = (2 * rayon::current_num_threads()).div_ceil(blocks.max(1));
-    if rayon::current_num_threads() == 1 { panels } else { panels.div_ceil(splits).max(panels.min(4)) }
+    let threads = rayon::current_num_threads();
+    let splits = (2 * threads).div_ceil(blocks.max(1));
+    if threads == 1 { panels } else { panels.div_ceil(splits).max(panels.min(4)) }
 }
 
-/// One block of one convolution.
+/// One convolution.
 struct Job<'a> {
     level: Level,
-    images: Images,
+    input: Input<'a>,
     result: Images,
     filters: &'a PackedFilters,
-    bias: &'a [f32],
+    finish: Finish<'a>,
     stride: usize,
-    block: Block,
 }
 
 impl Job<'_> {
+    /// Panels whose products are held at a time.
+    fn chunk(&self) -> usize {
+        (BLOCK_BYTES / (FREQUENCIES * PANEL * 4 * self.stride)).max(1)
+    }
+
+    fn bias(&self, image: usize, channel: usize) -> f32 {
+        let (bias, channels) = (self.finish.bias, self.result.channels);
+        if bias.is_empty() { 0.0 } else { bias[(image * channels + channel) % bias.len()] }
+    }
+
     /// `[frequency][channel][stride]` of the block's patches.
-    fn transform(&self, x: &[f32], work: &mut Work) {
-        let (channels, size) = (self.images.channels, (self.images.rows, self.images.cols));
-        work.input.resize(FREQUENCIES * channels * self.stride, 0.0);
+    fn transform(&self, block: Block, work: &mut Work) {
+        let channels = self.input.images.channels;
+        let frequency_stride = plane_stride(channels, self.stride);
         for c in 0..channels {
-            let plane = &x[self.images.plane(self.block.image, c)..][..self.images.pixels()];
+            let plane = self.input.plane(block.image, c);
             let out = &mut work.input[c * self.stride..];
             // SAFETY: it checks the bounds of its slices.
             unsafe {
-                transform_input(
-                    self.level,
-                    plane,
-                    size,
-                    self.block,
-                    &mut work.scratch,
-                    out,
-                    channels * self.stride,
-                );
+                transform_input(self.level, plane, block, &mut work.scratch, out, frequency_stride);
             }
         }
     }
 
-    /// Computes the panel's output channels of the block.
-    fn panel(&self, panel: usize, work: &mut Work, y: &SharedSlice<'_>) {
+    /// Computes the output channels of some panels in the block.
+    fn multiply(&self, block: Block, panels: std::ops::Range<usize>, work: &mut Work, y: &SharedSlice<'_>) {
+        let first = panels.start * PANEL;
+        let frequency_stride = plane_stride(panels.len() * PANEL, self.stride);
         let Work { input, product, .. } = work;
-        product.resize(FREQUENCIES * PANEL * self.stride, 0.0);
-        let (u, groups) = (self.filters.panel(panel), self.block.groups());
         // SAFETY: it checks the bounds of its slices.
-        unsafe { multiply(self.level, u, input, product, self.stride, self.images.channels, groups) };
-        for p in 0..PANEL.min(self.filters.outputs - panel * PANEL) {
-            let k = panel * PANEL + p;
-            let bias = self.bias.get(k).copied().unwrap_or(0.0);
-            let start = self.result.plane(self.block.image, k);
-            let size = (self.result.rows, self.result.cols);
-            let m = &product[p * self.stride..];
+        unsafe {
+            products(self.level, self.filters, panels.clone(), input, product, self.stride, block.groups())
+        };
+        for k in first..self.result.channels.min(panels.end * PANEL) {
+            let place = Place {
+                start: self.result.plane(block.image, k),
+                rows: self.result.rows,
+                cols: self.result.cols,
+                bias: self.bias(block.image, k),
+            };
+            let m = &product[(k - first) * self.stride..];
             // SAFETY: it checks the bounds of `m`; blocks and channels never share a pixel of `y`.
-            unsafe { write_tiles(self.level, m, PANEL * self.stride, bias, self.block, y, start, size) };
+            unsafe { write_tiles(self.level, m, frequency_stride, block, place, self.finish, y) };
         }
     }
 }
 
 #[inline(always)]
-unsafe fn multiply_of<V: Lanes>(
-    u: &[f32],
+unsafe fn products_of<V: Lanes>(
+    filters: &PackedFilters,
+    panels: std::ops::Range<usize>,
     v: &[f32],
     m: &mut [f32],
     stride: usize,
-    depth: usize,
     groups: usize,
 ) {
-    assert!(u.len() >= FREQUENCIES * depth * PANEL && v.len() >= FREQUENCIES * depth * stride);
-    assert!(m.len() >= FREQUENCIES * PANEL * stride && groups * LANES <= stride);
+    let (depth, all) = (filters.inputs, filters.panels());
+    let (v_plane, m_plane) = (plane_stride(depth, stride), plane_stride(panels.len() * PANEL, stride));
+    assert!(panels.end <= all && v.len() >= FREQUENCIES * v_plane);
+    assert!(m.len() >= FREQUENCIES * m_plane && groups * LANES <= stride);
     for f in 0..FREQUENCIES {
-        // SAFETY: the assertions bound all three.
-        unsafe {
-            let (u, v) = (u.as_ptr().add(f * depth * PANEL), v.as_ptr().add(f * depth * stride));
-            panel_product::<V>(u, v, m.as_mut_ptr().add(f * PANEL * stride), stride, depth, groups);
+        for (i, panel) in panels.clone().enumerate() {
+            // SAFETY: the assertions bound all three.
+            unsafe {
+                let u = filters.packed.as_ptr().add((f * all + panel) * depth * PANEL);
+                let v = v.as_ptr().add(f * v_plane);
+                let m = m.as_mut_ptr().add(f * m_plane + i * PANEL * stride);
+                panel_product::<V>(u, v, m, stride, depth, groups);
+            }
         }
     }
 }
 dispatch!(
-    /// For each frequency the product of a panel of filters and the transformed input.
-    multiply => multiply_of(
-        u: &[f32], v: &[f32], m: &mut [f32], stride: usize, depth: usize, groups: usize,
+    /// For each frequency the products of panels of filters and the transformed input:
+    /// `[frequency][output channel][stride]`.
+    products => products_of(
+        filters: &PackedFilters, panels: std::ops::Range<usize>, v: &[f32], m: &mut [f32], stride: usize,
+        groups: usize,
     )
 );
+
+/// An output plane, and what is added to it.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    start: usize,
+    rows: usize,
+    cols: usize,
+    bias: f32,
+}
 
 #[inline(always)]
 unsafe fn write_tiles_of<V: Lanes>(
     m: &[f32],
     frequency_stride: usize,
-    bias: f32,
     block: Block,
+    place: Place,
+    finish: Finish<'_>,
     y: &SharedSlice<'_>,
-    start: usize,
-    (rows, cols): (usize, usize),
 ) {
+    const WIDTH: usize = TILE * LANES;
     let groups = block.cols.div_ceil(LANES);
     assert!(m.len() >= (FREQUENCIES - 1) * frequency_stride + (block.rows - 1) * block.cols + groups * LANES);
-    let mut lines = [0.0; 4 * TILE * LANES];
     for (r, g) in (0..block.rows).flat_map(|r| (0..groups).map(move |g| (r, g))) {
         // SAFETY: the assertion bounds `m`.
-        unsafe {
-            let from = m.as_ptr().add(r * block.cols + LANES * g);
-            contract_tiles::<V>(from, frequency_stride, bias, &mut lines);
-        }
+        let lines = unsafe {
+            contract_tiles::<V>(m.as_ptr().add(r * block.cols + LANES * g), frequency_stride, place.bias)
+        };
         let col = TILE * (block.col + LANES * g);
-        let count = (TILE * LANES).min(TILE * (block.cols - LANES * g)).min(cols - col);
+        let count = WIDTH.min(TILE * (block.cols - LANES * g)).min(place.cols - col);
         let top = TILE * (block.row + r);
-        for (line, row) in lines.chunks_exact(TILE * LANES).zip(top..rows) {
-            // SAFETY: this block alone writes these pixels.
-            unsafe { y.range(start + row * cols + col, count) }.copy_from_slice(&line[..count]);
+        for (line, row) in lines.into_iter().zip(top..place.rows) {
+            let at = place.start + row * place.cols + col;
+            let residual = finish.residual.get(at..at + count);
+            let to = y.range(at, count);
+            // SAFETY: this block alone writes these pixels; residual and range are `count` long.
+            unsafe {
+                if count == WIDTH {
+                    finish_line(line, residual.map(<[f32]>::as_ptr), finish.scale, to);
+                } else {
+                    let (mut added, mut whole) = ([0.0; WIDTH], [0.0; WIDTH]);
+                    if let Some(residual) = residual {
+                        added[..count].copy_from_slice(residual);
+                    }
+                    finish_line(line, residual.map(|_| added.as_ptr()), finish.scale, whole.as_mut_ptr());
+                    to.copy_from_nonoverlapping(whole.as_ptr(), count);
+                }
+            }
         }
     }
 }
 dispatch!(
-    /// Turns products into pixels of the output plane that starts at `start`.
+    /// Turns products into pixels of the output plane at `place`.
     write_tiles => write_tiles_of(
-        m: &[f32], frequency_stride: usize, bias: f32, block: Block, y: &SharedSlice<'_>, start: usize,
-        size: (usize, usize),
+        m: &[f32], frequency_stride: usize, block: Block, place: Place, finish: Finish<'_>, y: &SharedSlice<'_>,
     )
 );
+
+/// `scale · (line + residual)` of four vectors.
+#[inline(always)]
+unsafe fn finish_line<V: Lanes>(line: [V; TILE], residual: Option<*const f32>, scale: f32, to: *mut f32) {
+    // SAFETY: the caller vouches for the pointers and the instruction set.
+    unsafe {
+        for (n, mut v) in line.into_iter().enumerate() {
+            if let Some(residual) = residual {
+                v = v.add(V::load(residual.add(LANES * n)));
+            }
+            if scale != 1.0 {
+                v = v.mul(V::splat(scale));
+            }
+            v.store(to.add(LANES * n));
+        }
+    }
+}

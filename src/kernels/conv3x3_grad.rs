@@ -1,15 +1,25 @@
 //! The derivative of a 3x3 convolution by its filters, in Winograd's frequencies.
 
-use super::conv3x3::{Images, block_tiles};
+use super::buffer::Buffer;
+use super::conv3x3::Images;
 use super::gemm::{SIDE, correlate_rows, correlation_index};
 use super::lanes::{LANES, Level};
-use super::winograd::{
-    Block, FREQUENCIES, Scratch, blocks, gather_filter, transform_gradient, transform_input,
-};
+use super::patches::{Block, Plane, Scratch, blocks, row_stride, transform_gradient, transform_input};
+use super::winograd::{FREQUENCIES, gather_filter};
 use rayon::prelude::*;
 
-/// Into how many sums the blocks are shared out; fixed, so that the result does not depend on the threads.
-const PARTS: usize = 8;
+/// Numbers in a sum that is worth holding several times.
+const SMALL_SUM: usize = 1 << 16;
+/// Tiles that are multiplied at a time: adding up the lanes of a product costs as much as many products, so
+/// that long rows pay for many channels, even where they leave the second-level cache.
+fn tiles(channels: usize) -> usize {
+    if channels <= 64 { 128 } else { 192 }
+}
+
+/// Into how many sums the blocks are shared out; it depends on the sizes alone, and so does the result.
+fn parts(inputs: usize, outputs: usize) -> usize {
+    if FREQUENCIES * inputs * outputs <= SMALL_SUM { 8 } else { 2 }
+}
 
 /// `∂L/∂w[k, c, i, j] = Σ ∂L/∂y[k, p] x[c, p + (i, j) − 1]`, as `[outputs, inputs, 3, 3]`.
 ///
@@ -24,12 +34,12 @@ pub(super) fn filter_gradient(
     let result = images.with_channels(outputs);
     assert!(x.len() == images.len() && grad.len() == result.len());
     let inputs = images.channels;
-    let target = block_tiles(inputs + outputs);
+    let target = tiles(inputs + outputs);
     let (list, stride) = blocks(images.batch, images.rows, images.cols, target);
     // Room for several small images.
-    let stride = stride.max(target + LANES);
+    let stride = stride.max(row_stride(target));
     let job = Job { level, x, images, grad, result, stride };
-    let share = list.len().div_ceil(PARTS).max(1);
+    let share = list.len().div_ceil(parts(inputs, outputs)).max(1);
     let parts: Vec<Vec<f32>> = list.par_chunks(share).map(|share| job.accumulate(share)).collect();
     let Some(sums) = parts.into_iter().reduce(add) else { return vec![0.0; outputs * inputs * 9] };
     let mut gradient = vec![0.0; outputs * inputs * 9];
@@ -71,8 +81,8 @@ impl Job<'_> {
     fn accumulate(&self, share: &[Block]) -> Vec<f32> {
         let (inputs, outputs) = (self.input_rows(), self.output_rows());
         let mut sums = vec![0.0; FREQUENCIES * inputs * outputs];
-        let mut input = vec![0.0; FREQUENCIES * inputs * self.stride];
-        let mut output = vec![0.0; FREQUENCIES * outputs * self.stride];
+        let mut input = Buffer::zeros(FREQUENCIES * inputs * self.stride);
+        let mut output = Buffer::zeros(FREQUENCIES * outputs * self.stride);
         let mut scratch = Scratch::default();
         let mut rest = share;
         while !rest.is_empty() {
@@ -110,20 +120,22 @@ impl Job<'_> {
 
     /// Both sides of a block in frequencies, `[frequency][channel][stride]`.
     fn transform(&self, block: Block, scratch: &mut Scratch, input: &mut [f32], output: &mut [f32]) {
-        let size = (self.images.rows, self.images.cols);
+        let Images { rows, cols, .. } = self.images;
         let (inputs, outputs) = (self.input_rows(), self.output_rows());
         for c in 0..self.images.channels {
-            let plane = &self.x[self.images.plane(block.image, c)..][..self.images.pixels()];
+            let values = &self.x[self.images.plane(block.image, c)..][..self.images.pixels()];
+            let plane = Plane { values, rows, cols, curve: None };
             let out = &mut input[c * self.stride..];
             // SAFETY: it checks the bounds of its slices.
-            unsafe { transform_input(self.level, plane, size, block, scratch, out, inputs * self.stride) };
+            unsafe { transform_input(self.level, plane, block, scratch, out, inputs * self.stride) };
         }
         for k in 0..self.result.channels {
-            let plane = &self.grad[self.result.plane(block.image, k)..][..self.result.pixels()];
+            let values = &self.grad[self.result.plane(block.image, k)..][..self.result.pixels()];
+            let plane = Plane { values, rows, cols, curve: None };
             let out = &mut output[k * self.stride..];
             // SAFETY: it checks the bounds of its slices.
             unsafe {
-                transform_gradient(self.level, plane, size, block, scratch, out, outputs * self.stride);
+                transform_gradient(self.level, plane, block, scratch, out, outputs * self.stride);
             };
         }
     }

@@ -27,7 +27,8 @@ pub(super) unsafe fn panel_product<V: Lanes>(
     // SAFETY: the caller's promise; every offset stays below 16 · groups in its row.
     unsafe {
         let mut g = 0;
-        while V::WIDE && groups - g >= 3 {
+        // Four vectors go two and two: one alone leaves the multipliers waiting.
+        while V::WIDE && groups - g >= 3 && groups - g != 4 {
             micro::<V, 8, 3>(u, v.add(LANES * g), out.add(LANES * g), stride, depth);
             g += 3;
         }

@@ -54,6 +54,8 @@ impl Level {
 pub(super) trait Lanes: Copy {
     /// Whether 24 accumulators fit into the registers.
     const WIDE: bool;
+    /// Whether `mul_add` is one instruction.
+    const FUSED: bool;
     /// The same value in every lane.
     unsafe fn splat(value: f32) -> Self;
     /// The floats at `from`.
@@ -64,6 +66,8 @@ pub(super) trait Lanes: Copy {
     unsafe fn add(self, other: Self) -> Self;
     /// `self − other`.
     unsafe fn sub(self, other: Self) -> Self;
+    /// `self · other`.
+    unsafe fn mul(self, other: Self) -> Self;
     /// `self · factor + addend`.
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
     /// `[a, b, c, d]` from 64 floats `a₀ b₀ c₀ d₀ a₁ …`.
@@ -87,6 +91,7 @@ pub(super) struct Portable([f32; LANES]);
 
 impl Lanes for Portable {
     const WIDE: bool = false;
+    const FUSED: bool = false;
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         Self([value; LANES])
@@ -112,6 +117,13 @@ impl Lanes for Portable {
     unsafe fn sub(mut self, other: Self) -> Self {
         for (a, b) in self.0.iter_mut().zip(other.0) {
             *a -= b;
+        }
+        self
+    }
+    #[inline(always)]
+    unsafe fn mul(mut self, other: Self) -> Self {
+        for (a, b) in self.0.iter_mut().zip(other.0) {
+            *a *= b;
         }
         self
     }

@@ -15,6 +15,7 @@ pub(super) struct Avx2([__m256; 2]);
 
 impl Lanes for Avx512 {
     const WIDE: bool = true;
+    const FUSED: bool = true;
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         // SAFETY: see above.
@@ -39,6 +40,11 @@ impl Lanes for Avx512 {
     unsafe fn sub(self, other: Self) -> Self {
         // SAFETY: see above.
         unsafe { Self(_mm512_sub_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(_mm512_mul_ps(self.0, other.0)) }
     }
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
@@ -90,6 +96,7 @@ impl Lanes for Avx512 {
 
 impl Lanes for Avx2 {
     const WIDE: bool = false;
+    const FUSED: bool = true;
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         // SAFETY: see above.
@@ -117,6 +124,11 @@ impl Lanes for Avx2 {
     unsafe fn sub(self, other: Self) -> Self {
         // SAFETY: see above.
         unsafe { Self([_mm256_sub_ps(self.0[0], other.0[0]), _mm256_sub_ps(self.0[1], other.0[1])]) }
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self([_mm256_mul_ps(self.0[0], other.0[0]), _mm256_mul_ps(self.0[1], other.0[1])]) }
     }
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {

@@ -3,10 +3,13 @@
 //! Tensors are f32, `[batch, channel, row, col]`; every function is differentiable in all its tensors, and
 //! fails when shapes do not fit or memory runs out.
 
+mod around;
+mod buffer;
 mod conv1x1;
 mod conv3x3;
 mod conv3x3_grad;
 mod dilated;
+mod filters;
 mod fir;
 mod gemm;
 mod lanes;
@@ -17,6 +20,7 @@ mod norm;
 mod ops;
 #[cfg(test)]
 mod oracle;
+mod patches;
 mod peak;
 mod pool;
 mod portable;
@@ -30,6 +34,7 @@ mod strided;
 mod tests;
 mod winograd;
 
+pub use around::{Around, Norm};
 use candle_core::{DType, Result, Tensor};
 use lanes::Level;
 
@@ -161,6 +166,17 @@ impl FrozenConv3x3 {
         match self {
             Self::Packed(packed) => packed.0.apply(x),
             Self::Plain { weight, bias } => portable::conv3x3(x, weight, bias),
+        }
+    }
+
+    /// [`conv3x3`] and what stands around it; one pass over memory where no gradient is wanted.
+    ///
+    /// # Errors
+    /// See the module.
+    pub fn forward_around(&self, x: &Tensor, around: &Around<'_>) -> Result<Tensor> {
+        match self {
+            Self::Packed(packed) if !around.tracks(x) => packed.0.apply_around(x, around),
+            _ => around.apply(x, |x| self.forward(x)),
         }
     }
 }

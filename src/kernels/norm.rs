@@ -1,23 +1,24 @@
 //! Group normalisation, an affine map of each channel, and SiLU, fused.
 
 use super::conv3x3::Images;
-use super::lanes::{LANES, Level};
+use super::lanes::{LANES, Lanes, Level, dispatch};
+use super::shared::written;
 use rayon::prelude::*;
 
 /// Floats that are added in single precision before they go to double precision.
 const RUN: usize = 2048;
 
-/// Compiles a plain loop for every instruction set; `FUSED` says whether `mul_add` is one instruction.
+/// Compiles a plain loop for every instruction set.
 macro_rules! vectorise {
     ($(#[$doc:meta])* $name:ident => $generic:ident($($arg:ident: $ty:ty),* $(,)?) -> $out:ty) => {
         $(#[$doc])*
         fn $name(level: Level, $($arg: $ty),*) -> $out {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx2,fma")]
-            unsafe fn avx512($($arg: $ty),*) -> $out { $generic::<true>($($arg),*) }
+            unsafe fn avx512($($arg: $ty),*) -> $out { $generic::<super::lanes_x86::Avx512>($($arg),*) }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            unsafe fn avx2($($arg: $ty),*) -> $out { $generic::<true>($($arg),*) }
+            unsafe fn avx2($($arg: $ty),*) -> $out { $generic::<super::lanes_x86::Avx2>($($arg),*) }
             match level.0 {
                 // SAFETY: a `Level` exists only for detected features.
                 #[cfg(target_arch = "x86_64")]
@@ -25,7 +26,7 @@ macro_rules! vectorise {
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
                 super::lanes::Kind::Avx2 => unsafe { avx2($($arg),*) },
-                super::lanes::Kind::Portable => $generic::<false>($($arg),*),
+                super::lanes::Kind::Portable => $generic::<super::lanes::Portable>($($arg),*),
             }
         }
     };
@@ -46,7 +47,27 @@ struct Moments {
     inverse: f64,
 }
 
-/// `silu(scale · x̂ + shift)`, `x̂ = (x − mean)/√(variance + ε)` over each group of an image's channels.
+/// `(gain, offset)` of each plane, so that `scale · x̂ + shift = gain · x + offset`, where
+/// `x̂ = (x − mean)/√(variance + ε)` over each group of an image's channels.
+pub(super) fn curves(
+    level: Level,
+    x: &[f32],
+    images: Images,
+    affine: Affine<'_>,
+    groups: usize,
+    eps: f64,
+) -> Vec<(f32, f32)> {
+    let moments = moments(level, x, images, groups, eps);
+    let per_group = images.channels / groups;
+    let curve = |at: usize| {
+        let m = moments[at / per_group];
+        let gain = f64::from(affine.scale[at]) * m.inverse;
+        (gain as f32, (f64::from(affine.shift[at]) - m.mean * gain) as f32)
+    };
+    (0..images.batch * images.channels).map(curve).collect()
+}
+
+/// `silu(scale · x̂ + shift)`; see [`curves`].
 pub(super) fn norm_silu(
     level: Level,
     x: &[f32],
@@ -55,17 +76,16 @@ pub(super) fn norm_silu(
     groups: usize,
     eps: f64,
 ) -> Vec<f32> {
-    let moments = moments(level, x, images, groups, eps);
-    let per_group = images.channels / groups;
-    let mut y = vec![0.0; x.len()];
-    let planes = y.par_chunks_mut(images.pixels()).zip(x.par_chunks(images.pixels()));
-    planes.enumerate().for_each(|(at, (y, x))| {
-        let m = moments[at / per_group];
-        let gain = f64::from(affine.scale[at]) * m.inverse;
-        let offset = f64::from(affine.shift[at]) - m.mean * gain;
-        silu_plane(level, x, y, gain as f32, offset as f32);
-    });
-    y
+    let curves = curves(level, x, images, affine, groups, eps);
+    // SAFETY: every plane is written.
+    unsafe {
+        written(x.len(), |y| {
+            x.par_chunks(images.pixels()).zip(&curves).enumerate().for_each(|(at, (x, &(gain, offset)))| {
+                let to = y.range(at * images.pixels(), images.pixels());
+                silu_plane(level, x, to, gain, offset);
+            });
+        })
+    }
 }
 
 /// The gradients of [`norm_silu`] by `x`, `scale` and `shift`, given that by its result.
@@ -79,26 +99,29 @@ pub(super) fn norm_silu_gradient(
 ) -> [Vec<f32>; 3] {
     let moments = moments(level, x, images, groups, eps);
     let (pixels, per_group) = (images.pixels(), images.channels / groups);
-    let mut by_x = vec![0.0; x.len()];
     let mut sums = vec![(0.0, 0.0); images.batch * images.channels];
-    let planes = by_x.par_chunks_mut(pixels).zip(sums.par_iter_mut()).enumerate();
-    planes.for_each(|(at, (out, sums))| {
-        let m = moments[at / per_group];
-        let line = Line {
-            mean: m.mean as f32,
-            inverse: m.inverse as f32,
-            scale: affine.scale[at],
-            shift: affine.shift[at],
-        };
-        let range = at * pixels..(at + 1) * pixels;
-        for ((x, grad), out) in
-            x[range.clone()].chunks(RUN).zip(grad[range].chunks(RUN)).zip(out.chunks_mut(RUN))
-        {
-            let (shift, scale) = silu_gradient(level, x, grad, out, line);
-            sums.0 += f64::from(shift);
-            sums.1 += f64::from(scale);
-        }
-    });
+    // SAFETY: every plane is written in runs.
+    let mut by_x = unsafe {
+        written(x.len(), |out| {
+            sums.par_iter_mut().enumerate().for_each(|(at, sums)| {
+                let m = moments[at / per_group];
+                let line = Line {
+                    mean: m.mean as f32,
+                    inverse: m.inverse as f32,
+                    scale: affine.scale[at],
+                    shift: affine.shift[at],
+                };
+                for from in (at * pixels..(at + 1) * pixels).step_by(RUN) {
+                    let count = RUN.min((at + 1) * pixels - from);
+                    let (x, grad) = (&x[from..from + count], &grad[from..from + count]);
+                    let out = std::slice::from_raw_parts_mut(out.range(from, count), count);
+                    let (shift, scale) = silu_gradient(level, x, grad, out, line);
+                    sums.0 += f64::from(shift);
+                    sums.1 += f64::from(scale);
+                }
+            });
+        })
+    };
     let count = (per_group * pixels) as f64;
     by_x.par_chunks_mut(pixels).enumerate().for_each(|(at, out)| {
         let group = at / per_group;
@@ -119,20 +142,45 @@ pub(super) fn norm_silu_gradient(
 
 /// Mean and inverse deviation of each group of each image.
 fn moments(level: Level, x: &[f32], images: Images, groups: usize, eps: f64) -> Vec<Moments> {
-    let pixels = images.pixels() as f64;
-    let planes: Vec<(f64, f64)> = x
-        .par_chunks(images.pixels())
-        .map(|plane| {
-            let mean = sum(level, plane) / pixels;
-            (mean, squares(level, plane, mean as f32) - pixels * (mean - f64::from(mean as f32)).powi(2))
-        })
-        .collect();
-    let group = |planes: &[(f64, f64)]| {
-        let mean = planes.iter().map(|p| p.0).sum::<f64>() / planes.len() as f64;
-        let squares: f64 = planes.iter().map(|p| p.1 + pixels * (p.0 - mean).powi(2)).sum();
-        Moments { mean, inverse: 1.0 / (squares / (pixels * planes.len() as f64) + eps).sqrt() }
+    let planes: Vec<Spread> = x.par_chunks(images.pixels()).map(|plane| spread(level, plane)).collect();
+    let group = |planes: &[Spread]| {
+        let all = planes.iter().fold(Spread::default(), |sum, plane| sum.join(*plane));
+        Moments { mean: all.mean, inverse: 1.0 / (all.squares / all.count + eps).sqrt() }
     };
     planes.chunks(images.channels / groups).map(group).collect()
+}
+
+/// Mean and sum of squared deviations of some numbers.
+#[derive(Clone, Copy, Default)]
+struct Spread {
+    count: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Spread {
+    /// Those of both sets together (Chan, Golub and LeVeque 1983).
+    fn join(self, other: Self) -> Self {
+        let count = self.count + other.count;
+        let (part, distance) = (other.count / count, other.mean - self.mean);
+        Self {
+            count,
+            mean: self.mean + distance * part,
+            squares: self.squares + other.squares + distance * distance * self.count * part,
+        }
+    }
+}
+
+/// Runs are short enough to be read twice from the cache: deviations from the run's own mean do not cancel.
+fn spread(level: Level, values: &[f32]) -> Spread {
+    let of_run = |run: &[f32]| {
+        let (count, mean) = (run.len() as f64, f64::from(sum_run(level, run)) / run.len() as f64);
+        let rounded = mean as f32;
+        let squares =
+            f64::from(squares_run(level, run, rounded)) - count * (mean - f64::from(rounded)).powi(2);
+        Spread { count, mean, squares }
+    };
+    values.chunks(RUN).fold(Spread::default(), |all, run| all.join(of_run(run)))
 }
 
 /// The sum of many floats, in lanes, then in double precision.
@@ -140,12 +188,8 @@ pub(super) fn sum(level: Level, values: &[f32]) -> f64 {
     values.chunks(RUN).map(|run| f64::from(sum_run(level, run))).sum()
 }
 
-fn squares(level: Level, values: &[f32], mean: f32) -> f64 {
-    values.chunks(RUN).map(|run| f64::from(squares_run(level, run, mean))).sum()
-}
-
 #[inline(always)]
-fn sum_run_of<const FUSED: bool>(values: &[f32]) -> f32 {
+fn sum_run_of<V: Lanes>(values: &[f32]) -> f32 {
     let mut lanes = [0.0f32; LANES];
     let (chunks, rest) = values.as_chunks::<LANES>();
     for chunk in chunks {
@@ -158,12 +202,12 @@ fn sum_run_of<const FUSED: bool>(values: &[f32]) -> f32 {
 vectorise!(sum_run => sum_run_of(values: &[f32]) -> f32);
 
 #[inline(always)]
-fn squares_run_of<const FUSED: bool>(values: &[f32], mean: f32) -> f32 {
+fn squares_run_of<V: Lanes>(values: &[f32], mean: f32) -> f32 {
     let mut lanes = [0.0f32; LANES];
     let (chunks, rest) = values.as_chunks::<LANES>();
     for chunk in chunks {
         for i in 0..LANES {
-            lanes[i] = fma::<FUSED>(chunk[i] - mean, chunk[i] - mean, lanes[i]);
+            lanes[i] = fma::<V>(chunk[i] - mean, chunk[i] - mean, lanes[i]);
         }
     }
     let rest: f32 = rest.iter().map(|v| (v - mean) * (v - mean)).sum();
@@ -175,37 +219,64 @@ vectorise!(
 );
 
 #[inline(always)]
-fn fma<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FUSED { a.mul_add(b, c) } else { a * b + c }
+fn fma<V: Lanes>(a: f32, b: f32, c: f32) -> f32 {
+    if V::FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
 /// `1/(1 + e^−u)`. The exponential is 2ⁿ times a polynomial on |f| ≤ ln 2 / 2, to 2 units in the last place.
 #[inline(always)]
-fn sigmoid<const FUSED: bool>(u: f32) -> f32 {
+fn sigmoid<V: Lanes>(u: f32) -> f32 {
     /// Adding it rounds to an integer, which then stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let x = (-u).clamp(-87.0, 87.0);
-    let shifted = fma::<FUSED>(x, std::f32::consts::LOG2_E, ROUND);
+    let shifted = fma::<V>(x, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
-    let f = fma::<FUSED>(n, -1.428_606_8e-6, fma::<FUSED>(n, -0.693_145_75, x));
-    let mut p = fma::<FUSED>(1.0 / 720.0, f, 1.0 / 120.0);
+    let f = fma::<V>(n, -1.428_606_8e-6, fma::<V>(n, -0.693_145_75, x));
+    let mut p = fma::<V>(1.0 / 720.0, f, 1.0 / 120.0);
     for c in [1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        p = fma::<FUSED>(p, f, c);
+        p = fma::<V>(p, f, c);
     }
     1.0 / (1.0 + f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23)))
 }
 
+/// `y = silu(gain · x + offset)`.
 #[inline(always)]
-fn silu_of<const FUSED: bool>(x: &[f32], y: &mut [f32], gain: f32, offset: f32) {
-    for (y, x) in y.iter_mut().zip(x) {
-        let u = fma::<FUSED>(*x, gain, offset);
-        *y = u * sigmoid::<FUSED>(u);
+pub(super) fn silu_into<V: Lanes>(x: &[f32], y: &mut [f32], gain: f32, offset: f32) {
+    assert_eq!(x.len(), y.len());
+    // SAFETY: as long as `x`.
+    unsafe { silu_of::<V>(x, y.as_mut_ptr(), gain, offset) }
+}
+
+#[inline(always)]
+unsafe fn silu_of<V: Lanes>(x: &[f32], y: *mut f32, gain: f32, offset: f32) {
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    // SAFETY: the caller vouches for as many floats at `y` as `x` has.
+    unsafe {
+        for (i, chunk) in chunks.iter().enumerate() {
+            y.add(LANES * i).cast::<[f32; LANES]>().write_unaligned(silu_chunk::<V>(*chunk, gain, offset));
+        }
+        let mut last = [0.0; LANES];
+        last[..rest.len()].copy_from_slice(rest);
+        let last = silu_chunk::<V>(last, gain, offset);
+        y.add(x.len() - rest.len()).copy_from_nonoverlapping(last.as_ptr(), rest.len());
     }
 }
-vectorise!(
+dispatch!(
     /// `y = silu(gain · x + offset)`.
-    silu_plane => silu_of(x: &[f32], y: &mut [f32], gain: f32, offset: f32) -> ()
+    ///
+    /// # Safety
+    /// As many floats may be written at `y` as `x` has.
+    silu_plane => silu_of(x: &[f32], y: *mut f32, gain: f32, offset: f32)
 );
+
+#[inline(always)]
+fn silu_chunk<V: Lanes>(mut x: [f32; LANES], gain: f32, offset: f32) -> [f32; LANES] {
+    for x in &mut x {
+        let u = fma::<V>(*x, gain, offset);
+        *x = u * sigmoid::<V>(u);
+    }
+    x
+}
 
 /// How one channel is normalised and mapped.
 #[derive(Clone, Copy)]
@@ -217,35 +288,35 @@ struct Line {
 }
 
 #[inline(always)]
-fn silu_gradient_of<const FUSED: bool>(x: &[f32], grad: &[f32], out: &mut [f32], line: Line) -> (f32, f32) {
+fn silu_gradient_of<V: Lanes>(x: &[f32], grad: &[f32], out: &mut [f32], line: Line) -> (f32, f32) {
     let (mut plain, mut weighted) = ([0.0f32; LANES], [0.0f32; LANES]);
     let (xs, x_rest) = x.as_chunks::<LANES>();
     let (grads, grad_rest) = grad.as_chunks::<LANES>();
     let (outs, out_rest) = out.as_chunks_mut::<LANES>();
     for ((x, grad), out) in xs.iter().zip(grads).zip(outs) {
         for i in 0..LANES {
-            let (g, normed) = silu_slope::<FUSED>(x[i], grad[i], line);
+            let (g, normed) = silu_slope::<V>(x[i], grad[i], line);
             out[i] = g;
             plain[i] += g;
-            weighted[i] = fma::<FUSED>(g, normed, weighted[i]);
+            weighted[i] = fma::<V>(g, normed, weighted[i]);
         }
     }
     for (i, out) in out_rest.iter_mut().enumerate() {
-        let (g, normed) = silu_slope::<FUSED>(x_rest[i], grad_rest[i], line);
+        let (g, normed) = silu_slope::<V>(x_rest[i], grad_rest[i], line);
         *out = g;
         plain[i] += g;
-        weighted[i] = fma::<FUSED>(g, normed, weighted[i]);
+        weighted[i] = fma::<V>(g, normed, weighted[i]);
     }
     (plain.iter().sum(), weighted.iter().sum())
 }
 
 /// `grad · silu′(u)`, and `x̂`.
 #[inline(always)]
-fn silu_slope<const FUSED: bool>(x: f32, grad: f32, line: Line) -> (f32, f32) {
+fn silu_slope<V: Lanes>(x: f32, grad: f32, line: Line) -> (f32, f32) {
     let normed = (x - line.mean) * line.inverse;
-    let u = fma::<FUSED>(normed, line.scale, line.shift);
-    let s = sigmoid::<FUSED>(u);
-    (grad * s * fma::<FUSED>(u, 1.0 - s, 1.0), normed)
+    let u = fma::<V>(normed, line.scale, line.shift);
+    let s = sigmoid::<V>(u);
+    (grad * s * fma::<V>(u, 1.0 - s, 1.0), normed)
 }
 vectorise!(
     /// Writes `g = ∂L/∂u` and returns the sums of `g` and of `g x̂`.
@@ -253,10 +324,10 @@ vectorise!(
 );
 
 #[inline(always)]
-fn combine_of<const FUSED: bool>(out: &mut [f32], x: &[f32], coefficients: [f32; 3]) {
+fn combine_of<V: Lanes>(out: &mut [f32], x: &[f32], coefficients: [f32; 3]) {
     let [gain, tilt, offset] = coefficients;
     for (out, x) in out.iter_mut().zip(x) {
-        *out = fma::<FUSED>(*out, gain, fma::<FUSED>(*x, tilt, offset));
+        *out = fma::<V>(*out, gain, fma::<V>(*x, tilt, offset));
     }
 }
 vectorise!(

@@ -1,7 +1,8 @@
 //! Every kernel at every level against its oracle, over random shapes.
 
 use super::conv1x1::{self, PackedMatrix};
-use super::conv3x3::{self, Images, PackedFilters};
+use super::conv3x3::{self, Finish, Images, Input};
+use super::filters::PackedFilters;
 use super::lanes::Level;
 use super::{conv3x3_grad, ops, oracle, portable};
 use candle_core::{Device, Tensor, Var};
@@ -45,9 +46,14 @@ fn check_3x3(images: Images, outputs: usize, seed: u64) {
     let forward = PackedFilters::new(&w, outputs, images.channels);
     let adjoint = PackedFilters::adjoint(&w, outputs, images.channels);
     for level in Level::all() {
-        let y = conv3x3::conv3x3(level, &x, images, &forward, &b);
+        let y = conv3x3::conv3x3(level, Input::plain(&x, images), &forward, Finish::bias(&b));
         assert!(relative(&y, &expected) < 1e-5, "{level:?} {:e}", relative(&y, &expected));
-        let back = conv3x3::conv3x3(level, &grad, images.with_channels(outputs), &adjoint, &[]);
+        let back = conv3x3::conv3x3(
+            level,
+            Input::plain(&grad, images.with_channels(outputs)),
+            &adjoint,
+            Finish::bias(&[]),
+        );
         assert!(relative(&back, &by_x) < 1e-5, "{level:?} by x {:e}", relative(&back, &by_x));
         let filter = conv3x3_grad::filter_gradient(level, &x, images, &grad, outputs);
         assert!(relative(&filter, &by_w) < 1e-5, "{level:?} by w {:e}", relative(&filter, &by_w));
@@ -184,14 +190,15 @@ fn threads_and_batch_do_not_change_a_bit() {
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let y = conv3x3::conv3x3(level, &x, images, &filters, &[]);
+            let y = conv3x3::conv3x3(level, Input::plain(&x, images), &filters, Finish::bias(&[]));
             (y, conv3x3_grad::filter_gradient(level, &x, images, &grad, 33))
         })
     };
     let one = run(1);
     assert!(one == run(2) && one == run(7));
     let single = Images { batch: 1, ..images };
-    let third = conv3x3::conv3x3(level, &x[2 * single.len()..], single, &filters, &[]);
+    let third =
+        conv3x3::conv3x3(level, Input::plain(&x[2 * single.len()..], single), &filters, Finish::bias(&[]));
     assert!(third == one.0[one.0.len() / 3 * 2..]);
 }
 
@@ -205,4 +212,54 @@ fn shapes_that_do_not_fit_are_errors() {
     assert!(super::conv3x3(&x, &w, &b).is_err());
     assert!(super::average_pool(&x).is_err());
     assert!(super::upsample_concat(&x, &x).is_err());
+}
+
+#[test]
+#[ignore = "measures the speed of the convolution"]
+fn kernel_times() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    for (channels, outputs, side) in [
+        (24, 24, 256),
+        (72, 24, 256),
+        (24, 1, 256),
+        (1, 24, 256),
+        (48, 48, 128),
+        (144, 48, 128),
+        (96, 96, 64),
+        (224, 96, 64),
+        (128, 128, 32),
+        (256, 128, 32),
+        (128, 128, 16),
+        (32, 32, 320),
+        (64, 64, 160),
+        (128, 128, 80),
+    ] {
+        let images = Images { batch: 1, channels, rows: side, cols: side };
+        let (x, w) = (random(1, images.len()), random(2, outputs * channels * 9));
+        let filters = PackedFilters::new(&w, outputs, channels);
+        let grad = random(3, images.with_channels(outputs).len());
+        let time = |f: &(dyn Fn() + Sync)| {
+            pool.install(|| {
+                (0..8)
+                    .map(|_| {
+                        let t = std::time::Instant::now();
+                        f();
+                        t.elapsed().as_secs_f64()
+                    })
+                    .fold(f64::MAX, f64::min)
+            })
+        };
+        let forward = time(&|| {
+            drop(conv3x3::conv3x3(Level::best(), Input::plain(&x, images), &filters, Finish::bias(&[])))
+        });
+        let by_w = time(&|| drop(conv3x3_grad::filter_gradient(Level::best(), &x, images, &grad, outputs)));
+        let flops = (18 * channels * outputs * side * side) as f64 / 1e9;
+        println!(
+            "{channels:4} {outputs:4} {side:4}: forward {:7.2} ms {:6.1} GF, filters {:7.2} ms {:6.1} GF",
+            1e3 * forward,
+            flops / forward,
+            1e3 * by_w,
+            flops / by_w
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! Layers that hold their parameters; the arithmetic is in `kernels`.
 
 use super::manifest::GROUP_CHANNELS;
-use crate::kernels::{self, FrozenConv3x3};
+use crate::kernels::{self, Around, FrozenConv3x3, Norm};
 use candle_core::{Result, Tensor};
 use candle_nn::{Linear, Module};
 
@@ -39,6 +39,14 @@ impl Conv3x3 {
             Self::Frozen(conv) => conv.forward(x),
         }
     }
+
+    /// The convolution and what stands around it.
+    pub(super) fn forward_around(&self, x: &Tensor, around: &Around<'_>) -> Result<Tensor> {
+        match self {
+            Self::Variable { .. } => around.apply(x, |x| self.forward(x)),
+            Self::Frozen(conv) => conv.forward_around(x, around),
+        }
+    }
 }
 
 /// A 1x1 convolution.
@@ -57,7 +65,7 @@ impl Conv1x1 {
     }
 }
 
-/// Group normalisation, an optional modulation, and SiLU.
+/// Group normalisation, an optional modulation, and SiLU, in front of a convolution.
 pub(super) struct NormSilu {
     weight: Tensor,
     bias: Tensor,
@@ -68,25 +76,34 @@ impl NormSilu {
         Ok(Self { weight: get(&format!("{name}.weight"))?, bias: get(&format!("{name}.bias"))? })
     }
 
-    fn apply(x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
-        let channels = x.dim(1)?;
-        kernels::norm_silu(x, scale, shift, channels / GROUP_CHANNELS, NORM_EPS)
-    }
-
-    /// `silu(γ x̂ + β)`.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    /// `conv(silu(γ x̂ + β))`.
+    pub(super) fn forward(&self, x: &Tensor, conv: &Conv3x3) -> Result<Tensor> {
         let shape = (x.dim(0)?, x.dim(1)?);
-        Self::apply(x, &self.weight.broadcast_as(shape)?, &self.bias.broadcast_as(shape)?)
+        let (scale, shift) = (self.weight.broadcast_as(shape)?, self.bias.broadcast_as(shape)?);
+        conv.forward_around(x, &Around { norm: Some(norm(&scale, &shift)), ..Around::default() })
     }
 
-    /// `silu((γ x̂ + β)(1 + a) + b)`, where `film = [a, b]` is `[batch, 2 · channel]`.
-    pub(super) fn modulated(&self, x: &Tensor, film: &Tensor) -> Result<Tensor> {
+    /// `residual + conv(silu((γ x̂ + β)(1 + a) + b))`, where `film = [a, b]` is `[batch, 2 · channel]`.
+    pub(super) fn modulated(
+        &self,
+        x: &Tensor,
+        film: &Tensor,
+        conv: &Conv3x3,
+        residual: &Tensor,
+    ) -> Result<Tensor> {
         let channels = x.dim(1)?;
         let gain = film.narrow(1, 0, channels)?.affine(1.0, 1.0)?;
         let scale = gain.broadcast_mul(&self.weight)?;
         let shift = gain.broadcast_mul(&self.bias)?.add(&film.narrow(1, channels, channels)?)?;
-        Self::apply(x, &scale, &shift)
+        let around =
+            Around { norm: Some(norm(&scale, &shift)), residual: Some(residual), ..Around::default() };
+        conv.forward_around(x, &around)
     }
+}
+
+/// Groups of a fixed number of channels.
+fn norm<'a>(scale: &'a Tensor, shift: &'a Tensor) -> Norm<'a> {
+    Norm { scale, shift, groups: scale.elem_count() / scale.dims()[0] / GROUP_CHANNELS, eps: NORM_EPS }
 }
 
 /// `x + conv(norm(conv(norm(x))))`, the second norm modulated by the noise level.
@@ -114,11 +131,11 @@ impl ResidualBlock {
     }
 
     pub(super) fn forward(&self, x: &Tensor, embedding: &Tensor) -> Result<Tensor> {
-        let h = self.conv1.forward(&self.norm1.forward(x)?)?;
-        let h = self.conv2.forward(&self.norm2.modulated(&h, &self.film.forward(embedding)?)?)?;
+        let h = self.norm1.forward(x, &self.conv1)?;
+        let film = self.film.forward(embedding)?;
         match &self.skip {
-            Some(skip) => skip.forward(x)? + h,
-            None => x + h,
+            Some(skip) => self.norm2.modulated(&h, &film, &self.conv2, &skip.forward(x)?),
+            None => self.norm2.modulated(&h, &film, &self.conv2, x),
         }
     }
 }

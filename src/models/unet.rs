@@ -56,7 +56,7 @@ impl Unet {
         for (block, skip) in self.up.iter().zip(&skips).rev() {
             h = block.forward(&kernels::upsample_concat(&h, skip)?, &embedding)?;
         }
-        self.out.forward(&self.norm_out.forward(&h)?)
+        self.norm_out.forward(&h, &self.out)
     }
 
     /// The deepest features, and those of each finer resolution.

@@ -1,7 +1,7 @@
 //! The published networks' small layers, by their upstream names.
 
 use super::scope::Scope;
-use crate::kernels::{self, FrozenConv3x3};
+use crate::kernels::{self, Around, FrozenConv3x3, Norm};
 use crate::models::layers::Conv3x3;
 use candle_core::{D, DType, Result, Tensor, bail};
 use candle_nn::Linear;
@@ -160,6 +160,23 @@ impl GroupNorm {
         let shape = (x.dim(0)?, x.dim(1)?);
         let (scale, shift) = (self.weight.broadcast_as(shape)?, self.bias.broadcast_as(shape)?);
         kernels::norm_silu(x, &scale, &shift, self.groups, EPS)
+    }
+
+    /// `conv(act(γ x̂ + β))` and what stands around it, in one pass where there is a kernel for it.
+    pub(super) fn then(
+        &self,
+        x: &Tensor,
+        act: Nonlinearity,
+        conv: &Conv3x3,
+        around: Around<'_>,
+    ) -> Result<Tensor> {
+        if act != Nonlinearity::Swish {
+            return conv.forward_around(&self.activated(x, act)?, &around);
+        }
+        let shape = (x.dim(0)?, x.dim(1)?);
+        let (scale, shift) = (self.weight.broadcast_as(shape)?, self.bias.broadcast_as(shape)?);
+        let norm = Some(Norm { scale: &scale, shift: &shift, groups: self.groups, eps: EPS });
+        conv.forward_around(x, &Around { norm, ..around })
     }
 }
 

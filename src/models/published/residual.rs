@@ -1,11 +1,13 @@
 //! The residual blocks of DDPM, DDPM++ and NCSN++: one structure with options.
 
-use super::layers::{GroupNorm, Grouping, Nonlinearity, Pointwise, conv3x3, linear, merge};
+use super::layers::{GroupNorm, Grouping, Nonlinearity, Pointwise, conv3x3, linear};
 use super::resample::Filter;
 use super::scope::Scope;
+use crate::kernels::Around;
 use crate::models::layers::Conv3x3;
 use candle_core::{Result, Tensor};
 use candle_nn::{Linear, Module};
+use std::f64::consts::FRAC_1_SQRT_2;
 
 /// What a block does to the number of rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,19 +81,21 @@ impl Residual {
     /// `embedding` is `[batch, width]`, behind its nonlinearity; none for a network that is not told the
     /// noise level.
     pub(super) fn forward(&self, x: &Tensor, embedding: Option<&Tensor>) -> Result<Tensor> {
-        let h = self.resample(&self.norm0.activated(x, self.style.act)?)?;
-        let mut h = self.conv0.forward(&h)?;
-        if let Some(embedding) = embedding {
-            let shift = self.dense.forward(embedding)?.unsqueeze(2)?.unsqueeze(3)?;
-            h = h.broadcast_add(&shift)?;
+        let shift = embedding.map(|e| self.dense.forward(e)).transpose()?;
+        let around = Around { shift: shift.as_ref(), ..Around::default() };
+        let h = if self.resampling == Resampling::None {
+            self.norm0.then(x, self.style.act, &self.conv0, around)?
+        } else {
+            let h = self.resample(&self.norm0.activated(x, self.style.act)?)?;
+            self.conv0.forward_around(&h, &around)?
+        };
+        let mut x = self.resample(x)?;
+        if let Some(shortcut) = &self.shortcut {
+            x = shortcut.forward(&x)?;
         }
-        let h = self.norm1.activated(&h, self.style.act)?;
-        let h = self.conv1.forward(&h)?;
-        let x = self.resample(x)?;
-        match &self.shortcut {
-            Some(shortcut) => merge(&shortcut.forward(&x)?, &h, self.style.rescaled),
-            None => merge(&x, &h, self.style.rescaled),
-        }
+        let scale = if self.style.rescaled { FRAC_1_SQRT_2 } else { 1.0 };
+        let around = Around { residual: Some(&x), scale, ..Around::default() };
+        self.norm1.then(&h, self.style.act, &self.conv1, around)
     }
 
     fn resample(&self, x: &Tensor) -> Result<Tensor> {

@@ -12,6 +12,7 @@ use super::resample::{Doubling, Halving};
 use super::residual::Residual;
 use super::scope::Scope;
 use super::trunk::{Middle, NCSNPP_GROUPS, Numbered, Stack, Step, ascend, descend};
+use crate::kernels::Around;
 use crate::models::layers::Conv3x3;
 use build::Builder;
 use candle_core::{Result, Tensor};
@@ -103,7 +104,7 @@ impl Head {
     }
 
     fn forward(&self, h: &Tensor, act: Nonlinearity) -> Result<Tensor> {
-        self.conv.forward(&self.norm.activated(h, act)?)
+        self.norm.then(h, act, &self.conv, Around::default())
     }
 }
 
