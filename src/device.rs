@@ -58,40 +58,61 @@ impl DeviceChoice {
     pub fn open(self) -> Result<(Device, String), Failure> {
         match self {
             Self::Cpu => Ok((Device::Cpu, "cpu".into())),
-            Self::Cuda(number) => cuda(number),
-            Self::Auto if candle_core::utils::cuda_is_available() => Ok(cuda(0).unwrap_or_else(fallback)),
-            Self::Auto => Self::Cpu.open(),
+            Self::Cuda(number) => cuda(number)
+                .map_err(|reason| Failure::Device(format!("cuda:{number}: {reason}; use --device cpu"))),
+            Self::Auto => Ok(cuda(0).unwrap_or_else(|reason| (Device::Cpu, reason.fallback()))),
         }
     }
 }
 
-/// A build with CUDA on a machine without a GPU must still work, and one whose CUDA is broken must say so.
-fn fallback(failure: Failure) -> (Device, String) {
-    let cause = failure.to_string();
-    let name = if cause.contains(NO_GPU) { "cpu".into() } else { format!("cpu ({cause})") };
-    (Device::Cpu, name)
+/// Why a GPU cannot be used.
+enum Unusable {
+    /// The program was built without CUDA.
+    Build,
+    /// There is no GPU or no driver.
+    Machine,
+    /// Something else, as the libraries say it.
+    Broken(String),
 }
 
-/// What the CUDA driver calls a machine without a GPU or without a driver.
-const NO_GPU: &str = "CUDA_ERROR_NO_DEVICE";
+impl Unusable {
+    /// The name of the CPU that is used instead. A machine without a GPU is as it should be; a GPU that cannot be
+    /// used must not go unnoticed.
+    fn fallback(&self) -> String {
+        match self {
+            Self::Build | Self::Machine => "cpu".into(),
+            Self::Broken(_) => format!("cpu (cuda:0: {self})"),
+        }
+    }
+}
 
-fn cuda(number: usize) -> Result<(Device, String), Failure> {
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Build => f.write_str("this build has no CUDA (docs/cuda.md says how to make one)"),
+            Self::Machine => f.write_str("there is no such GPU here, or no driver"),
+            Self::Broken(cause) => f.write_str(cause),
+        }
+    }
+}
+
+/// What the driver says of a machine without a GPU or without itself, and of a number that no GPU has.
+const NO_GPU: [&str; 2] = ["CUDA_ERROR_NO_DEVICE", "CUDA_ERROR_INVALID_DEVICE"];
+
+fn cuda(number: usize) -> Result<(Device, String), Unusable> {
     if !candle_core::utils::cuda_is_available() {
-        let message = format!(
-            "cuda:{number}: this build has no CUDA; use --device cpu or a build with CUDA (docs/cuda.md)"
-        );
-        return Err(Failure::Device(message));
+        return Err(Unusable::Build);
     }
-    match Device::new_cuda(number) {
-        Ok(device) => {
-            let name = gpu_name(&device).map_or_else(String::new, |name| format!(" ({name})"));
-            Ok((device, format!("cuda:{number}{name}")))
+    let device = Device::new_cuda(number).map_err(|error| {
+        let cause = error.to_string().lines().next().unwrap_or_default().to_owned();
+        if NO_GPU.iter().any(|code| cause.contains(code)) {
+            Unusable::Machine
+        } else {
+            Unusable::Broken(cause)
         }
-        Err(error) => {
-            let cause = error.to_string().lines().next().unwrap_or_default().to_owned();
-            Err(Failure::Device(format!("cuda:{number}: not available ({cause}); use --device cpu")))
-        }
-    }
+    })?;
+    let name = gpu_name(&device).map_or_else(String::new, |name| format!(" ({name})"));
+    Ok((device, format!("cuda:{number}{name}")))
 }
 
 /// What the GPU calls itself.

@@ -27,11 +27,8 @@ trait Job {
     fn output(&self) -> Result<Tensor>;
 }
 
-/// A network that takes an image and the noise level in its own form.
-enum Network {
-    Unet(Unet),
-    Published(ScoreNetwork),
-}
+/// Takes an image and the noise level in the network's own form.
+type Network = Box<dyn Fn(&Tensor, &Tensor) -> candle_core::Result<Tensor>>;
 
 /// A network on one image.
 struct Forward {
@@ -49,7 +46,7 @@ impl Forward {
     fn unet(bundle: &Path, input: &Path) -> Result<Self> {
         let (manifest, weights) = read_bundle(bundle)?;
         let network = Unet::new(&film_unet(&manifest)?.size, &|name| find(&weights, name))?;
-        Self::new(Network::Unet(network), &Input::read(input)?)
+        Self::new(Box::new(move |x, condition| network.forward(x, condition)), &Input::read(input)?)
     }
 
     /// The folder has `arch-SIZE.toml` for every size, since attention goes by the width of the images.
@@ -60,7 +57,7 @@ impl Forward {
         let weights = candle_core::safetensors::load(folder.join("weights.safetensors"), &Device::Cpu)?;
         let weights = weights.into_iter().collect();
         let network = ScoreNetwork::new(&arch, &|name| find(&weights, name))?;
-        Self::new(Network::Published(network), &input)
+        Self::new(Box::new(move |x, sigma| network.forward(x, sigma)), &input)
     }
 }
 
@@ -77,10 +74,7 @@ fn find(weights: &BTreeMap<String, Tensor>, name: &str) -> candle_core::Result<T
 
 impl Job for Forward {
     fn run(&mut self) -> Result<()> {
-        self.output = Some(match &self.network {
-            Network::Unet(network) => network.forward(&self.x, &self.condition)?,
-            Network::Published(network) => network.forward(&self.x, &self.condition)?,
-        });
+        self.output = Some((self.network)(&self.x, &self.condition)?);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 """The comparison as Markdown."""
 import importlib.metadata
+import os
 import pathlib
 import platform
 
@@ -20,7 +21,7 @@ def processor():
 def head(peak, args):
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "onnxruntime"))
     return (f"{processor()}; peak of one thread {peak:.0f} GFLOP/s (f32, registers only); {versions}; "
-            f"least of {args.rounds} rounds.")
+            f"least of {args.rounds} rounds; load average {os.getloadavg()[0]:.1f} at the start.")
 
 
 def times_head(threads, labels):
