@@ -182,6 +182,7 @@ fn serve() -> Result<()> {
 }
 
 fn main() -> ExitCode {
+    recon::kernels::keep_freed_memory();
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

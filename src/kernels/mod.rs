@@ -17,6 +17,7 @@ mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod lanes_x86;
 mod linear;
+mod memory;
 mod norm;
 mod ops;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use around::{Around, Norm};
 use candle_core::{DType, Result, Tensor};
 pub use features::Features;
 use lanes::Level;
+pub use memory::keep_freed_memory;
 
 pub use dilated::{join_phases, split_phases};
 pub use fir::Fir;
