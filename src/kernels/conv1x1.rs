@@ -84,7 +84,7 @@ impl Span {
 pub(super) fn conv1x1(level: Level, x: Parts<'_>, matrix: &PackedMatrix, bias: &[f32]) -> Vec<f32> {
     assert_eq!(x.images.channels, matrix.inputs);
     let result = x.images.with_channels(matrix.outputs);
-    let buffers = || (Buffer::zeros(matrix.inputs * BLOCK), Buffer::zeros(PANEL * BLOCK));
+    let buffers = || (Buffer::new(matrix.inputs * BLOCK), Buffer::new(PANEL * BLOCK));
     // SAFETY: the spans cover the images and the panels the output channels; none share a pixel.
     unsafe {
         written(result.len(), |y| {
@@ -126,7 +126,7 @@ pub(super) fn matrix_gradient(
     let (x, grad) = (Parts::whole(x, images), Parts::whole(grad, result));
     let accumulate = |share: &[Span]| {
         let mut sums = vec![0.0; rows * columns];
-        let (mut input, mut output) = (Buffer::zeros(columns * BLOCK), Buffer::zeros(rows * BLOCK));
+        let (mut input, mut output) = (Buffer::new(columns * BLOCK), Buffer::new(rows * BLOCK));
         for span in share {
             span.gather(x, &mut input);
             span.gather(grad, &mut output);

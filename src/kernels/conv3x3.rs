@@ -118,8 +118,8 @@ pub(super) fn conv3x3(
         list.iter().flat_map(|&b| (0..panels).step_by(share).map(move |p| (b, p))).collect();
     let memory = || Work {
         scratch: Scratch::default(),
-        input: Buffer::zeros(FREQUENCIES * plane_stride(images.channels, stride)),
-        product: Buffer::zeros(FREQUENCIES * plane_stride(chunk.min(share) * PANEL, stride)),
+        input: Buffer::new(FREQUENCIES * plane_stride(images.channels, stride)),
+        product: Buffer::new(FREQUENCIES * plane_stride(chunk.min(share) * PANEL, stride)),
     };
     // SAFETY: the blocks cover the images, and the shares of panels all output channels.
     unsafe {

@@ -8,17 +8,10 @@ use super::patches::{Block, Scratch, blocks, row_stride, transform_gradient, tra
 use super::winograd::{FREQUENCIES, gather_filters};
 use rayon::prelude::*;
 
-/// Numbers in a sum that is worth holding several times.
-const SMALL_SUM: usize = 1 << 16;
 /// Tiles that are multiplied at a time: adding up the lanes of a product costs as much as many products, so
 /// that long rows pay for many channels, even where they leave the second-level cache.
 fn tiles(channels: usize) -> usize {
     if channels <= 64 { 128 } else { 192 }
-}
-
-/// Into how many sums the blocks are shared out; it depends on the sizes alone, and so does the result.
-fn parts(inputs: usize, outputs: usize) -> usize {
-    if FREQUENCIES * inputs * outputs <= SMALL_SUM { 8 } else { 2 }
 }
 
 /// `∂L/∂w[k, c, i, j] = Σ ∂L/∂y[k, p] x[c, p + (i, j) − 1]`, as `[outputs, inputs, 3, 3]`.
@@ -34,9 +27,7 @@ pub(super) fn filter_gradient(level: Level, input: Input<'_>, grad: &[f32], outp
     let stride = stride.max(row_stride(target));
     let grad = Input::plain(grad, result);
     let job = Job { level, input, grad, stride };
-    let share = list.len().div_ceil(parts(inputs, outputs)).max(1);
-    let parts: Vec<Vec<f32>> = list.par_chunks(share).map(|share| job.accumulate(share)).collect();
-    let Some(sums) = parts.into_iter().reduce(add) else { return vec![0.0; outputs * inputs * 9] };
+    let sums = job.accumulate(&list);
     let mut gradient = vec![0.0; outputs * inputs * 9];
     let plane = sums.len() / FREQUENCIES;
     gradient.par_chunks_mut(9 * inputs * SIDE).enumerate().for_each(|(i, filters)| {
@@ -61,11 +52,6 @@ pub(super) fn filter_gradient(level: Level, input: Input<'_>, grad: &[f32], outp
     gradient
 }
 
-fn add(mut sum: Vec<f32>, part: Vec<f32>) -> Vec<f32> {
-    sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
-    sum
-}
-
 struct Job<'a> {
     level: Level,
     input: Input<'a>,
@@ -82,32 +68,26 @@ impl Job<'_> {
         self.grad.channels().next_multiple_of(SIDE)
     }
 
-    /// The sums over some blocks: a plane of [`correlate_rows`] for each frequency.
-    fn accumulate(&self, share: &[Block]) -> Vec<f32> {
+    /// The sums over the blocks: a plane of [`correlate_rows`] for each frequency.
+    fn accumulate(&self, mut blocks: &[Block]) -> Vec<f32> {
         let (inputs, outputs) = (self.input_rows(), self.output_rows());
         let mut sums = vec![0.0; FREQUENCIES * inputs * outputs];
-        let mut input = Buffer::zeros(FREQUENCIES * inputs * self.stride);
-        let mut output = Buffer::zeros(FREQUENCIES * outputs * self.stride);
-        let mut scratch = Scratch::default();
-        let mut rest = share;
-        while !rest.is_empty() {
-            let (run, later) = rest.split_at(self.fitting(rest));
-            rest = later;
-            let mut tiles = 0;
-            for &block in run {
-                self.transform(block, &mut scratch, &mut input[tiles..], &mut output[tiles..]);
-                tiles += block.tiles();
-            }
-            let groups = tiles.div_ceil(LANES);
-            // One side is enough for the products to vanish, but stale values may be infinite.
-            for row in input.chunks_exact_mut(self.stride).chain(output.chunks_exact_mut(self.stride)) {
-                row[tiles..groups * LANES].fill(0.0);
-            }
+        let mut input = Buffer::new(inputs * FREQUENCIES * self.stride);
+        let mut output = Buffer::new(outputs * FREQUENCIES * self.stride);
+        // Channels that only fill up the last square.
+        input[self.input.channels() * FREQUENCIES * self.stride..].fill(0.0);
+        output[self.grad.channels() * FREQUENCIES * self.stride..].fill(0.0);
+        while !blocks.is_empty() {
+            let (run, later) = blocks.split_at(self.fitting(blocks));
+            blocks = later;
+            self.transform::<6>(run, &self.input, &mut input);
+            self.transform::<4>(run, &self.grad, &mut output);
+            let groups = run.iter().map(Block::tiles).sum::<usize>().div_ceil(LANES);
             sums.par_chunks_exact_mut(inputs * outputs).enumerate().for_each(|(f, sums)| {
-                let a = &output[f * outputs * self.stride..];
-                let b = &input[f * inputs * self.stride..];
+                let (a, b) = (&output[f * self.stride..], &input[f * self.stride..]);
+                let stride = FREQUENCIES * self.stride;
                 // SAFETY: it checks the bounds of its slices.
-                unsafe { correlate_rows(self.level, a, outputs, b, inputs, sums, self.stride, groups) };
+                unsafe { correlate_rows(self.level, a, outputs, b, inputs, sums, stride, groups) };
             });
         }
         sums
@@ -123,21 +103,32 @@ impl Job<'_> {
         blocks.iter().take_while(fits).count().max(1)
     }
 
-    /// Both sides of a block in frequencies, `[frequency][channel][stride]`.
-    fn transform(&self, block: Block, scratch: &mut Scratch, input: &mut [f32], output: &mut [f32]) {
-        let (inputs, outputs) = (self.input_rows(), self.output_rows());
-        for c in 0..self.input.channels() {
-            let plane = self.input.plane(block.image, c);
-            let out = &mut input[c * self.stride..];
-            // SAFETY: it checks the bounds of its slices.
-            unsafe { transform_input(self.level, plane, block, scratch, out, inputs * self.stride) };
-        }
-        for k in 0..self.grad.channels() {
-            let plane = self.grad.plane(block.image, k);
-            let out = &mut output[k * self.stride..];
-            // SAFETY: it checks the bounds of its slices.
-            unsafe { transform_gradient(self.level, plane, block, scratch, out, outputs * self.stride) };
-        }
+    /// Blocks side by side in frequencies, `[channel][frequency][stride]`, as patches of a convolution's input
+    /// (`IN = 6`) or as tiles of its result (`IN = 4`).
+    fn transform<const IN: usize>(&self, blocks: &[Block], from: &Input<'_>, to: &mut [f32]) {
+        let size = FREQUENCIES * self.stride;
+        to.par_chunks_exact_mut(size).take(from.channels()).enumerate().for_each_init(
+            Scratch::default,
+            |scratch, (channel, to)| {
+                let mut tiles = 0;
+                for &block in blocks {
+                    let (plane, to) = (from.plane(block.image, channel), &mut to[tiles..]);
+                    // SAFETY: both check the bounds of their slices.
+                    unsafe {
+                        if IN == 6 {
+                            transform_input(self.level, plane, block, scratch, to, self.stride);
+                        } else {
+                            transform_gradient(self.level, plane, block, scratch, to, self.stride);
+                        }
+                    }
+                    tiles += block.tiles();
+                }
+                // One side is enough for the products to vanish, but stale values may be infinite.
+                for row in to.chunks_exact_mut(self.stride) {
+                    row[tiles..tiles.next_multiple_of(LANES)].fill(0.0);
+                }
+            },
+        );
     }
 }
 

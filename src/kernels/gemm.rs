@@ -133,7 +133,8 @@ unsafe fn correlate_all<V: Lanes>(
     stride: usize,
     groups: usize,
 ) {
-    assert!(a.len() >= a_rows * stride && b.len() >= b_rows * stride && stride >= LANES * groups);
+    assert!(a.len() + stride >= a_rows * stride + LANES * groups && stride >= LANES * groups);
+    assert!(b.len() + stride >= b_rows * stride + LANES * groups);
     assert!(sums.len() >= a_rows * b_rows && a_rows.is_multiple_of(SIDE) && b_rows.is_multiple_of(SIDE));
     for i in (0..a_rows).step_by(SIDE) {
         for j in (0..b_rows).step_by(SIDE) {

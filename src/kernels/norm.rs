@@ -42,7 +42,7 @@ pub(super) struct Affine<'a> {
 
 /// What a group of channels is normalised with.
 #[derive(Clone, Copy)]
-struct Moments {
+pub(super) struct Moments {
     mean: f64,
     /// `1/√(variance + ε)`.
     inverse: f64,
@@ -50,22 +50,14 @@ struct Moments {
 
 /// `(gain, offset)` of each plane, so that `scale · x̂ + shift = gain · x + offset`, where
 /// `x̂ = (x − mean)/√(variance + ε)` over each group of an image's channels.
-pub(super) fn curves(
-    level: Level,
-    x: Parts<'_>,
-    affine: Affine<'_>,
-    groups: usize,
-    eps: f64,
-) -> Vec<(f32, f32)> {
-    let images = x.images;
-    let moments = moments(level, x, groups, eps);
-    let per_group = images.channels / groups;
+pub(super) fn curves(moments: &[Moments], images: Images, affine: Affine<'_>) -> Vec<(f32, f32)> {
+    let planes = images.batch * images.channels;
     let curve = |at: usize| {
-        let m = moments[at / per_group];
+        let m = moments[at * moments.len() / planes];
         let gain = f64::from(affine.scale[at]) * m.inverse;
         (gain as f32, (f64::from(affine.shift[at]) - m.mean * gain) as f32)
     };
-    (0..images.batch * images.channels).map(curve).collect()
+    (0..planes).map(curve).collect()
 }
 
 /// `silu(scale · x̂ + shift)`; see [`curves`].
@@ -77,7 +69,8 @@ pub(super) fn norm_silu(
     groups: usize,
     eps: f64,
 ) -> Vec<f32> {
-    let curves = curves(level, Parts::whole(x, images), affine, groups, eps);
+    let moments = moments(level, Parts::whole(x, images), groups, eps);
+    let curves = curves(&moments, images, affine);
     // SAFETY: every plane is written.
     unsafe {
         written(x.len(), |y| {
@@ -95,11 +88,10 @@ pub(super) fn norm_silu_gradient(
     x: &[f32],
     images: Images,
     affine: Affine<'_>,
-    (groups, eps): (usize, f64),
+    moments: &[Moments],
     grad: &[f32],
 ) -> [Vec<f32>; 3] {
-    let moments = moments(level, Parts::whole(x, images), groups, eps);
-    let (pixels, per_group) = (images.pixels(), images.channels / groups);
+    let (pixels, per_group) = (images.pixels(), images.batch * images.channels / moments.len());
     let mut sums = vec![(0.0, 0.0); images.batch * images.channels];
     // SAFETY: every plane is written in runs.
     let mut by_x = unsafe {
@@ -142,7 +134,7 @@ pub(super) fn norm_silu_gradient(
 }
 
 /// Mean and inverse deviation of each group of each image.
-fn moments(level: Level, x: Parts<'_>, groups: usize, eps: f64) -> Vec<Moments> {
+pub(super) fn moments(level: Level, x: Parts<'_>, groups: usize, eps: f64) -> Vec<Moments> {
     let images = x.images;
     let of_plane = |at: usize| {
         let plane = x.plane(at / images.channels, at % images.channels);

@@ -18,10 +18,15 @@ fn planes(len: usize, size: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> V
 
 /// The mean of each 2x2 block times `factor`: with 1 the average, with 4 the sum.
 pub(super) fn pool(x: &[f32], images: Images, factor: f32) -> Vec<f32> {
-    let (rows, cols) = (images.rows / 2, images.cols / 2);
-    planes(images.batch * images.channels * rows * cols, rows * cols, |n, y| {
-        let x = &x[n * images.pixels()..][..images.pixels()];
-        for (row, pair) in y.chunks_exact_mut(cols).zip(x.chunks_exact(2 * images.cols)) {
+    let small = Images { rows: images.rows / 2, cols: images.cols / 2, ..images };
+    pool_first(x, images, small, factor)
+}
+
+/// [`pool`] of the first channels of each image; `small` is the size of the result.
+pub(super) fn pool_first(x: &[f32], images: Images, small: Images, factor: f32) -> Vec<f32> {
+    planes(small.len(), small.pixels(), |n, y| {
+        let x = &x[images.plane(n / small.channels, n % small.channels)..][..images.pixels()];
+        for (row, pair) in y.chunks_exact_mut(small.cols).zip(x.chunks_exact(2 * images.cols)) {
             let (top, bottom) = pair.split_at(images.cols);
             for ((v, a), b) in row.iter_mut().zip(top.as_chunks().0).zip(bottom.as_chunks().0) {
                 let (a, b): (&[f32; 2], &[f32; 2]) = (a, b);

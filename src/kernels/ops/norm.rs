@@ -13,7 +13,8 @@ pub(super) fn curves(level: Level, norm: &Norm<'_>, x: Parts<'_>) -> Result<Vec<
     norm.check(x.images)?;
     with_floats(norm.scale, |scale| {
         with_floats(norm.shift, |shift| {
-            norm::curves(level, x, Affine { scale, shift }, norm.groups, norm.eps)
+            let moments = norm::moments(level, x, norm.groups, norm.eps);
+            norm::curves(&moments, x.images, Affine { scale, shift })
         })
     })?
 }
@@ -74,9 +75,9 @@ impl CustomOp3 for NormSilu {
         let images = images(x.layout())?;
         let (scales, shifts) = (with_floats(scale, <[f32]>::to_vec)?, with_floats(shift, <[f32]>::to_vec)?);
         let affine = Affine { scale: &scales, shift: &shifts };
-        let norm = (self.groups, self.eps);
         let [by_x, by_scale, by_shift] = with_floats(x, |x| {
-            with_floats(grad, |g| norm::norm_silu_gradient(self.level, x, images, affine, norm, g))
+            let moments = norm::moments(self.level, Parts::whole(x, images), self.groups, self.eps);
+            with_floats(grad, |g| norm::norm_silu_gradient(self.level, x, images, affine, &moments, g))
         })??;
         Ok((
             Some(tensor(by_x, images, x)?),

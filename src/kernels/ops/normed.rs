@@ -6,7 +6,7 @@ use crate::kernels::conv3x3::{self, Finish, Images, Input};
 use crate::kernels::conv3x3_grad::{bias_gradient, filter_gradient};
 use crate::kernels::filters::PackedFilters;
 use crate::kernels::lanes::Level;
-use crate::kernels::norm::{self, Affine};
+use crate::kernels::norm::{self, Affine, Moments};
 use crate::kernels::parts::Parts;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
@@ -34,8 +34,8 @@ impl<'a> Vectors<'a> {
 }
 
 impl NormedConv3x3 {
-    fn curves(&self, x: &[f32], images: Images, affine: Affine<'_>) -> Vec<(f32, f32)> {
-        norm::curves(self.level, Parts::whole(x, images), affine, self.groups, self.eps)
+    fn moments(&self, x: &[f32], images: Images) -> Vec<Moments> {
+        norm::moments(self.level, Parts::whole(x, images), self.groups, self.eps)
     }
 
     /// The gradients by `x`, the vectors and the filters.
@@ -47,15 +47,15 @@ impl NormedConv3x3 {
         (grad, result): (&[f32], Images),
     ) -> [Vec<f32>; 3] {
         let Vectors { affine, .. } = Vectors::split(vectors, images);
-        let curves = self.curves(x, images, affine);
+        let moments = self.moments(x, images);
+        let curves = norm::curves(&moments, images, affine);
         let input = Input { parts: Parts::whole(x, images), curves: &curves };
         let by_w = filter_gradient(self.level, input, grad, result.channels);
         let adjoint = PackedFilters::adjoint(w, result.channels, images.channels);
         let by_activated =
             conv3x3::conv3x3(self.level, Input::plain(grad, result), &adjoint, Finish::bias(&[]));
-        let norm = (self.groups, self.eps);
         let [by_x, mut by_vectors, by_shift] =
-            norm::norm_silu_gradient(self.level, x, images, affine, norm, &by_activated);
+            norm::norm_silu_gradient(self.level, x, images, affine, &moments, &by_activated);
         by_vectors.extend(by_shift);
         by_vectors.extend(bias_gradient(self.level, grad, result));
         [by_x, by_vectors, by_w]
@@ -80,7 +80,7 @@ impl CustomOp3 for NormedConv3x3 {
         let vectors = Vectors::split(floats(vectors, lv)?, images);
         let outputs = vectors.bias.len();
         let filters = PackedFilters::new(floats(w, lw)?, outputs, images.channels);
-        let curves = self.curves(x, images, vectors.affine);
+        let curves = norm::curves(&self.moments(x, images), images, vectors.affine);
         let input = Input { parts: Parts::whole(x, images), curves: &curves };
         let y = conv3x3::conv3x3(self.level, input, &filters, Finish::bias(vectors.bias));
         Ok((CpuStorage::F32(y), shape(images.with_channels(outputs))))

@@ -59,9 +59,8 @@ impl CustomOp2 for UpsampleConcat {
         _: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (small, large) = (images(deep.layout())?, images(skip.layout())?);
-        let doubled = grad.narrow(1, 0, small.channels)?;
-        let by_deep = with_floats(&doubled, |g| resample::pool(g, large.with_channels(small.channels), 4.0))?;
+        let (small, large, whole) = (images(deep.layout())?, images(skip.layout())?, images(grad.layout())?);
+        let by_deep = with_floats(grad, |g| resample::pool_first(g, whole, small, 4.0))?;
         let by_skip = grad.narrow(1, small.channels, large.channels)?.contiguous()?;
         Ok((Some(tensor(by_deep, small, deep)?), Some(by_skip)))
     }
