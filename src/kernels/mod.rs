@@ -4,6 +4,7 @@
 //! fails when shapes do not fit or memory runs out.
 
 mod around;
+mod block;
 mod buffer;
 mod conv1x1;
 mod conv3x3;
@@ -38,6 +39,7 @@ mod tests;
 mod winograd;
 
 pub use around::{Around, Norm};
+pub use block::ResidualBlock;
 use candle_core::{DType, Result, Tensor};
 pub use features::Features;
 use lanes::Level;
@@ -104,6 +106,17 @@ pub fn norm_silu_conv3x3(x: &Tensor, norm: &Norm<'_>, weight: &Tensor, bias: &Te
         return ops::norm_silu_conv3x3(Level::best(), x, norm, weight, bias);
     }
     conv3x3(&norm_silu(x, norm.scale, norm.shift, norm.groups, norm.eps)?, weight, bias)
+}
+
+/// A residual block of variables.
+///
+/// # Errors
+/// See the module.
+pub fn residual_block(x: Features<'_>, block: &ResidualBlock<'_>) -> Result<Tensor> {
+    if x.tensors().all(on_cpu) {
+        return ops::residual_block(Level::best(), x, block);
+    }
+    block.apply(x)
 }
 
 /// The mean of each 2x2 block; rows and columns are even.

@@ -65,3 +65,11 @@ pub(super) fn double_concat(deep: &[f32], small: Images, skip: &[f32], large: Im
         }
     })
 }
+
+/// Some channels of each image.
+pub(super) fn channels(x: &[f32], images: Images, range: std::ops::Range<usize>) -> Vec<f32> {
+    let size = range.len() * images.pixels();
+    planes(images.batch * size, size, |image, y| {
+        y.copy_from_slice(&x[images.plane(image, range.start)..][..size]);
+    })
+}

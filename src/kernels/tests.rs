@@ -267,6 +267,45 @@ fn a_normed_convolution_and_its_gradients_match_one_by_one() {
     }
 }
 
+#[test]
+fn a_residual_block_and_its_gradients_match_layer_by_layer() {
+    use super::{Features, Norm, ResidualBlock};
+    let (deep, half) =
+        (tensor(random(1, 2 * 2 * 30), &[2, 2, 5, 6]), tensor(random(2, 2 * 2 * 120), &[2, 2, 10, 12]));
+    let (skip, whole) =
+        (tensor(random(3, 2 * 4 * 120), &[2, 4, 10, 12]), tensor(random(4, 2 * 6 * 120), &[2, 6, 10, 12]));
+    for outputs in [6, 4] {
+        let vectors: Vec<Var> = [(5, 6), (6, 6), (7, outputs), (8, outputs)]
+            .map(|(seed, channels)| tensor(random(seed, 2 * channels), &[2, channels]))
+            .into();
+        let (w1, b1) =
+            (tensor(random(9, outputs * 54), &[outputs, 6, 3, 3]), tensor(random(10, outputs), &[outputs]));
+        let w2 = tensor(random(11, outputs * outputs * 9), &[outputs, outputs, 3, 3]);
+        let b2 = tensor(random(12, outputs), &[outputs]);
+        let (ws, bs) =
+            (tensor(random(13, outputs * 6), &[outputs, 6, 1, 1]), tensor(random(14, outputs), &[outputs]));
+        let norm = |i: usize| Norm { scale: &vectors[i], shift: &vectors[i + 1], groups: 2, eps: 1e-5 };
+        let identity =
+            ResidualBlock { norms: [norm(0), norm(2)], convolutions: [(&w1, &b1), (&w2, &b2)], skip: None };
+        let widened = ResidualBlock { skip: Some((&ws, &bs)), ..identity };
+        let parameters = [&vectors[..], &[w1.clone(), b1.clone(), w2.clone(), b2.clone()]].concat();
+        let with_skip = [&parameters[..], &[ws.clone(), bs.clone()]].concat();
+        let pairs = [Features::Joined(&half, &skip), Features::Doubled(&deep, &skip)];
+        let mut cases = vec![(Features::One(&whole), vec![whole.clone()])];
+        cases.push((pairs[0], vec![half.clone(), skip.clone()]));
+        cases.push((pairs[1], vec![deep.clone(), skip.clone()]));
+        for (x, mut variables) in cases {
+            let one = matches!(x, Features::One(_));
+            let (block, parameters) =
+                if one && outputs == 6 { (&identity, &parameters) } else { (&widened, &with_skip) };
+            variables.extend(parameters.iter().cloned());
+            let expected = differentiate(&variables, 15, || block.apply(x));
+            let found = differentiate(&variables, 15, || super::residual_block(x, block));
+            assert_alike(&found, &expected, 2e-5);
+        }
+    }
+}
+
 fn flat(t: &Tensor) -> Vec<f32> {
     t.flatten_all().unwrap().to_vec1().unwrap()
 }

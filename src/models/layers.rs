@@ -84,26 +84,22 @@ impl NormSilu {
 
     /// `conv(silu(γ x̂ + β))`.
     pub(super) fn forward(&self, x: Features<'_>, conv: &Conv3x3) -> Result<Tensor> {
-        let shape = x.planes()?;
-        let (scale, shift) = (self.weight.broadcast_as(shape)?, self.bias.broadcast_as(shape)?);
+        let (scale, shift) = self.plain(x)?;
         conv.forward_around(x, &Around { norm: Some(norm(&scale, &shift)), ..Around::default() })
     }
 
-    /// `residual + conv(silu((γ x̂ + β)(1 + a) + b))`, where `film = [a, b]` is `[batch, 2 · channel]`.
-    pub(super) fn modulated(
-        &self,
-        x: &Tensor,
-        film: &Tensor,
-        conv: &Conv3x3,
-        residual: &Tensor,
-    ) -> Result<Tensor> {
-        let channels = x.dim(1)?;
+    /// Scale `γ` and shift `β` of every plane.
+    fn plain(&self, x: Features<'_>) -> Result<(Tensor, Tensor)> {
+        let shape = x.planes()?;
+        Ok((self.weight.broadcast_as(shape)?, self.bias.broadcast_as(shape)?))
+    }
+
+    /// Scale and shift of `(γ x̂ + β)(1 + a) + b`, where `film = [a, b]` is `[batch, 2 · channel]`.
+    fn modulated(&self, film: &Tensor) -> Result<(Tensor, Tensor)> {
+        let channels = film.dim(1)? / 2;
         let gain = film.narrow(1, 0, channels)?.affine(1.0, 1.0)?;
-        let scale = gain.broadcast_mul(&self.weight)?;
         let shift = gain.broadcast_mul(&self.bias)?.add(&film.narrow(1, channels, channels)?)?;
-        let around =
-            Around { norm: Some(norm(&scale, &shift)), residual: Some(residual), ..Around::default() };
-        conv.forward_around(x.into(), &around)
+        Ok((gain.broadcast_mul(&self.weight)?, shift))
     }
 }
 
@@ -137,12 +133,23 @@ impl ResidualBlock {
     }
 
     pub(super) fn forward(&self, x: Features<'_>, embedding: &Tensor) -> Result<Tensor> {
-        let h = self.norm1.forward(x, &self.conv1)?;
-        let film = self.film.forward(embedding)?;
+        let (scale1, shift1) = self.norm1.plain(x)?;
+        let (scale2, shift2) = self.norm2.modulated(&self.film.forward(embedding)?)?;
+        let norms = [norm(&scale1, &shift1), norm(&scale2, &shift2)];
+        if let (Conv3x3::Variable { weight: w1, bias: b1 }, Conv3x3::Variable { weight: w2, bias: b2 }) =
+            (&self.conv1, &self.conv2)
+        {
+            let skip = self.skip.as_ref().map(|skip| (&skip.weight, &skip.bias));
+            let convolutions = [(w1, b1), (w2, b2)];
+            return kernels::residual_block(x, &kernels::ResidualBlock { norms, convolutions, skip });
+        }
+        let around = Around { norm: Some(norms[0]), ..Around::default() };
+        let h = self.conv1.forward_around(x, &around)?;
         let passing = match &self.skip {
             Some(skip) => skip.forward(x)?,
             None => x.join()?,
         };
-        self.norm2.modulated(&h, &film, &self.conv2, &passing)
+        let around = Around { norm: Some(norms[1]), residual: Some(&passing), ..Around::default() };
+        self.conv2.forward_around((&h).into(), &around)
     }
 }

@@ -1,11 +1,13 @@
 //! The CPU kernels as candle operations with their gradients.
 
+mod block;
 mod conv;
 mod frozen;
 mod norm;
 mod normed;
 mod resample;
 
+pub(super) use block::residual_block;
 pub(super) use conv::{conv1x1, conv1x1_of, conv3x3};
 pub(super) use frozen::FrozenConv3x3;
 pub(super) use norm::norm_silu;
