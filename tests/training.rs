@@ -193,6 +193,7 @@ fn cpu_seconds() -> Option<f64> {
 #[test]
 #[ignore = "measures the time of a training step"]
 fn step_time() {
+    recon::kernels::keep_freed_memory();
     let config = UnetConfig { channels: vec![24, 48, 96, 128, 128], embedding: 96, frequencies: 16 };
     let parameters = initial_parameters(&config, 0).unwrap();
     let mut trainer = Trainer::new(&config, Objective::default(), &parameters, &Device::Cpu).unwrap();
@@ -216,6 +217,7 @@ fn step_time() {
 #[test]
 #[ignore = "measures the time of a denoising"]
 fn denoise_time() {
+    recon::kernels::keep_freed_memory();
     let prior = open(&ModelSource::Builtin(Modality::Ct), &Device::Cpu).unwrap();
     let x = Tensor::rand(0f32, 1.0, (1, 1, 256, 256), &Device::Cpu).unwrap();
     prior.denoise(&x, 0.1).unwrap();

@@ -261,10 +261,18 @@ unsafe fn silu_of<V: Lanes>(x: &[f32], y: *mut f32, gain: f32, offset: f32) {
         for (i, chunk) in chunks.iter().enumerate() {
             y.add(LANES * i).cast::<[f32; LANES]>().write_unaligned(silu_chunk::<V>(*chunk, gain, offset));
         }
+        if rest.is_empty() {
+            return;
+        }
+        if let Some(last) = x.last_chunk::<LANES>() {
+            // The last full vector once more, at its end.
+            let to = y.add(x.len() - LANES).cast::<[f32; LANES]>();
+            return to.write_unaligned(silu_chunk::<V>(*last, gain, offset));
+        }
         let mut last = [0.0; LANES];
         last[..rest.len()].copy_from_slice(rest);
         let last = silu_chunk::<V>(last, gain, offset);
-        y.add(x.len() - rest.len()).copy_from_nonoverlapping(last.as_ptr(), rest.len());
+        y.copy_from_nonoverlapping(last.as_ptr(), rest.len());
     }
 }
 dispatch!(

@@ -1,5 +1,6 @@
 //! The optimiser: Adam with a bound on the gradient, and a moving average of the weights.
 
+use crate::kernels::{Blend, Descent, sum_of_squares};
 use candle_core::{Result, Tensor, Var, backprop::GradStore};
 use std::collections::BTreeMap;
 
@@ -52,16 +53,19 @@ impl Adam {
         let (unbias1, unbias2) = (1.0 - beta1.powf(step as f64), 1.0 - beta2.powf(step as f64));
         for (name, variable) in variables {
             let Some(grad) = grads.get(variable) else { continue };
-            let mut grad = grad.affine(clip, 0.0)?;
-            if weight_decay != 0.0 {
-                grad = (grad + variable.as_tensor().detach().affine(weight_decay, 0.0)?)?;
-            }
             let (Some(m), Some(v)) = (self.first.get_mut(name), self.second.get_mut(name)) else { continue };
-            *m = (m.affine(beta1, 0.0)? + grad.affine(1.0 - beta1, 0.0)?)?;
-            *v = (v.affine(beta2, 0.0)? + grad.sqr()?.affine(1.0 - beta2, 0.0)?)?;
-            let scale = v.affine(1.0 / unbias2, 0.0)?.sqrt()?.affine(1.0, eps)?;
-            let change = m.affine(learning_rate / unbias1, 0.0)?.div(&scale)?;
-            variable.set(&variable.as_tensor().sub(&change)?)?;
+            let decayed;
+            let (grad, clip) = if weight_decay == 0.0 {
+                (grad, clip)
+            } else {
+                let decay = variable.as_tensor().detach().affine(weight_decay, 0.0)?;
+                decayed = (grad.affine(clip, 0.0)? + decay)?;
+                (&decayed, 1.0)
+            };
+            let taken = (1.0 - beta2) * clip * clip;
+            Blend { kept: beta1, taken: (1.0 - beta1) * clip, squared: false }.apply(m, grad)?;
+            Blend { kept: beta2, taken, squared: true }.apply(v, grad)?;
+            Descent { rate: learning_rate / unbias1, unbias: 1.0 / unbias2, eps }.apply(variable, m, v)?;
         }
         Ok(length)
     }
@@ -70,7 +74,7 @@ impl Adam {
 fn norm(variables: &BTreeMap<String, Var>, grads: &GradStore) -> Result<f64> {
     let mut total = 0.0;
     for grad in variables.values().filter_map(|v| grads.get(v)) {
-        total += f64::from(grad.sqr()?.sum_all()?.to_scalar::<f32>()?);
+        total += sum_of_squares(grad)?;
     }
     Ok(total.sqrt())
 }
@@ -86,7 +90,7 @@ pub(super) fn follow(
     let decay = rate.min((1 + step) as f64 / (10 + step) as f64);
     for (name, mean) in average {
         if let Some(variable) = variables.get(name) {
-            *mean = (mean.affine(decay, 0.0)? + variable.as_tensor().detach().affine(1.0 - decay, 0.0)?)?;
+            Blend { kept: decay, taken: 1.0 - decay, squared: false }.apply(mean, variable)?;
         }
     }
     Ok(())
