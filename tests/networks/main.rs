@@ -4,6 +4,7 @@ mod command;
 #[path = "../common/mod.rs"]
 mod common;
 mod description;
+mod imported;
 mod layers;
 mod options;
 mod published;

@@ -6,7 +6,7 @@ use crate::kernels::conv3x3::{self, Finish, Images, Input};
 use crate::kernels::conv3x3_grad::{bias_gradient, filter_gradient};
 use crate::kernels::filters::PackedFilters;
 use crate::kernels::lanes::Level;
-use crate::kernels::norm::{self, Affine};
+use crate::kernels::norm::{self, Affine, Moments};
 use crate::kernels::parts::Parts;
 use crate::kernels::{Features, ResidualBlock, resample};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -23,8 +23,16 @@ struct Block {
     eps: [f64; 2],
     /// Whether each pixel of the first of two tensors stands for a square.
     doubled: bool,
-    /// What the first convolution gave, from the way forward to the way back.
-    between: Mutex<Vec<f32>>,
+    /// From the way forward to the way back.
+    kept: Mutex<Option<Kept>>,
+}
+
+/// What the way back needs and the way forward has.
+struct Kept {
+    /// What the first convolution gave.
+    between: Vec<f32>,
+    /// Of the inputs of both convolutions.
+    moments: [Vec<Moments>; 2],
 }
 
 /// How many numbers of what kind the parameters hold.
@@ -80,9 +88,12 @@ struct HalfGradient {
 }
 
 impl Block {
-    fn half(&self, n: usize, half: &Half<'_>, x: Parts<'_>, residual: &[f32]) -> Vec<f32> {
-        let moments = norm::moments(self.level, x, self.groups[n], self.eps[n]);
-        let curves = norm::curves(&moments, x.images, half.affine);
+    fn moments(&self, n: usize, x: Parts<'_>) -> Vec<Moments> {
+        norm::moments(self.level, x, self.groups[n], self.eps[n])
+    }
+
+    fn half(&self, half: &Half<'_>, x: Parts<'_>, moments: &[Moments], residual: &[f32]) -> Vec<f32> {
+        let curves = norm::curves(moments, x.images, half.affine);
         let filters = PackedFilters::new(half.filters, self.sizes.outputs, x.images.channels);
         let finish = Finish { residual, ..Finish::bias(half.bias) };
         conv3x3::conv3x3(self.level, Input { parts: x, curves: &curves }, &filters, finish)
@@ -91,32 +102,39 @@ impl Block {
     fn forward(&self, x: Parts<'_>, plain: &[f32], parameters: &[f32]) -> Result<(CpuStorage, Shape)> {
         let Parameters { halves: [first, second], skip } = self.sizes.split(parameters)?;
         let result = x.images.with_channels(self.sizes.outputs);
-        let between = self.half(0, &first, x, &[]);
+        let kept = self.way_forward(&first, x, result);
         let passing = self.sizes.skips.then(|| {
             let matrix = PackedMatrix::new(skip.1, self.sizes.outputs, self.sizes.inputs);
             conv1x1::conv1x1(self.level, x, &matrix, skip.0)
         });
-        let y = self.half(1, &second, Parts::whole(&between, result), passing.as_deref().unwrap_or(plain));
-        *self.between.lock().unwrap_or_else(PoisonError::into_inner) = between;
+        let (between, residual) = (Parts::whole(&kept.between, result), passing.as_deref().unwrap_or(plain));
+        let y = self.half(&second, between, &kept.moments[1], residual);
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         Ok((CpuStorage::F32(y), shape(result)))
+    }
+
+    fn way_forward(&self, first: &Half<'_>, x: Parts<'_>, result: Images) -> Kept {
+        let moments = self.moments(0, x);
+        let between = self.half(first, x, &moments, &[]);
+        let later = self.moments(1, Parts::whole(&between, result));
+        Kept { between, moments: [moments, later] }
     }
 
     fn half_gradient(
         &self,
-        n: usize,
         half: &Half<'_>,
+        moments: &[Moments],
         (x, images): (&[f32], Images),
         (grad, result): (&[f32], Images),
     ) -> HalfGradient {
         let parts = Parts::whole(x, images);
-        let moments = norm::moments(self.level, parts, self.groups[n], self.eps[n]);
-        let curves = norm::curves(&moments, images, half.affine);
+        let curves = norm::curves(moments, images, half.affine);
         let by_filters = filter_gradient(self.level, Input { parts, curves: &curves }, grad, result.channels);
         let adjoint = PackedFilters::adjoint(half.filters, result.channels, images.channels);
         let by_activated =
             conv3x3::conv3x3(self.level, Input::plain(grad, result), &adjoint, Finish::bias(&[]));
         let [by_x, by_scale, by_shift] =
-            norm::norm_silu_gradient(self.level, x, images, half.affine, &moments, &by_activated);
+            norm::norm_silu_gradient(self.level, x, images, half.affine, moments, &by_activated);
         let by_bias = bias_gradient(self.level, grad, result);
         HalfGradient { by_x, by_parameters: [by_scale, by_shift, by_bias, by_filters] }
     }
@@ -129,13 +147,14 @@ impl Block {
         (grad, result): (&[f32], Images),
     ) -> Result<(Vec<f32>, Vec<f32>)> {
         let Parameters { halves: [first, second], skip } = self.sizes.split(parameters)?;
-        let kept = std::mem::take(&mut *self.between.lock().unwrap_or_else(PoisonError::into_inner));
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Whoever goes back twice finds nothing the second time.
-        let between = if kept.is_empty() { self.half(0, &first, Parts::whole(x, images), &[]) } else { kept };
-        let later = self.half_gradient(1, &second, (&between, result), (grad, result));
+        let kept = kept.unwrap_or_else(|| self.way_forward(&first, Parts::whole(x, images), result));
+        let Kept { between, moments } = kept;
+        let later = self.half_gradient(&second, &moments[1], (&between, result), (grad, result));
         drop(between);
         let HalfGradient { mut by_x, by_parameters } =
-            self.half_gradient(0, &first, (x, images), (&later.by_x, result));
+            self.half_gradient(&first, &moments[0], (x, images), (&later.by_x, result));
         let by_bias = later.by_parameters[2].clone();
         let mut all = [by_parameters, later.by_parameters].concat().concat();
         if self.sizes.skips {
@@ -270,7 +289,7 @@ pub(in crate::kernels) fn residual_block(
         groups: block.norms.map(|n| n.groups),
         eps: block.norms.map(|n| n.eps),
         doubled: matches!(x, Features::Doubled(..)),
-        between: Mutex::default(),
+        kept: Mutex::default(),
     };
     match x {
         Features::One(x) => x.contiguous()?.apply_op2(&parameters, op),
