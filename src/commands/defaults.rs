@@ -2,7 +2,7 @@
 
 use super::learned::Task;
 use crate::score::{DecomposedSettings, Form, PredictorCorrectorSettings};
-use recon_operators::solvers::TvSettings;
+use recon_operators::solvers::{TvSettings, WaveletSettings};
 
 /// Total variation.
 pub fn tv(task: Task) -> TvSettings {
@@ -11,6 +11,11 @@ pub fn tv(task: Task) -> TvSettings {
         Task::Mar => TvSettings { weight: 0.0005, iterations: 200, nonnegative: true },
         Task::Mri => TvSettings { weight: 0.004, iterations: 100, nonnegative: false },
     }
+}
+
+/// Sparsity in wavelets.
+pub fn wavelet() -> WaveletSettings {
+    WaveletSettings { weight: 0.004, iterations: 100 }
 }
 
 /// The image that the learned methods start from: total variation, but not to the last digit.
