@@ -14,8 +14,12 @@ pub fn tv(task: Task) -> TvSettings {
 }
 
 /// Sparsity in wavelets.
+///
+/// Mean PSNR in dB of four training slices (T1, T2, contrast-enhanced T1; equispaced masks at 4x and 8x):
+/// weight 0.002 26.25 and 22.54, 0.004 26.18 and 22.54, 0.008 26.05 and 22.44, 0.016 25.75 and 22.17; 400 iterations
+/// instead of 100 change nothing.
 pub fn wavelet() -> WaveletSettings {
-    WaveletSettings { weight: 0.004, iterations: 100 }
+    WaveletSettings { weight: 0.002, iterations: 100 }
 }
 
 /// The image that the learned methods start from: total variation, but not to the last digit.
