@@ -182,7 +182,7 @@ fn what_cannot_be_evaluated_is_said_with_the_right_code() {
     std::fs::create_dir(folder.path("empty")).expect("made");
     folder.recon("eval --protocol mri-8x --data empty --method tv -o out").assert().code(3);
     // No Hounsfield units anywhere: every scan fails.
-    folder.recon("eval --protocol ct-23 --data data --method fbp -o out").assert().code(4);
+    folder.recon("eval --protocol ct-23 --data data --method fbp -o ct").assert().code(4);
     folder.bytes("data/broken.nii.gz", b"broken");
     let run = folder
         .recon("eval --protocol mri-8x --data data --method zero-filled -o part --json -q")
