@@ -8,7 +8,7 @@ use ndarray::{Array2, ArrayView1, ArrayViewMut1, Axis, s};
 const SCALING: [f32; 8] = [
     0.230_377_81,
     0.714_846_55,
-    0.630_880_75,
+    0.630_880_8,
     -0.027_983_77,
     -0.187_034_81,
     0.030_841_382,
@@ -86,7 +86,7 @@ impl Wavelet {
             let mut from = coefficients.slice_mut(s![..rows, ..cols]);
             let mut to = scratch.slice_mut(s![..rows, ..cols]);
             for (line, split) in from.outer_iter().zip(to.outer_iter_mut()) {
-                split_line(line, split);
+                split_line(&line, split);
             }
             split_rows(&to, &mut from);
         }
@@ -107,7 +107,7 @@ impl Wavelet {
             let mut merged = scratch.slice_mut(s![..rows, ..cols]);
             merge_rows(&part, &mut merged);
             for (split, line) in merged.outer_iter().zip(part.outer_iter_mut()) {
-                merge_line(split, line);
+                merge_line(&split, line);
             }
         }
         self.crop(&image)
@@ -136,7 +136,7 @@ impl Wavelet {
 type View<'a, S> = ndarray::ArrayViewMut2<'a, S>;
 
 /// `a[k] = Σ h[n] x[2k + n]` into the first half and `d[k] = Σ g[n] x[2k + n]` into the second, periodic.
-fn split_line<S: Scalar>(x: ArrayView1<'_, S>, mut split: ArrayViewMut1<'_, S>) {
+fn split_line<S: Scalar>(x: &ArrayView1<'_, S>, mut split: ArrayViewMut1<'_, S>) {
     let (length, half) = (x.len(), x.len() / 2);
     for k in 0..half {
         let (mut low, mut high) = (S::ZERO, S::ZERO);
@@ -151,7 +151,7 @@ fn split_line<S: Scalar>(x: ArrayView1<'_, S>, mut split: ArrayViewMut1<'_, S>) 
 }
 
 /// The transpose of [`split_line`].
-fn merge_line<S: Scalar>(split: ArrayView1<'_, S>, mut x: ArrayViewMut1<'_, S>) {
+fn merge_line<S: Scalar>(split: &ArrayView1<'_, S>, mut x: ArrayViewMut1<'_, S>) {
     let (length, half) = (x.len(), x.len() / 2);
     x.fill(S::ZERO);
     for k in 0..half {
@@ -170,8 +170,8 @@ fn split_rows<S: Scalar>(x: &View<'_, S>, split: &mut View<'_, S>) {
     for k in 0..half {
         for n in 0..8 {
             let row = x.row(wrapped(2 * k + n, length));
-            add_scaled(split.row_mut(k), SCALING[n], row);
-            add_scaled(split.row_mut(half + k), WAVELET[n], row);
+            add_scaled(split.row_mut(k), SCALING[n], &row);
+            add_scaled(split.row_mut(half + k), WAVELET[n], &row);
         }
     }
 }
@@ -183,14 +183,14 @@ fn merge_rows<S: Scalar>(split: &View<'_, S>, x: &mut View<'_, S>) {
     for k in 0..half {
         for n in 0..8 {
             let at = wrapped(2 * k + n, length);
-            add_scaled(x.row_mut(at), SCALING[n], split.row(k));
-            add_scaled(x.row_mut(at), WAVELET[n], split.row(half + k));
+            add_scaled(x.row_mut(at), SCALING[n], &split.row(k));
+            add_scaled(x.row_mut(at), WAVELET[n], &split.row(half + k));
         }
     }
 }
 
-fn add_scaled<S: Scalar>(mut sum: ArrayViewMut1<'_, S>, factor: f32, row: ArrayView1<'_, S>) {
-    sum.zip_mut_with(&row, |sum, &value| *sum = sum.add_scaled(factor, value));
+fn add_scaled<S: Scalar>(mut sum: ArrayViewMut1<'_, S>, factor: f32, row: &ArrayView1<'_, S>) {
+    sum.zip_mut_with(row, |sum, &value| *sum = sum.add_scaled(factor, value));
 }
 
 /// An index within eight of the end, made periodic; a loop because the filter may be longer than the line.

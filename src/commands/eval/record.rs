@@ -91,40 +91,38 @@ impl Record {
     /// # Errors
     /// [`Failure::Exists`] when the rows there were made with other settings.
     pub(super) fn join(mut self, outputs: &Outputs, force: bool) -> Result<Table> {
-        let earlier = if force { None } else { read(&outputs.settings)? };
-        let table = match earlier {
-            None if !force && outputs.rows.exists() => {
+        let mut table = Table::new(outputs.rows.clone());
+        if !force {
+            table = Table::read(outputs.rows.clone())?;
+        }
+        if !table.is_empty() {
+            let Some(earlier) = read(&outputs.settings)? else {
                 return Err(differs(outputs, "settings.json is missing"));
-            }
-            None => Table::new(outputs.rows.clone()),
-            Some(earlier) => {
-                self.check(&earlier, outputs)?;
-                let mut table = Table::read(outputs.rows.clone())?;
-                table.retain(|key| match (self.files.get(&key.file), earlier.files.get(&key.file)) {
-                    (Some(now), Some(before)) => now == before,
-                    (now, _) => now.is_none(),
-                });
-                self.inherit(earlier);
-                table
-            }
-        };
+            };
+            self.check(&earlier, outputs)?;
+            table.retain(|key| match (self.files.get(&key.file), earlier.files.get(&key.file)) {
+                (Some(now), Some(before)) => now == before,
+                (now, _) => now.is_none(),
+            });
+            self.inherit(earlier);
+        }
         let bytes = serde_json::to_vec_pretty(&self)?;
         atomic::write_bytes(&outputs.settings, &bytes, Overwrite::Force)?;
         Ok(table)
     }
 
     fn check(&self, earlier: &Self, outputs: &Outputs) -> Result<()> {
-        let version = format!("version {}", earlier.version);
         let parts = [
-            (self.version == earlier.version, version.as_str()),
-            (self.protocol == earlier.protocol, "another protocol"),
-            (self.seed == earlier.seed, "another seed"),
+            (self.version == earlier.version, format!("version {} made them", earlier.version)),
+            (self.protocol == earlier.protocol, "they are of another protocol".to_owned()),
+            (self.seed == earlier.seed, format!("they are of seed {}", earlier.seed)),
         ];
         let methods = self.methods.iter().map(|(name, plan)| {
-            (earlier.methods.get(name).is_none_or(|before| before == plan), name.as_str())
+            let same = earlier.methods.get(name).is_none_or(|before| before == plan);
+            (same, format!("{name} had other settings"))
         });
         match parts.into_iter().chain(methods).find(|(same, _)| !same) {
-            Some((_, what)) => Err(differs(outputs, &format!("they are of {what} with other settings"))),
+            Some((_, why)) => Err(differs(outputs, &why)),
             None => Ok(()),
         }
     }

@@ -73,6 +73,11 @@ impl Table {
         Ok(Self { path, rows })
     }
 
+    /// Whether there is no row.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The row of this key.
     pub(super) fn get(&self, key: &Key) -> Option<&Row> {
         self.rows.iter().find(|row| row.key == *key)
