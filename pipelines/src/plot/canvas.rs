@@ -53,6 +53,7 @@ impl Canvas {
         let side = i64::from(FINER * DOT);
         let (left, top) = ((x * FINER as f32) as i64, (y * FINER as f32) as i64);
         for (place, letter) in text.chars().enumerate() {
+            let top = top + font::drop(letter) * side;
             let left = left + place as i64 * i64::from(font::SIZE.0 + 1) * side;
             for (row, dots) in font::rows(letter).iter().enumerate() {
                 for col in (0..i64::from(font::SIZE.0)).filter(|col| dots >> (4 - col) & 1 == 1) {

@@ -43,11 +43,13 @@ pub struct Plot {
 
 const SIZE: (u32, u32) = (800, 520);
 const LEFT: f32 = 80.0;
-const RIGHT: f32 = 620.0;
+const RIGHT: f32 = 590.0;
 const TOP: f32 = 70.0;
 const BOTTOM: f32 = 450.0;
 /// Room between the frame and the first and the last tick.
 const INSET: f32 = 40.0;
+/// From the frame to the names in the legend.
+const NAME: f32 = 52.0;
 const BLACK: Colour = Rgb([20; 3]);
 const GREY: Colour = Rgb([215; 3]);
 /// Blue, orange, green, vermilion, purple, sky blue, black: told apart by colour-blind readers too (Okabe and Ito
@@ -123,7 +125,7 @@ pub fn draw(plot: &Plot) -> RgbImage {
         let y = TOP + 10.0 + 28.0 * place as f32;
         canvas.line((RIGHT + 18.0, y), (RIGHT + 42.0, y), 2.5, colour);
         canvas.disc((RIGHT + 30.0, y), 4.5, colour);
-        canvas.text(&curve.name, (RIGHT + 52.0, y - 7.0), BLACK);
+        canvas.text(&curve.name, (RIGHT + NAME, y - 7.0), BLACK);
     }
     canvas.picture()
 }
@@ -224,6 +226,11 @@ mod tests {
         let infinite = draw(&plot(&[&[(10.0, f64::INFINITY, 0.0), (100.0, 25.0, f64::NAN)]]));
         assert!(infinite.pixels().any(|pixel| pixel == &COLOURS[0]));
         assert!(png(&infinite).expect("small").starts_with(b"\x89PNG"));
+    }
+
+    #[test]
+    fn the_longest_name_fits_into_the_legend() {
+        assert!(RIGHT + NAME + text_size("zero-filled").0 < SIZE.0 as f32);
     }
 
     #[test]
