@@ -48,12 +48,12 @@ pub(super) trait Modality {
     /// When it is another kind of image.
     fn prepare(scan: &mut Scan, path: &Path) -> Result<()>;
 
-    /// Measures the one slice of `scan`, reconstructs and judges it.
+    /// Measures the one slice of a scan, which is from that file, reconstructs and judges it.
     ///
     /// # Errors
     /// When it cannot be measured or the method fails.
     fn solve(
-        scan: &Scan,
+        scan: (&Scan, &Path),
         setting: &Self::Setting,
         method: &Method<Self::Transform>,
         seed: u64,
@@ -90,13 +90,13 @@ impl Modality for Ct {
     }
 
     fn solve(
-        scan: &Scan,
+        (scan, path): (&Scan, &Path),
         setting: &CtSetting,
         method: &Method<Radon>,
         seed: u64,
         context: &Context,
     ) -> Result<Outcome> {
-        let body = Body::new(scan, None, Path::new(""), context);
+        let body = Body::new(scan, None, path, context);
         let spacing = scan.volume.geometry.spacing_mm[2] as f32;
         let radon = body.scanner(setting.views, spacing, &ViewOptions { detectors: None }, setting.filter)?;
         let case = match setting.photons {
@@ -129,7 +129,7 @@ impl Modality for Mri {
     }
 
     fn solve(
-        scan: &Scan,
+        (scan, _): (&Scan, &Path),
         setting: &MriSetting,
         method: &Method<PhasedFourier>,
         seed: u64,

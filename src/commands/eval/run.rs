@@ -17,6 +17,7 @@ use ndarray::Axis;
 use recon_data::{Overwrite, Scan, atomic, digest};
 use recon_pipelines::plot;
 use serde_json::json;
+use std::path::Path;
 
 /// What is to be evaluated, how and with what.
 pub(super) struct Evaluation<'a, M: Modality> {
@@ -132,7 +133,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
                         method: method.name.to_owned(),
                     };
                     rows.push(
-                        self.row(key, &single, setting, method, table)
+                        self.row(key, (&single, &image.path), setting, method, table)
                             .with_context(|| image.path.display().to_string())?,
                     );
                 }
@@ -145,7 +146,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
     fn row(
         &self,
         key: Key,
-        scan: &Scan,
+        scan: (&Scan, &Path),
         setting: &M::Setting,
         method: &Method<M::Transform>,
         table: &mut Table,
