@@ -46,7 +46,7 @@ fn the_sidecar_says_what_was_done() {
     assert!(report["command"][1] == "mri" && report["version"].is_string());
     assert!(report["seconds"].as_f64() > Some(0.0) && report["data_residual"].as_f64() < Some(0.5));
     let metrics = &report["metrics"];
-    for (k, name) in ["zero-filled", "tv"].into_iter().enumerate() {
+    for (k, name) in ["zero-filled", "l1-wavelet", "tv"].into_iter().enumerate() {
         assert_eq!(metrics["baselines"][k]["name"], name);
         assert!(metrics["baselines"][k]["psnr"].as_f64() > Some(5.0), "{name}: {report}");
     }

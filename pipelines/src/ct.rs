@@ -1,10 +1,10 @@
 //! CT cases: from an image, with the measurement simulated, or from a measured sinogram.
 
-use crate::{Case, Slice};
+use crate::{Case, Slice, SliceSeed};
 use anyhow::{Result, ensure};
 use ndarray::{Array2, Array3, Axis};
 use recon_data::Volume;
-use recon_operators::{LinearOperator, Mask, Problem, Radon};
+use recon_operators::{LinearOperator, Mask, Problem, Radon, count_photons};
 
 /// The sinogram of one attenuation image (1/mm), all rays measured: `y = T x`, dimensionless.
 pub fn measure(image: &Array2<f32>, radon: &Radon) -> Problem<Radon> {
@@ -18,6 +18,27 @@ pub fn from_image<'a>(attenuation: &'a Volume, radon: &'a Radon, seed: u64, numb
     let slice = Box::new(|k: usize| {
         let image = attenuation.voxels.index_axis(Axis(0), k).to_owned();
         Ok(Slice::Measured(measure(&image, radon)))
+    });
+    Case { positions_um, slice, seed, number }
+}
+
+/// A retrospective case at a low dose: as [`from_image`], seen by a detector that counts `photons` a ray in air
+/// (see [`count_photons`]). The noise of a slice depends on seed, case and position alone.
+pub fn low_dose<'a>(
+    attenuation: &'a Volume,
+    radon: &'a Radon,
+    photons: f64,
+    seed: u64,
+    number: u64,
+) -> Case<'a, Radon> {
+    let positions_um = positions(attenuation);
+    let places = positions_um.clone();
+    let slice = Box::new(move |k: usize| {
+        let image = attenuation.voxels.index_axis(Axis(0), k).to_owned();
+        let mut rng = SliceSeed { seed, case: number, slice: places[k] }.measurement();
+        let problem = measure(&image, radon);
+        let measured = count_photons(&problem.measured, photons, &mut rng);
+        Ok(Slice::Measured(Problem { measured, ..problem }))
     });
     Case { positions_um, slice, seed, number }
 }
@@ -92,6 +113,26 @@ mod tests {
             };
             assert_eq!(a.measured, b.measured);
         }
+    }
+
+    #[test]
+    fn the_noise_of_a_slice_does_not_depend_on_its_neighbours() {
+        let radon = Radon::new(ParallelBeam::equally_spaced(12, 10, 1.0, 5), Filter::Ramp).expect("valid");
+        let voxels = Array3::from_elem((2, 12, 10), 0.02);
+        let volume = Volume { voxels, geometry: Geometry::default(), unit: Unit::Attenuation };
+        let measured = |seed, k: usize| {
+            let case = low_dose(&volume, &radon, 1e4, seed, 0);
+            match (case.slice)(k) {
+                Ok(Slice::Measured(problem)) => problem.measured,
+                _ => panic!("slice {k} is measured"),
+            }
+        };
+        assert_eq!(measured(0, 1), measured(0, 1));
+        assert_ne!(measured(0, 1), measured(0, 0));
+        assert_ne!(measured(0, 1), measured(1, 1));
+        let clean = measure(&volume.voxels.index_axis(Axis(0), 0).to_owned(), &radon).measured;
+        let off = (&measured(0, 0) - &clean).mapv(f32::abs);
+        assert!(off.iter().all(|d| *d < 0.1) && off.sum() > 0.1, "{off}");
     }
 
     #[test]

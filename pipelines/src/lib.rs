@@ -7,8 +7,10 @@
 mod case;
 pub mod ct;
 mod interpolation;
+mod l1_wavelet;
 pub mod mar;
 pub mod mri;
+pub mod plot;
 pub mod preview;
 mod reconstruct;
 pub mod report;
@@ -17,6 +19,7 @@ mod zero_filled;
 
 pub use case::{Case, Observer, Reconstructed, Slice, SliceRecord, cancelled};
 pub use interpolation::LinearInterpolation;
+pub use l1_wavelet::L1Wavelet;
 pub use reconstruct::{Direct, Estimate, Progress, Reconstruct, Silent, SliceSeed};
 pub use tv::Tv;
 pub use zero_filled::ZeroFilled;

@@ -1,6 +1,8 @@
 //! The seam between the measurement and the methods, classical and learned.
 
 use anyhow::Result;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use recon_operators::{Problem, Transform};
 
 /// Which random numbers belong to a slice: one ChaCha8 stream per (seed, case, slice, sample).
@@ -13,6 +15,19 @@ pub struct SliceSeed {
     /// Which slice: its position along the slice direction in micrometres, so that a slice draws the same
     /// noise alone and inside its volume.
     pub slice: i64,
+}
+
+impl SliceSeed {
+    /// The random numbers of this slice's measurement, where noise is simulated: no method draws from them.
+    ///
+    /// The 256-bit seed of the generator holds the bytes of `"measured"`, seed, case and slice.
+    pub fn measurement(self) -> ChaCha8Rng {
+        let mut bytes = *b"measured________________________";
+        bytes[8..16].copy_from_slice(&self.seed.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.case.to_le_bytes());
+        bytes[24..].copy_from_slice(&self.slice.to_le_bytes());
+        ChaCha8Rng::from_seed(bytes)
+    }
 }
 
 /// What a method found for one slice.

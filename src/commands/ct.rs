@@ -73,12 +73,25 @@ pub enum CtMethod {
 }
 
 impl CtMethod {
-    fn family(self) -> Family {
+    /// The options that make sense with it.
+    pub fn family(self) -> Family {
         match self {
             Self::Fbp => Family::Direct,
             Self::FistaTv => Family::Tv,
             Self::Score => Family::Score,
             Self::Pc => Family::PredictorCorrector,
+        }
+    }
+
+    /// The method with these settings for images of this unit.
+    ///
+    /// # Errors
+    /// When it has a model or a device that is not there.
+    pub fn build(self, settings: &LearnedPlan, unit: Unit) -> Result<Method<Radon>> {
+        match self {
+            Self::Fbp => Ok(Method::classical("fbp", Direct)),
+            Self::FistaTv => Ok(Method::classical("fista-tv", settings.tv())),
+            Self::Score | Self::Pc => learned::method(settings, unit, Box::new(learned::start(Task::Ct))),
         }
     }
 }
@@ -113,16 +126,6 @@ impl Plan {
             scanner: args.scanner.clone(),
             settings: LearnedPlan::new(&args.learned, args.method.family(), Task::Ct),
         })
-    }
-
-    fn method(&self, unit: Unit) -> Result<Method<Radon>> {
-        match self.method {
-            CtMethod::Fbp => Ok(Method::classical("fbp", Direct)),
-            CtMethod::FistaTv => Ok(Method::classical("fista-tv", self.settings.tv())),
-            CtMethod::Score | CtMethod::Pc => {
-                learned::method(&self.settings, unit, Box::new(learned::start(Task::Ct)))
-            }
-        }
     }
 
     fn baselines(&self) -> Vec<Method<Radon>> {
@@ -171,7 +174,7 @@ fn from_image(input: &Path, target: Target, plan: &Plan, args: &CtArgs, context:
     let hounsfield = unit == Unit::Hounsfield;
     let job = Job {
         case: ct::from_image(&body.attenuation, &radon, args.common.seed, 0),
-        method: plan.method(unit)?,
+        method: plan.method.build(&plan.settings, unit)?,
         baselines: plan.baselines(),
         values: if hounsfield { Values::Hounsfield } else { Values::As(unit) },
         finish: None,
@@ -209,7 +212,7 @@ fn from_sinogram(path: &Path, size: ImageSize, plan: Plan, args: &CtArgs, contex
     let unit = args.scanner.unit.unwrap_or(UnitName::Arbitrary).into();
     let job = Job {
         case: ct::from_sinogram(&sinogram, kept, &radon, args.common.seed, 0)?,
-        method: plan.method(unit)?,
+        method: plan.method.build(&plan.settings, unit)?,
         baselines: plan.baselines(),
         values: if unit == Unit::Hounsfield { Values::Hounsfield } else { Values::As(unit) },
         finish: None,

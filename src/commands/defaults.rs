@@ -2,7 +2,7 @@
 
 use super::learned::Task;
 use crate::score::{DecomposedSettings, Form, PredictorCorrectorSettings};
-use recon_operators::solvers::TvSettings;
+use recon_operators::solvers::{TvSettings, WaveletSettings};
 
 /// Total variation.
 pub fn tv(task: Task) -> TvSettings {
@@ -11,6 +11,15 @@ pub fn tv(task: Task) -> TvSettings {
         Task::Mar => TvSettings { weight: 0.0005, iterations: 200, nonnegative: true },
         Task::Mri => TvSettings { weight: 0.004, iterations: 100, nonnegative: false },
     }
+}
+
+/// Sparsity in wavelets.
+///
+/// Mean PSNR in dB of four training slices (T1, T2, contrast-enhanced T1; equispaced masks at 4x and 8x):
+/// weight 0.002 26.25 and 22.54, 0.004 26.18 and 22.54, 0.008 26.05 and 22.44, 0.016 25.75 and 22.17; 400 iterations
+/// instead of 100 change nothing.
+pub fn wavelet() -> WaveletSettings {
+    WaveletSettings { weight: 0.002, iterations: 100 }
 }
 
 /// The image that the learned methods start from: total variation, but not to the last digit.

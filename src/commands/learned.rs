@@ -15,9 +15,9 @@ use candle_core::Device;
 use ndarray::Array2;
 use recon_data::Unit;
 use recon_operators::Transform;
-use recon_operators::solvers::TvSettings;
+use recon_operators::solvers::{TvSettings, WaveletSettings};
 use recon_pipelines::report::ModelRecord;
-use recon_pipelines::{Reconstruct, Tv};
+use recon_pipelines::{L1Wavelet, Reconstruct, Tv};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +49,8 @@ pub struct Plan {
     task: Option<Task>,
     /// Weight of total variation, for `tv` methods.
     pub tv_weight: Option<f32>,
+    /// Weight of the wavelet coefficients, for `l1-wavelet`.
+    pub wavelet_weight: Option<f32>,
     /// Noise levels or iterations.
     pub steps: Option<usize>,
     /// Built-in name or folder of the model.
@@ -94,6 +96,7 @@ impl Plan {
         match family {
             Family::Direct => Self { task: Some(task), ..Self::default() },
             Family::Tv => Self::tv_plan(options, task),
+            Family::Wavelet => Self::wavelet_plan(options, task),
             Family::Score => {
                 let settings = defaults::decomposed(task);
                 Self {
@@ -130,6 +133,16 @@ impl Plan {
         }
     }
 
+    fn wavelet_plan(options: &Learned, task: Task) -> Self {
+        let settings = defaults::wavelet();
+        Self {
+            task: Some(task),
+            wavelet_weight: Some(options.wavelet_weight.map_or(settings.weight, |weight| weight as f32)),
+            steps: Some(options.steps.unwrap_or(settings.iterations)),
+            ..Self::default()
+        }
+    }
+
     fn task(&self) -> Task {
         self.task.unwrap_or(Task::Ct)
     }
@@ -140,6 +153,15 @@ impl Plan {
         let weight = self.tv_weight.unwrap_or(settings.weight);
         let iterations = self.steps.unwrap_or(settings.iterations);
         Tv { settings: TvSettings { weight, iterations, ..settings } }
+    }
+
+    /// Sparsity in wavelets with these settings.
+    pub fn wavelet(&self) -> L1Wavelet {
+        let settings = defaults::wavelet();
+        let weight = self.wavelet_weight.unwrap_or(settings.weight);
+        L1Wavelet {
+            settings: WaveletSettings { weight, iterations: self.steps.unwrap_or(settings.iterations) },
+        }
     }
 
     fn decomposed(&self) -> DecomposedSettings {
@@ -205,6 +227,11 @@ where
 /// Total variation with its default settings, to compare a learned method with.
 pub fn tv(task: Task) -> Tv {
     Tv { settings: defaults::tv(task) }
+}
+
+/// Sparsity in wavelets with its default settings, to compare a learned method with.
+pub fn wavelet() -> L1Wavelet {
+    L1Wavelet { settings: defaults::wavelet() }
 }
 
 /// The image that the default method starts from: total variation.

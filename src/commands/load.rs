@@ -26,7 +26,10 @@ pub fn scan(path: &Path, slices: Option<SliceRange>, context: &Context) -> Resul
 }
 
 /// The `range` of a volume's slices, where they lie.
-fn cut(volume: &Volume, range: SliceRange, path: &Path) -> Result<Volume> {
+///
+/// # Errors
+/// When it has no such slices.
+pub fn cut(volume: &Volume, range: SliceRange, path: &Path) -> Result<Volume> {
     let slices = volume.voxels.len_of(Axis(0));
     let kept = range.within(slices).ok_or_else(|| no_such_slices(path, range, slices))?;
     let mut geometry = volume.geometry.clone();

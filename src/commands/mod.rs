@@ -6,6 +6,7 @@ pub mod config;
 pub mod context;
 pub mod ct;
 pub mod defaults;
+pub mod eval;
 pub mod failure;
 pub mod info;
 pub mod interrupt;
@@ -42,6 +43,8 @@ pub enum Command {
     Simulate(simulate::SimulateCommand),
     /// Compare two images by PSNR, SSIM, NMSE and the largest error.
     Compare(compare::CompareArgs),
+    /// Evaluate methods on a folder of images by a named protocol.
+    Eval(Box<eval::EvalArgs>),
     /// Say what a file is and what would be done with it.
     Info(info::InfoArgs),
     /// Train a prior on your own images.
@@ -64,6 +67,7 @@ impl Command {
             Self::Mar(args) => mar::run(args),
             Self::Simulate(command) => simulate::run(command),
             Self::Compare(args) => compare::run(args),
+            Self::Eval(args) => eval::run(args),
             Self::Info(args) => info::run(args),
             Self::Train(args) => train::run(args),
             Self::Model(args) => model::run(args),

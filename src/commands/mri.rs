@@ -50,6 +50,8 @@ pub enum MriMethod {
     ZeroFilled,
     /// Total variation by FISTA.
     Tv,
+    /// Sparsity in Daubechies' wavelets by FISTA.
+    L1Wavelet,
     /// The learned prior, fitted to the data at falling noise levels.
     Score,
     /// The learned prior by predictor-corrector sampling: slow, as published.
@@ -57,12 +59,29 @@ pub enum MriMethod {
 }
 
 impl MriMethod {
-    fn family(self) -> Family {
+    /// The options that make sense with it.
+    pub fn family(self) -> Family {
         match self {
             Self::ZeroFilled => Family::Direct,
             Self::Tv => Family::Tv,
+            Self::L1Wavelet => Family::Wavelet,
             Self::Score => Family::Score,
             Self::Pc => Family::PredictorCorrector,
+        }
+    }
+
+    /// The method with these settings.
+    ///
+    /// # Errors
+    /// When it has a model or a device that is not there.
+    pub fn build(self, settings: &LearnedPlan) -> Result<Method<PhasedFourier>> {
+        match self {
+            Self::ZeroFilled => Ok(Method::classical("zero-filled", ZeroFilled)),
+            Self::Tv => Ok(Method::classical("tv", settings.tv())),
+            Self::L1Wavelet => Ok(Method::classical("l1-wavelet", settings.wavelet())),
+            Self::Score | Self::Pc => {
+                learned::method(settings, Unit::Arbitrary, Box::new(learned::start(Task::Mri)))
+            }
         }
     }
 }
@@ -92,24 +111,16 @@ impl Plan {
         })
     }
 
-    fn method(&self) -> Result<Method<PhasedFourier>> {
-        match self.method {
-            MriMethod::ZeroFilled => Ok(Method::classical("zero-filled", ZeroFilled)),
-            MriMethod::Tv => Ok(Method::classical("tv", self.settings.tv())),
-            MriMethod::Score | MriMethod::Pc => {
-                learned::method(&self.settings, Unit::Arbitrary, Box::new(learned::start(Task::Mri)))
-            }
-        }
-    }
-
     fn baselines(&self) -> Vec<Method<PhasedFourier>> {
         let zero_filled = || Method::classical("zero-filled", ZeroFilled);
         match self.method {
             MriMethod::ZeroFilled => Vec::new(),
-            MriMethod::Tv => vec![zero_filled()],
-            MriMethod::Score | MriMethod::Pc => {
-                vec![zero_filled(), Method::classical("tv", learned::tv(Task::Mri))]
-            }
+            MriMethod::Tv | MriMethod::L1Wavelet => vec![zero_filled()],
+            MriMethod::Score | MriMethod::Pc => vec![
+                zero_filled(),
+                Method::classical("l1-wavelet", learned::wavelet()),
+                Method::classical("tv", learned::tv(Task::Mri)),
+            ],
         }
     }
 }
@@ -146,7 +157,7 @@ fn from_image(input: &Path, target: Target, plan: &Plan, args: &MriArgs, context
     ));
     let job = Job {
         case: mri::from_image(&scan.volume, &mask, args.common.seed, 0),
-        method: plan.method()?,
+        method: plan.method.build(&plan.settings)?,
         baselines: plan.baselines(),
         values: Values::As(scan.volume.unit),
         finish: None,
@@ -186,7 +197,7 @@ fn from_kspace(path: &Path, plan: Plan, args: &MriArgs, context: &Context) -> Re
     context.say(&format!("{}: {} of {} samples measured", path.display(), mask.count(), rows * cols));
     let job = Job {
         case: mri::from_kspace(&kspace, &mask, args.common.seed, 0)?,
-        method: plan.method()?,
+        method: plan.method.build(&plan.settings)?,
         baselines: plan.baselines(),
         values: Values::As(Unit::Arbitrary),
         finish: None,

@@ -83,7 +83,7 @@ pub struct Learned {
     /// Which image to make of the samples.
     #[arg(long, value_enum, default_value_t = EstimateName::Mean, env = "RECON_ESTIMATE", help_heading = "Learned methods")]
     pub estimate: EstimateName,
-    /// Number of noise levels (learned methods) or of iterations (total variation).
+    /// Number of noise levels (learned methods) or of iterations (classical ones).
     #[arg(long, value_name = "N", value_parser = count, env = "RECON_STEPS", help_heading = "Learned methods")]
     pub steps: Option<usize>,
     /// Noise level of the start, in model units (score only).
@@ -111,6 +111,9 @@ pub struct Learned {
     /// Weight of total variation (tv methods only).
     #[arg(long, value_name = "W", value_parser = not_negative, help_heading = "Classical methods")]
     pub tv_weight: Option<f64>,
+    /// Weight of the wavelet coefficients (l1-wavelet only).
+    #[arg(long, value_name = "W", value_parser = not_negative, help_heading = "Classical methods")]
+    pub wavelet_weight: Option<f64>,
 }
 
 /// Which image is made of several posterior samples.
@@ -132,10 +135,42 @@ pub enum Family {
     Direct,
     /// Total variation.
     Tv,
+    /// Sparsity in wavelets.
+    Wavelet,
     /// The default learned method.
     Score,
     /// The predictor-corrector sampler.
     PredictorCorrector,
+}
+
+impl Family {
+    /// Whether a network is behind the method.
+    pub fn is_learned(self) -> bool {
+        matches!(self, Self::Score | Self::PredictorCorrector)
+    }
+
+    /// The options that do nothing with such a method.
+    fn idle_options(self) -> Vec<&'static str> {
+        let (learned, score) = (self.is_learned(), self == Self::Score);
+        let sampler = self == Self::PredictorCorrector;
+        let idle = [
+            ("--model", !learned),
+            ("--samples", !learned),
+            ("--estimate", !learned),
+            ("--device", !learned),
+            ("--steps", self == Self::Direct),
+            ("--sigma-start", !score),
+            ("--sigma-end", !score),
+            ("--temperature", !score),
+            ("--eta", !score),
+            ("--data-weight", !score),
+            ("--snr", !sampler),
+            ("--lambda", !sampler),
+            ("--tv-weight", self != Self::Tv),
+            ("--wavelet-weight", self != Self::Wavelet),
+        ];
+        idle.into_iter().filter_map(|(option, idle)| idle.then_some(option)).collect()
+    }
 }
 
 impl Learned {
@@ -144,28 +179,39 @@ impl Learned {
     /// # Errors
     /// [`Failure::Usage`] naming the option.
     pub fn check(&self, family: Family) -> Result<(), Failure> {
-        let learned = matches!(family, Family::Score | Family::PredictorCorrector);
-        let sampler = family == Family::PredictorCorrector;
-        let idle = [
-            ("--model", !learned),
-            ("--samples", !learned),
-            ("--estimate", !learned),
-            ("--device", !learned),
-            ("--steps", family == Family::Direct),
-            ("--sigma-start", family != Family::Score),
-            ("--sigma-end", family != Family::Score),
-            ("--temperature", family != Family::Score),
-            ("--eta", family != Family::Score),
-            ("--data-weight", family != Family::Score),
-            ("--snr", !sampler),
-            ("--lambda", !sampler),
-            ("--tv-weight", family != Family::Tv),
-        ];
-        match idle.iter().find(|(option, useless)| *useless && given(option)) {
-            Some((option, _)) => Err(Failure::Usage(format!(
+        self.check_any(&[family])
+    }
+
+    /// Refuses options that would do nothing with any of these families.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] naming the option.
+    pub fn check_any(&self, families: &[Family]) -> Result<(), Failure> {
+        let idle: Vec<_> = families.iter().map(|family| family.idle_options()).collect();
+        let everywhere = |option: &&str| idle.iter().all(|options| options.contains(option));
+        match idle.iter().flatten().find(|option| everywhere(option) && given(option)) {
+            Some(option) => Err(Failure::Usage(format!(
                 "{option}: does nothing with this --method; leave it out or choose another method"
             ))),
             None => Ok(()),
+        }
+    }
+
+    /// The same model, device and samples, every other setting by default.
+    #[must_use]
+    pub fn without_settings(&self) -> Self {
+        Self {
+            steps: None,
+            sigma_start: None,
+            sigma_end: None,
+            temperature: None,
+            eta: None,
+            data_weight: None,
+            snr: None,
+            lambda: None,
+            tv_weight: None,
+            wavelet_weight: None,
+            ..self.clone()
         }
     }
 }

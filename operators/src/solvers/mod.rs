@@ -1,10 +1,13 @@
 //! Iterative solvers over any operator.
 
+mod fista;
 mod prox;
 mod tv;
+mod wavelet;
 
 pub use prox::TvProx;
 pub use tv::{TvSettings, fista_tv};
+pub use wavelet::{WaveletSettings, fista_wavelet};
 
 use crate::{Field, LinearOperator};
 use rand::SeedableRng;

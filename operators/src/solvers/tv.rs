@@ -1,14 +1,12 @@
 //! Total-variation reconstruction.
 
-use super::{TvProx, operator_norm};
-use crate::{Field, LinearOperator};
-use ndarray::{Array2, Zip};
+use super::TvProx;
+use super::fista::{Proximal, fista, scale, step_length};
+use crate::LinearOperator;
+use ndarray::Array2;
 
 /// Dual steps of the proximal map per iteration; it is warm-started, so few are enough.
 const PROX_STEPS: usize = 10;
-/// Iterations of the power method, and what the norm may then still be short of.
-const NORM_STEPS: usize = 20;
-const NORM_MARGIN: f64 = 1.05;
 
 /// The settings of [`fista_tv`].
 #[derive(Clone, Debug, PartialEq)]
@@ -38,75 +36,29 @@ pub fn fista_tv<A: LinearOperator<Image = Array2<f32>>>(
     settings: &TvSettings,
     on_step: &mut dyn FnMut(usize),
 ) -> Array2<f32> {
-    let step = 1.0 / (NORM_MARGIN * operator_norm(op, NORM_STEPS)).powi(2);
-    if !step.is_finite() {
-        return start;
-    }
-    let weight = settings.weight * scale(op, data, &start, step);
+    let Some(step) = step_length(op) else { return start };
     let (rows, cols) = start.dim();
-    let mut prox = TvProx::new(rows, cols, settings.nonnegative);
-    let mut ahead = start.clone();
-    let mut x = start;
-    let mut t = 1.0_f32;
-    for iteration in 1..=settings.iterations {
-        let mut misfit = op.forward(&ahead);
-        misfit.add_scaled(-1.0, data);
-        let mut descended = op.adjoint(&misfit);
-        descended.scale(-step as f32);
-        descended += &ahead;
-        let next = prox.apply(&descended, weight, PROX_STEPS);
-        if uphill(&ahead, next, &x) {
-            t = 1.0;
-        }
-        let t_next = 0.5 * (1.0 + (1.0 + 4.0 * t * t).sqrt());
-        extrapolate(&mut ahead, &mut x, next, (t - 1.0) / t_next);
-        t = t_next;
-        on_step(iteration);
+    let weight = settings.weight * scale(op, data, &start, step);
+    let mut prox = Weighted { prox: TvProx::new(rows, cols, settings.nonnegative), weight };
+    fista(op, data, start, (step, settings.iterations), &mut prox, on_step)
+}
+
+/// A few warm-started steps towards the proximal map of `weight · TV`.
+struct Weighted {
+    prox: TvProx,
+    weight: f32,
+}
+
+impl Proximal<f32> for Weighted {
+    fn apply(&mut self, b: &Array2<f32>) -> &Array2<f32> {
+        self.prox.apply(b, self.weight, PROX_STEPS)
     }
-    x
-}
-
-/// Whether `⟨ahead − next, next − x⟩ > 0`.
-fn uphill(ahead: &Array2<f32>, next: &Array2<f32>, x: &Array2<f32>) -> bool {
-    let slope = |sum: f64, &ahead: &f32, &next: &f32, &x: &f32| sum + f64::from((ahead - next) * (next - x));
-    Zip::from(ahead).and(next).and(x).fold(0.0, slope) > 0.0
-}
-
-/// `ahead = next + momentum (next − x)`, then `x = next`.
-fn extrapolate(ahead: &mut Array2<f32>, x: &mut Array2<f32>, next: &Array2<f32>, momentum: f32) {
-    Zip::from(ahead).and(x).and(next).for_each(|ahead, x, &next| {
-        *ahead = next + momentum * (next - *x);
-        *x = next;
-    });
-}
-
-fn scale<A: LinearOperator<Image = Array2<f32>>>(
-    op: &A,
-    data: &A::Data,
-    start: &Array2<f32>,
-    step: f64,
-) -> f32 {
-    match percentile(start) {
-        0.0 => percentile(&op.adjoint(data)) * step as f32,
-        scale => scale,
-    }
-}
-
-/// The 99th percentile of the absolute values.
-fn percentile(image: &Array2<f32>) -> f32 {
-    let mut values: Vec<f32> = image.iter().map(|value| value.abs()).collect();
-    if values.is_empty() {
-        return 0.0;
-    }
-    let rank = (values.len() - 1) * 99 / 100;
-    *values.select_nth_unstable_by(rank, f32::total_cmp).1
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Filter, ParallelBeam, Problem, Radon, SamplingPlan, Transform};
-    use crate::{Mask, PhasedFourier};
+    use crate::{Field, Filter, Mask, ParallelBeam, PhasedFourier, Problem, Radon, SamplingPlan, Transform};
 
     fn disc(n: usize) -> Array2<f32> {
         Array2::from_shape_fn((n, n), |(i, j)| {

@@ -1,0 +1,161 @@
+//! One slice, measured and reconstructed by the code that `recon ct` and `recon mri` run.
+
+use super::protocol::{CtSetting, MriSetting, Setting};
+use crate::commands::context::Context;
+use crate::commands::ct::CtMethod;
+use crate::commands::failure::Failure;
+use crate::commands::job::Method;
+use crate::commands::learned::{Plan, Task};
+use crate::commands::load;
+use crate::commands::mri::MriMethod;
+use crate::commands::options::Family;
+use crate::commands::scale::Values;
+use crate::commands::scanner::{self, Body, ViewOptions};
+use anyhow::Result;
+use ndarray::Array2;
+use recon_data::{Scan, Unit, Volume};
+use recon_operators::{PhasedFourier, Radon, Transform};
+use recon_pipelines::report::{Quality, assess};
+use recon_pipelines::{Case, SliceRecord, ct, mri};
+use std::path::Path;
+
+/// How good a slice came out and what it took; none when the user stopped it.
+pub(super) type Outcome = Option<(Quality, SliceRecord)>;
+
+/// CT or MRI: how a slice is measured, with what it is reconstructed and by which numbers it is judged.
+pub(super) trait Modality {
+    /// The operator of the measurement.
+    type Transform: Transform<Image = Array2<f32>> + 'static;
+    /// One way to measure.
+    type Setting: Setting;
+    /// The methods that there are.
+    type Method: Copy;
+    /// Which defaults the methods have.
+    const TASK: Task;
+
+    /// The options that make sense with a method.
+    fn family(method: Self::Method) -> Family;
+
+    /// A method with its settings.
+    ///
+    /// # Errors
+    /// When it has a model or a device that is not there.
+    fn build(method: Self::Method, settings: &Plan) -> Result<Method<Self::Transform>>;
+
+    /// Makes a scan that was read into what the protocol is about.
+    ///
+    /// # Errors
+    /// When it is another kind of image.
+    fn prepare(scan: &mut Scan, path: &Path) -> Result<()>;
+
+    /// Measures the one slice of a scan, which is from that file, reconstructs and judges it.
+    ///
+    /// # Errors
+    /// When it cannot be measured or the method fails.
+    fn solve(
+        scan: (&Scan, &Path),
+        setting: &Self::Setting,
+        method: &Method<Self::Transform>,
+        seed: u64,
+        context: &Context,
+    ) -> Result<Outcome>;
+}
+
+/// Parallel-beam CT of images in Hounsfield units.
+pub(super) struct Ct;
+
+impl Modality for Ct {
+    type Transform = Radon;
+    type Setting = CtSetting;
+    type Method = CtMethod;
+    const TASK: Task = Task::Ct;
+
+    fn family(method: CtMethod) -> Family {
+        method.family()
+    }
+
+    fn build(method: CtMethod, settings: &Plan) -> Result<Method<Radon>> {
+        method.build(settings, Unit::Hounsfield)
+    }
+
+    fn prepare(scan: &mut Scan, path: &Path) -> Result<()> {
+        load::square_spacing(scan, None, path)?;
+        // Of the whole scan: a single slice need not show air.
+        scan.volume.unit = scanner::unit(&scan.volume, None);
+        if scan.volume.unit == Unit::Hounsfield {
+            return Ok(());
+        }
+        let message = "is not in Hounsfield units, which the CT protocols are about; convert it";
+        Err(Failure::Input(format!("{}: {message}", path.display())).into())
+    }
+
+    fn solve(
+        (scan, path): (&Scan, &Path),
+        setting: &CtSetting,
+        method: &Method<Radon>,
+        seed: u64,
+        context: &Context,
+    ) -> Result<Outcome> {
+        let body = Body::new(scan, None, path, context);
+        let spacing = scan.volume.geometry.spacing_mm[2] as f32;
+        let radon = body.scanner(setting.views, spacing, &ViewOptions { detectors: None }, setting.filter)?;
+        let case = match setting.photons {
+            None => ct::from_image(&body.attenuation, &radon, seed, 0),
+            Some(photons) => ct::low_dose(&body.attenuation, &radon, photons, seed, 0),
+        };
+        judge(&case, method, &body.image, Values::Hounsfield, context)
+    }
+}
+
+/// Cartesian single-channel MRI of magnitude images.
+pub(super) struct Mri;
+
+impl Modality for Mri {
+    type Transform = PhasedFourier;
+    type Setting = MriSetting;
+    type Method = MriMethod;
+    const TASK: Task = Task::Mri;
+
+    fn family(method: MriMethod) -> Family {
+        method.family()
+    }
+
+    fn build(method: MriMethod, settings: &Plan) -> Result<Method<PhasedFourier>> {
+        method.build(settings)
+    }
+
+    fn prepare(_scan: &mut Scan, _path: &Path) -> Result<()> {
+        Ok(())
+    }
+
+    fn solve(
+        (scan, _): (&Scan, &Path),
+        setting: &MriSetting,
+        method: &Method<PhasedFourier>,
+        seed: u64,
+        context: &Context,
+    ) -> Result<Outcome> {
+        let (_, rows, cols) = scan.volume.voxels.dim();
+        let mask = setting.plan(seed).mask(rows, cols)?;
+        let case = mri::from_image(&scan.volume, &mask, seed, 0);
+        judge(&case, method, &scan.volume, Values::As(scan.volume.unit), context)
+    }
+}
+
+/// Runs a case of one slice and compares the result with `truth`.
+fn judge<T: Transform<Image = Array2<f32>>>(
+    case: &Case<'_, T>,
+    method: &Method<T>,
+    truth: &Volume,
+    values: Values,
+    context: &Context,
+) -> Result<Outcome> {
+    let bars = context.bars(1);
+    let done = case.run(&*method.run, &[], &bars);
+    bars.clear();
+    let mut done = done?;
+    let Some(record) = done.records.pop() else { return Ok(None) };
+    let (voxels, geometry) = (values.image(done.images), truth.geometry.clone());
+    let result = Volume { voxels, geometry, unit: values.unit() };
+    Ok(Some((assess(truth, &result, &[])?.result, record)))
+}

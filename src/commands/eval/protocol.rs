@@ -1,0 +1,239 @@
+//! The protocols, frozen by name: what is measured of which slices, and what else is run on the same data.
+//!
+//! A published number names its protocol. So nothing here may change once it was used; what should be different
+//! gets another name.
+
+use crate::commands::ct::CtMethod;
+use crate::commands::mri::MriMethod;
+use crate::commands::values::FilterName;
+use clap::ValueEnum;
+use recon_operators::{PhaseAxis, Sampling, SamplingPlan};
+use serde::Serialize;
+
+/// A protocol by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+pub enum ProtocolName {
+    /// CT from 23 views without noise.
+    #[value(name = "ct-23")]
+    #[serde(rename = "ct-23")]
+    Ct23,
+    /// CT from 10, 20, 23, 45 and 90 views without noise.
+    #[value(name = "ct-sparse")]
+    #[serde(rename = "ct-sparse")]
+    CtSparse,
+    /// CT from 180 views with 10 000, 30 000 and 100 000 photons a ray.
+    #[value(name = "ct-lowdose")]
+    #[serde(rename = "ct-lowdose")]
+    CtLowdose,
+    /// MRI with every eighth sample.
+    #[value(name = "mri-8x")]
+    #[serde(rename = "mri-8x")]
+    Mri8x,
+    /// MRI at 2x, 4x, 8x, 12x and 24x.
+    #[value(name = "mri-sweep")]
+    #[serde(rename = "mri-sweep")]
+    MriSweep,
+}
+
+impl ProtocolName {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ct23 => "ct-23",
+            Self::CtSparse => "ct-sparse",
+            Self::CtLowdose => "ct-lowdose",
+            Self::Mri8x => "mri-8x",
+            Self::MriSweep => "mri-sweep",
+        }
+    }
+
+    /// What the name stands for.
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Self::Ct23 => Protocol::Ct(&CT_23),
+            Self::CtSparse => Protocol::Ct(&CT_SPARSE),
+            Self::CtLowdose => Protocol::Ct(&CT_LOWDOSE),
+            Self::Mri8x => Protocol::Mri(&MRI_8X),
+            Self::MriSweep => Protocol::Mri(&MRI_SWEEP),
+        }
+    }
+}
+
+/// What is measured of what.
+#[derive(Clone, Copy, Debug)]
+pub enum Protocol {
+    /// CT images in Hounsfield units.
+    Ct(&'static Outline<CtSetting, CtMethod>),
+    /// MR images on any scale.
+    Mri(&'static Outline<MriSetting, MriMethod>),
+}
+
+/// The slices, the measurements and the methods of a protocol.
+#[derive(Debug)]
+pub struct Outline<S: 'static, M: 'static> {
+    /// How many slices of a scan, evenly spaced: of n slices number `⌊(k + ½) n / slices⌋` for every k.
+    pub slices: usize,
+    /// What is measured, from few measurements to many.
+    pub settings: &'static [S],
+    /// What [`Setting::amount`] counts, for the plot.
+    pub amount: &'static str,
+    /// What runs when no `--method` is given: the classical baselines and the default learned method.
+    pub methods: &'static [M],
+}
+
+/// One way to measure.
+pub trait Setting: Serialize + 'static {
+    /// Its name in tables.
+    fn label(&self) -> &'static str;
+    /// How much is measured, for the horizontal axis of the plot.
+    fn amount(&self) -> f64;
+}
+
+/// Parallel views, equally spaced over half a turn without its end point; as many detector bins of a pixel's
+/// width as the image diagonal needs.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CtSetting {
+    /// Its name in tables.
+    label: &'static str,
+    /// Number of views.
+    pub views: usize,
+    /// Photons a ray in air, I₀; none for measurements without noise.
+    pub photons: Option<f64>,
+    /// Window of the ramp filter, of `fbp` and of the image that total variation starts from.
+    pub filter: FilterName,
+}
+
+impl Setting for CtSetting {
+    fn label(&self) -> &'static str {
+        self.label
+    }
+    fn amount(&self) -> f64 {
+        self.photons.unwrap_or(self.views as f64)
+    }
+}
+
+/// Whole k-space columns at equal distances and a fully sampled centre, as fastMRI's equispaced-fraction mask; the
+/// first line is drawn by the seed.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct MriSetting {
+    /// Its name in tables.
+    label: &'static str,
+    /// R: one column in R is measured, centre included.
+    pub acceleration: f64,
+    /// Share of the columns in the centre.
+    pub center_fraction: f64,
+}
+
+impl MriSetting {
+    /// All that decides the mask.
+    pub fn plan(&self, seed: u64) -> SamplingPlan {
+        SamplingPlan {
+            sampling: Sampling::Equispaced,
+            acceleration: self.acceleration,
+            center_fraction: Some(self.center_fraction),
+            offset: None,
+            seed,
+            phase_axis: PhaseAxis::Columns,
+        }
+    }
+}
+
+impl Setting for MriSetting {
+    fn label(&self) -> &'static str {
+        self.label
+    }
+    /// The share of k-space that is measured, in per cent.
+    fn amount(&self) -> f64 {
+        100.0 / self.acceleration
+    }
+}
+
+const fn views(label: &'static str, views: usize) -> CtSetting {
+    CtSetting { label, views, photons: None, filter: FilterName::Ramp }
+}
+
+const fn photons(label: &'static str, photons: f64) -> CtSetting {
+    CtSetting { label, views: 180, photons: Some(photons), filter: FilterName::Hann }
+}
+
+const fn lines(label: &'static str, acceleration: f64, center_fraction: f64) -> MriSetting {
+    MriSetting { label, acceleration, center_fraction }
+}
+
+const CT_METHODS: &[CtMethod] = &[CtMethod::Fbp, CtMethod::FistaTv, CtMethod::Score];
+const MRI_METHODS: &[MriMethod] =
+    &[MriMethod::ZeroFilled, MriMethod::L1Wavelet, MriMethod::Tv, MriMethod::Score];
+
+const CT_23: Outline<CtSetting, CtMethod> =
+    Outline { slices: 2, settings: &[views("23 views", 23)], amount: "views", methods: CT_METHODS };
+
+const CT_SPARSE: Outline<CtSetting, CtMethod> = Outline {
+    slices: 2,
+    settings: &[
+        views("10 views", 10),
+        views("20 views", 20),
+        views("23 views", 23),
+        views("45 views", 45),
+        views("90 views", 90),
+    ],
+    amount: "views",
+    methods: CT_METHODS,
+};
+
+const CT_LOWDOSE: Outline<CtSetting, CtMethod> = Outline {
+    slices: 2,
+    settings: &[photons("10000 photons", 1e4), photons("30000 photons", 3e4), photons("100000 photons", 1e5)],
+    amount: "photons a ray",
+    methods: CT_METHODS,
+};
+
+const MRI_8X: Outline<MriSetting, MriMethod> = Outline {
+    slices: 3,
+    settings: &[lines("8x", 8.0, 0.04)],
+    amount: "% of k-space measured",
+    methods: MRI_METHODS,
+};
+
+const MRI_SWEEP: Outline<MriSetting, MriMethod> = Outline {
+    slices: 3,
+    settings: &[
+        lines("24x", 24.0, 0.32 / 24.0),
+        lines("12x", 12.0, 0.32 / 12.0),
+        lines("8x", 8.0, 0.04),
+        lines("4x", 4.0, 0.08),
+        lines("2x", 2.0, 0.08),
+    ],
+    amount: "% of k-space measured",
+    methods: MRI_METHODS,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn increasing(amounts: impl Iterator<Item = f64>) -> bool {
+        let amounts: Vec<f64> = amounts.collect();
+        amounts.windows(2).all(|pair| pair[0] < pair[1])
+    }
+
+    #[test]
+    fn settings_go_from_few_measurements_to_many() {
+        for name in ProtocolName::value_variants() {
+            assert!(match name.protocol() {
+                Protocol::Ct(outline) => increasing(outline.settings.iter().map(Setting::amount)),
+                Protocol::Mri(outline) => increasing(outline.settings.iter().map(Setting::amount)),
+            });
+            let value = name.to_possible_value().expect("none is hidden");
+            assert_eq!(value.get_name(), name.name());
+            assert_eq!(serde_json::to_value(name).expect("text"), name.name());
+        }
+    }
+
+    #[test]
+    fn masks_are_those_of_the_command() {
+        for setting in MRI_SWEEP.settings {
+            let by_default = SamplingPlan::equispaced(setting.acceleration).mask(64, 240).expect("valid");
+            assert_eq!(setting.plan(0).mask(64, 240).expect("valid").kept(), by_default.kept());
+        }
+    }
+}

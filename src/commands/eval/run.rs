@@ -1,0 +1,218 @@
+//! An evaluation: every slice, measured in every way, reconstructed by every method.
+
+use super::images::{self, Image};
+use super::measure::Modality;
+use super::protocol::Setting;
+use super::record::{Outputs, Record};
+use super::rows::{Key, Row, Table};
+use super::{EvalArgs, context, summary};
+use crate::commands::context::Context;
+use crate::commands::failure::{self, Failure};
+use crate::commands::job::Method;
+use crate::commands::learned::Plan;
+use crate::commands::load;
+use crate::commands::values::SliceRange;
+use anyhow::{Context as _, Result};
+use ndarray::Axis;
+use recon_data::{Overwrite, Scan, atomic, digest};
+use recon_pipelines::plot;
+use serde_json::json;
+use std::path::Path;
+
+/// What is to be evaluated, how and with what.
+pub(super) struct Evaluation<'a, M: Modality> {
+    args: &'a EvalArgs,
+    settings: &'static [M::Setting],
+    /// What the settings' amounts count.
+    amount: &'static str,
+    methods: Vec<(Plan, Method<M::Transform>)>,
+    context: &'a Context,
+}
+
+/// A scan that could not be evaluated.
+struct Failed {
+    file: String,
+    error: anyhow::Error,
+}
+
+impl<'a, M: Modality> Evaluation<'a, M> {
+    /// Sets the methods up. The options of classical methods and of samplers go to those that have them; where
+    /// learned methods are evaluated, the classical ones beside them stay as they are by default.
+    ///
+    /// # Errors
+    /// When an option does nothing, or a model or a device is not there.
+    pub(super) fn new(
+        args: &'a EvalArgs,
+        settings: &'static [M::Setting],
+        amount: &'static str,
+        methods: &[M::Method],
+        context: &'a Context,
+    ) -> Result<Self> {
+        let mut families: Vec<_> = methods.iter().map(|method| M::family(*method)).collect();
+        let learned = families.iter().any(|family| family.is_learned());
+        families.retain(|family| family.is_learned() || !learned);
+        args.learned.check_any(&families)?;
+        let plain = args.learned.without_settings();
+        let build = |method: &M::Method| {
+            let family = M::family(*method);
+            let options = if family.is_learned() || !learned { &args.learned } else { &plain };
+            let plan = Plan::new(options, family, M::TASK);
+            let method = M::build(*method, &plan)?;
+            Ok((plan, method))
+        };
+        let methods = methods.iter().map(build).collect::<Result<_>>()?;
+        Ok(Self { args, settings, amount, methods, context })
+    }
+
+    /// Evaluates `slices` slices of every scan and writes what comes out.
+    ///
+    /// # Errors
+    /// When the user stopped it, a file cannot be written, or scans failed.
+    pub(super) fn run(&self, slices: usize) -> Result<()> {
+        let images = images::find(&self.args.data, slices, self.args.limit)?;
+        let (outputs, mut table) = self.open(&images)?;
+        let (mut rows, mut failed) = (Vec::new(), Vec::new());
+        for image in &images {
+            match self.image(image, slices, &mut table) {
+                Ok(found) => rows.extend(found),
+                Err(error) if is_fatal(&error) => return Err(error),
+                Err(error) if images.len() == 1 => return Err(error),
+                Err(error) => {
+                    failure::print(&error);
+                    failed.push(Failed { file: image.name.clone(), error });
+                }
+            }
+        }
+        self.report(&rows, &failed, &outputs)?;
+        match failed.len() {
+            0 => Ok(()),
+            count => {
+                Err(Failure::Cases(format!("{count} of {} scans failed; see above", images.len())).into())
+            }
+        }
+    }
+
+    /// The files of the results, and the rows that are there already.
+    fn open(&self, images: &[Image]) -> Result<(Outputs, Table)> {
+        let mut record = Record::new(self.args.protocol, &self.settings, self.args.seed)?;
+        for (plan, method) in &self.methods {
+            record.add_method(plan, method)?;
+        }
+        for image in images {
+            record.add_file(&image.name, digest::sha256_file(&image.path)?);
+        }
+        let folder = self.args.folder();
+        if folder.exists() && !folder.is_dir() {
+            return Err(
+                Failure::Usage(format!("{}: is no folder; give one with -o", folder.display())).into()
+            );
+        }
+        std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        let outputs = Outputs::of(&folder);
+        let table = record.join(&outputs, self.args.force)?;
+        Ok((outputs, table))
+    }
+
+    /// The rows of one scan.
+    fn image(&self, image: &Image, slices: usize, table: &mut Table) -> Result<Vec<Row>> {
+        let mut scan = load::scan(&image.path, None, self.context)?;
+        M::prepare(&mut scan, &image.path)?;
+        let chosen = images::slices(scan.volume.voxels.len_of(Axis(0)), slices, image.slices);
+        let mut rows = Vec::new();
+        for slice in chosen {
+            let range = SliceRange { first: slice, end: Some(slice + 1) };
+            let volume = load::cut(&scan.volume, range, &image.path)?;
+            let single =
+                Scan { volume, source: scan.source.clone(), modality: scan.modality, warnings: Vec::new() };
+            for setting in self.settings {
+                for (_, method) in &self.methods {
+                    let key = Key {
+                        file: image.name.clone(),
+                        slice,
+                        setting: setting.label().to_owned(),
+                        method: method.name.to_owned(),
+                    };
+                    rows.push(
+                        self.row(key, (&single, &image.path), setting, method, table)
+                            .with_context(|| image.path.display().to_string())?,
+                    );
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The row of this key: from the table, or computed and added to it.
+    fn row(
+        &self,
+        key: Key,
+        scan: (&Scan, &Path),
+        setting: &M::Setting,
+        method: &Method<M::Transform>,
+        table: &mut Table,
+    ) -> Result<Row> {
+        if let Some(row) = table.get(&key) {
+            return Ok(row.clone());
+        }
+        let stopped = || self.context.interruption().unwrap_or(Failure::Interrupted(2));
+        if let Some(interruption) = self.context.interruption() {
+            return Err(interruption.into());
+        }
+        let outcome = M::solve(scan, setting, method, self.args.seed, self.context)?;
+        let (quality, record) = outcome.ok_or_else(stopped)?;
+        let row = Row {
+            key,
+            psnr: quality.psnr,
+            ssim: quality.ssim,
+            nmse: quality.nmse,
+            calls: record.network_calls,
+            // More digits than a millisecond mean nothing.
+            seconds: (record.seconds * 1e3).round() / 1e3,
+        };
+        self.tell(&row);
+        table.add(row.clone())?;
+        Ok(row)
+    }
+
+    fn tell(&self, row: &Row) {
+        let Key { file, slice, setting, method } = &row.key;
+        let psnr = row.psnr.map_or_else(|| "inf".to_owned(), |psnr| format!("{psnr:.2}"));
+        self.context
+            .say(&format!("{file} slice {slice}, {setting}, {method}: {psnr} dB, {:.1} s", row.seconds));
+    }
+
+    /// Table, summary and plot of this run's rows.
+    fn report(&self, rows: &[Row], failed: &[Failed], outputs: &Outputs) -> Result<()> {
+        let names: Vec<&'static str> = self.methods.iter().map(|(_, method)| method.name).collect();
+        let entries = summary::summarise(self.settings, &names, rows);
+        self.context.say(&summary::table(&entries));
+        let title = self.args.protocol.name();
+        let picture = plot::draw(&summary::plot(title, self.amount, &names, &entries));
+        atomic::write_bytes(&outputs.plot, &plot::png(&picture)?, Overwrite::Force)?;
+        let failures: Vec<_> = failed
+            .iter()
+            .map(|failed| json!({ "file": failed.file, "error": format!("{:#}", failed.error) }))
+            .collect();
+        let report = json!({
+            "protocol": self.args.protocol,
+            "version": env!("CARGO_PKG_VERSION"),
+            "seed": self.args.seed,
+            "metrics": "fastmri",
+            "threads": self.context.threads,
+            "outputs": outputs,
+            "summary": entries,
+            "images": rows,
+            "failures": failures,
+        });
+        atomic::write_bytes(&outputs.summary, &serde_json::to_vec_pretty(&report)?, Overwrite::Force)?;
+        if self.args.json { context::print(&report.to_string()) } else { Ok(()) }
+    }
+}
+
+/// Whether a failure is not that of one scan.
+fn is_fatal(error: &anyhow::Error) -> bool {
+    let fatal = |cause: &(dyn std::error::Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(Failure::Interrupted(_) | Failure::Device(_)))
+    };
+    error.chain().any(fatal)
+}
