@@ -184,7 +184,7 @@ impl Job<'_> {
         let Work { input, product, .. } = work;
         // SAFETY: it checks the bounds of its slices.
         unsafe {
-            products(self.level, self.filters, panels.clone(), input, product, self.stride, block.groups())
+            products(self.level, self.filters, panels.clone(), input, product, self.stride, block.groups());
         };
         for k in first..self.result.channels.min(panels.end * PANEL) {
             let place = Place {
