@@ -26,7 +26,8 @@ impl ArchFile {
             .or_else(|| self.sde.as_ref().and_then(SdeConfig::problem))
             .or_else(|| self.network_problem());
         // Only what is known to be small may be built; the rest of the rules are the builders' own.
-        problem.or_else(|| self.list().err().map(|e| e.to_string()))
+        // The message without the stack that the environment may ask the tensor library for.
+        problem.or_else(|| self.list().err()?.to_string().lines().next().map(str::to_owned))
     }
 
     fn network_problem(&self) -> Option<String> {
