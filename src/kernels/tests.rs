@@ -19,12 +19,24 @@ pub(super) fn random(seed: u64, count: usize) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
-/// The largest difference over the largest value.
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(1e-30, |m, v| m.max(v.abs()))
+}
+
+fn absolute(values: &[f32]) -> Vec<f32> {
+    values.iter().map(|v| v.abs()).collect()
+}
+
+/// The largest difference over the largest value, or over one: the inputs are of that size, and a
+/// sum of them that happens to cancel is not more exact than they are.
 pub(super) fn relative(found: &[f32], expected: &[f64]) -> f64 {
+    worst(found, expected) / largest(expected).max(1.0)
+}
+
+fn worst(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
-    let largest = expected.iter().fold(1e-30, |m: f64, v| m.max(v.abs()));
-    let worst = found.iter().zip(expected).map(|(f, e)| (f64::from(*f) - e).abs());
-    worst.fold(0.0, |m, d| if d.is_nan() { f64::NAN } else { m.max(d) }) / largest
+    let differences = found.iter().zip(expected).map(|(f, e)| (f64::from(*f) - e).abs());
+    differences.fold(0.0, |m, d| if d.is_nan() { f64::NAN } else { m.max(d) })
 }
 
 pub(super) fn shapes() -> impl Strategy<Value = (Images, usize, u64)> {
@@ -37,50 +49,65 @@ pub(super) fn shapes() -> impl Strategy<Value = (Images, usize, u64)> {
     )
 }
 
+/// A convolution and its gradients by plain loops, over the values and over their magnitudes:
+/// rounding is proportional to the terms of a sum and not to what is left after they cancel.
+struct Plain {
+    x: Vec<f32>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    grad: Vec<f32>,
+    values: [Vec<f64>; 3],
+    scales: [Vec<f64>; 3],
+}
+
+impl Plain {
+    fn new(images: Images, outputs: usize, side: usize, seed: u64) -> Self {
+        let x = random(seed, images.len());
+        let weight = random(seed ^ 1, outputs * images.channels * side * side);
+        let bias = random(seed ^ 2, outputs);
+        let grad = random(seed ^ 3, images.with_channels(outputs).len());
+        let run = |x: &[f32], weight: &[f32], bias: &[f32], grad: &[f32]| {
+            let (by_x, by_w) = oracle::conv_gradients(x, images, weight, grad, side);
+            [oracle::conv(x, images, weight, bias, side), by_x, by_w]
+        };
+        let values = run(&x, &weight, &bias, &grad);
+        let scales = run(&absolute(&x), &absolute(&weight), &absolute(&bias), &absolute(&grad));
+        Self { x, weight, bias, grad, values, scales }
+    }
+
+    fn check(&self, level: Level, found: [&[f32]; 3], tolerance: f64) {
+        for (i, name) in ["output", "by input", "by weight"].into_iter().enumerate() {
+            let error = worst(found[i], &self.values[i]) / largest(&self.scales[i]);
+            assert!(error < tolerance, "{level:?} {name}: {error:e}");
+        }
+    }
+}
+
 fn check_3x3(images: Images, outputs: usize, seed: u64) {
-    let x = random(seed, images.len());
-    let w = random(seed ^ 1, outputs * images.channels * 9);
-    let b = random(seed ^ 2, outputs);
-    let grad = random(seed ^ 3, images.with_channels(outputs).len());
-    let expected = oracle::conv(&x, images, &w, &b, 3);
-    let (by_x, by_w) = oracle::conv_gradients(&x, images, &w, &grad, 3);
-    let forward = PackedFilters::new(&w, outputs, images.channels);
-    let adjoint = PackedFilters::adjoint(&w, outputs, images.channels);
+    let plain = Plain::new(images, outputs, 3, seed);
+    let forward = PackedFilters::new(&plain.weight, outputs, images.channels);
+    let adjoint = PackedFilters::adjoint(&plain.weight, outputs, images.channels);
     for level in Level::all() {
-        let y = conv3x3::conv3x3(level, Input::plain(&x, images), &forward, Finish::bias(&b));
-        assert!(relative(&y, &expected) < 1e-5, "{level:?} {:e}", relative(&y, &expected));
-        let back = conv3x3::conv3x3(
-            level,
-            Input::plain(&grad, images.with_channels(outputs)),
-            &adjoint,
-            Finish::bias(&[]),
-        );
-        assert!(relative(&back, &by_x) < 1e-5, "{level:?} by x {:e}", relative(&back, &by_x));
-        let filter = conv3x3_grad::filter_gradient(level, Input::plain(&x, images), &grad, outputs);
-        assert!(relative(&filter, &by_w) < 1e-5, "{level:?} by w {:e}", relative(&filter, &by_w));
+        let x = Input::plain(&plain.x, images);
+        let y = conv3x3::conv3x3(level, x, &forward, Finish::bias(&plain.bias));
+        let grad = Input::plain(&plain.grad, images.with_channels(outputs));
+        let by_x = conv3x3::conv3x3(level, grad, &adjoint, Finish::bias(&[]));
+        let x = Input::plain(&plain.x, images);
+        let by_w = conv3x3_grad::filter_gradient(level, x, &plain.grad, outputs);
+        plain.check(level, [&y, &by_x, &by_w], 1e-5);
     }
 }
 
 fn check_1x1(images: Images, outputs: usize, seed: u64) {
-    let x = random(seed, images.len());
-    let w = random(seed ^ 1, outputs * images.channels);
-    let b = random(seed ^ 2, outputs);
-    let grad = random(seed ^ 3, images.with_channels(outputs).len());
-    let expected = oracle::conv(&x, images, &w, &b, 1);
-    let (by_x, by_w) = oracle::conv_gradients(&x, images, &w, &grad, 1);
+    let plain = Plain::new(images, outputs, 1, seed);
+    let forward = PackedMatrix::new(&plain.weight, outputs, images.channels);
+    let adjoint = PackedMatrix::adjoint(&plain.weight, outputs, images.channels);
     for level in Level::all() {
-        let y = conv1x1::conv1x1(
-            level,
-            Parts::whole(&x, images),
-            &PackedMatrix::new(&w, outputs, images.channels),
-            &b,
-        );
-        assert!(relative(&y, &expected) < 2e-6, "{level:?}");
-        let adjoint = PackedMatrix::adjoint(&w, outputs, images.channels);
-        let back = conv1x1::conv1x1(level, Parts::whole(&grad, images.with_channels(outputs)), &adjoint, &[]);
-        assert!(relative(&back, &by_x) < 2e-6, "{level:?}");
-        let matrix = conv1x1::matrix_gradient(level, &x, images, &grad, outputs);
-        assert!(relative(&matrix, &by_w) < 5e-6, "{level:?} {:e}", relative(&matrix, &by_w));
+        let y = conv1x1::conv1x1(level, Parts::whole(&plain.x, images), &forward, &plain.bias);
+        let grad = Parts::whole(&plain.grad, images.with_channels(outputs));
+        let by_x = conv1x1::conv1x1(level, grad, &adjoint, &[]);
+        let by_w = conv1x1::matrix_gradient(level, &plain.x, images, &plain.grad, outputs);
+        plain.check(level, [&y, &by_x, &by_w], 1e-6);
     }
 }
 
