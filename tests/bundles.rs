@@ -14,7 +14,7 @@ use std::fs;
 use std::path::Path;
 
 fn config() -> UnetConfig {
-    UnetConfig { channels: vec![8, 16], embedding: 8, frequencies: 4 }
+    UnetConfig { channels: vec![8, 16], blocks: vec![1, 2], middle: 1, embedding: 8, frequencies: 4 }
 }
 
 fn manifest() -> Manifest {
@@ -68,9 +68,9 @@ fn filled(value: f32, shape: &[usize]) -> Tensor {
 #[test]
 fn tensors_that_do_not_fit_are_named() {
     let missing = refusal_of(|t| {
-        t.remove("mid.film.bias");
+        t.remove("mid.0.film.bias");
     });
-    assert!(missing.contains("lacks tensor(s) mid.film.bias"), "{missing}");
+    assert!(missing.contains("lacks tensor(s) mid.0.film.bias"), "{missing}");
     let surplus = refusal_of(|t| {
         t.insert("extra".into(), filled(0.0, &[2]));
     });

@@ -9,16 +9,15 @@ use recon::models::{
     Architecture, Dtype, FilmUnet, Manifest, Modality, ModelSource, Training, Unet, UnetConfig, ValueMapping,
     WeightsCard, open,
 };
-use recon::score::ScoreModel;
 use recon::train::{
-    Batch, Dataset, Limits, Objective, Progress, TrainSettings, Trainer, initial_parameters, load, train,
+    Dataset, Limits, Objective, Progress, TrainSettings, Trainer, initial_parameters, load, train,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
 fn config() -> UnetConfig {
-    UnetConfig { channels: vec![8, 16, 16], embedding: 16, frequencies: 16 }
+    UnetConfig { channels: vec![8, 16, 16], blocks: vec![1, 2, 1], middle: 2, embedding: 16, frequencies: 16 }
 }
 
 fn fixture(name: &str) -> HashMap<String, Tensor> {
@@ -75,7 +74,7 @@ fn check_gradients(device: &Device) {
         assert!(error < 3e-5, "{name}: {error:.1e}");
         checked += 1;
     }
-    assert_eq!(checked, 9);
+    assert_eq!(checked, 12);
 }
 
 /// Discs of random size and brightness.
@@ -181,49 +180,4 @@ fn a_state_of_another_network_is_refused() {
     let path = folder.path().join("state.safetensors");
     std::fs::write(&path, b"not a state").unwrap();
     assert!(load(&mut trainer(), &path).unwrap_err().to_string().contains("state.safetensors"));
-}
-
-/// CPU seconds of this process.
-fn cpu_seconds() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let fields: Vec<&str> = text[text.rfind(')')? + 1..].split_whitespace().collect();
-    Some((fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?) / 100.0)
-}
-
-#[test]
-#[ignore = "measures the time of a training step"]
-fn step_time() {
-    recon::kernels::keep_freed_memory();
-    let config = UnetConfig { channels: vec![24, 48, 96, 128, 128], embedding: 96, frequencies: 16 };
-    let parameters = initial_parameters(&config, 0).unwrap();
-    let mut trainer = Trainer::new(&config, Objective::default(), &parameters, &Device::Cpu).unwrap();
-    let random = |shape: (usize, usize, usize, usize)| Tensor::rand(0f32, 1.0, shape, &Device::Cpu).unwrap();
-    let batch = Batch {
-        clean: random((4, 1, 128, 128)),
-        noise: random((4, 1, 128, 128)),
-        sigmas: Tensor::from_vec(vec![0.05f32, 0.1, 0.2, 0.5], 4, &Device::Cpu).unwrap(),
-    };
-    trainer.step(&batch, 1e-4).unwrap();
-    let start = cpu_seconds().unwrap();
-    for _ in 0..3 {
-        trainer.loss(&batch).unwrap().backward().unwrap();
-    }
-    println!("forward and backward, 4x128x128: {:.3} CPU s", (cpu_seconds().unwrap() - start) / 3.0);
-    let start = cpu_seconds().unwrap();
-    trainer.step(&batch, 1e-4).unwrap();
-    println!("whole step: {:.3} CPU s", cpu_seconds().unwrap() - start);
-}
-
-#[test]
-#[ignore = "measures the time of a denoising"]
-fn denoise_time() {
-    recon::kernels::keep_freed_memory();
-    let prior = open(&ModelSource::Builtin(Modality::Ct), &Device::Cpu).unwrap();
-    let x = Tensor::rand(0f32, 1.0, (1, 1, 256, 256), &Device::Cpu).unwrap();
-    prior.denoise(&x, 0.1).unwrap();
-    let start = cpu_seconds().unwrap();
-    for _ in 0..5 {
-        prior.denoise(&x, 0.1).unwrap();
-    }
-    println!("denoise 256x256: {:.3} CPU s", (cpu_seconds().unwrap() - start) / 5.0);
 }

@@ -24,7 +24,13 @@ fn manifest() -> Manifest {
         modality: Some(Modality::Ct),
         summary: "test network".into(),
         architecture: Architecture::FilmUnet(FilmUnet {
-            size: UnetConfig { channels: vec![8, 16, 16], embedding: 16, frequencies: 16 },
+            size: UnetConfig {
+                channels: vec![8, 16, 16],
+                blocks: vec![1, 2, 1],
+                middle: 2,
+                embedding: 16,
+                frequencies: 16,
+            },
             sigma_data: 0.3,
             sigma_min: 0.002,
             sigma_max: 10.0,

@@ -14,7 +14,7 @@ SEED = 20
 def read_unet(bundle):
     bundle = pathlib.Path(bundle)
     config = tomllib.loads((bundle / "manifest.toml").read_text())["architecture"]
-    network = Unet(config["channels"], config["embedding"], config["frequencies"])
+    network = Unet(**{key: config[key] for key in ("channels", "blocks", "middle", "embedding", "frequencies")})
     network.load_state_dict({name: w.float() for name, w in load_file(bundle / "weights.safetensors").items()})
     return network
 

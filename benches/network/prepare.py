@@ -61,8 +61,9 @@ def prepare_forward(folder, job, bundle):
         facts = {"gflop": count_flops(lambda: network(*arguments)) / 1e9}
     facts["parameters"] = sum(p.numel() for p in network.parameters())
     if name == "unet":
-        channels = [block.conv2.out_channels for block in network.down]
-        facts["live_mib"] = live_floats(channels, int(size)) * 4 / 2**20
+        channels = [blocks[0].conv2.out_channels for blocks in network.down]
+        blocks = [len(blocks) for blocks in network.down]
+        facts["live_mib"] = live_floats(channels, blocks, len(network.mid), int(size)) * 4 / 2**20
     return facts
 
 

@@ -93,8 +93,10 @@ fn describe(m: &Manifest) -> String {
     let (smallest, largest) = m.noise_range();
     let (network, spread) = match &m.architecture {
         Architecture::FilmUnet(unet) => {
-            let UnetConfig { channels, embedding, .. } = &unet.size;
-            let network = format!("film-unet, channels {channels:?}, embedding {embedding}");
+            let UnetConfig { channels, blocks, middle, embedding, .. } = &unet.size;
+            let network = format!(
+                "film-unet, channels {channels:?}, blocks {blocks:?} and {middle}, embedding {embedding}"
+            );
             (network, format!(", sigma_data {}", unet.sigma_data))
         }
         Architecture::Published(arch) => (arch.summary(), String::new()),

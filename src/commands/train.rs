@@ -36,7 +36,7 @@ pub struct TrainArgs {
     #[arg(long = "for", value_name = "TIME", value_parser = parse_time)]
     pub time: Option<Duration>,
     /// Start from the weights of this bundle
-    #[arg(long, value_name = "BUNDLE", conflicts_with_all = ["channels", "embedding"])]
+    #[arg(long, value_name = "BUNDLE", conflicts_with_all = ["channels", "blocks", "middle", "embedding"])]
     pub init: Option<PathBuf>,
     /// Go on where the run in the output folder ended
     #[arg(long)]
@@ -44,6 +44,12 @@ pub struct TrainArgs {
     /// Channels of each resolution, multiples of 8
     #[arg(long, value_delimiter = ',', default_values_t = [24, 48, 96, 128, 128])]
     pub channels: Vec<usize>,
+    /// Residual blocks of each resolution, down and again up
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 2, 2, 1])]
+    pub blocks: Vec<usize>,
+    /// Residual blocks between the two
+    #[arg(long, default_value_t = 3)]
+    pub middle: usize,
     /// Length of the noise-level embedding
     #[arg(long, default_value_t = 96)]
     pub embedding: usize,
@@ -222,7 +228,13 @@ fn fresh_card(args: &TrainArgs, objective: &Objective) -> Manifest {
         modality: Some(modality(args)),
         summary: "trained with recon train".to_owned(),
         architecture: Architecture::FilmUnet(FilmUnet {
-            size: UnetConfig { channels: args.channels.clone(), embedding: args.embedding, frequencies: 16 },
+            size: UnetConfig {
+                channels: args.channels.clone(),
+                blocks: args.blocks.clone(),
+                middle: args.middle,
+                embedding: args.embedding,
+                frequencies: 16,
+            },
             sigma_data: objective.sigma_data,
             // Three spreads about the median hold 99.7 % of the noise levels.
             sigma_min: objective.sigma_median * (-3.0 * objective.sigma_spread).exp(),

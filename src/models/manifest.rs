@@ -57,6 +57,10 @@ pub struct FilmUnet {
 pub struct UnetConfig {
     /// Channels of each resolution, finest first; multiples of 8.
     pub channels: Vec<usize>,
+    /// Residual blocks of each resolution, finest first, on the way down and again on the way up.
+    pub blocks: Vec<usize>,
+    /// Residual blocks between the two.
+    pub middle: usize,
     /// Length of the noise-level embedding.
     pub embedding: usize,
     /// Number of Fourier frequencies of `ln σ / 4`.
@@ -136,6 +140,8 @@ pub struct WeightsCard {
 const MAX_WIDTH: usize = 1024;
 /// Largest number of resolutions.
 const MAX_LEVELS: usize = 8;
+/// Largest number of residual blocks in a row.
+const MAX_BLOCKS: usize = 64;
 /// Channels that share a mean and a variance.
 pub(super) const GROUP_CHANNELS: usize = 8;
 
@@ -230,6 +236,19 @@ impl UnetConfig {
         if let Some(c) = self.channels.iter().find(bad) {
             return Some(format!("channels: {c} is not a multiple of {GROUP_CHANNELS} up to {MAX_WIDTH}"));
         }
+        if self.blocks.len() != self.levels() {
+            return Some(format!(
+                "blocks names {} resolutions, channels {}",
+                self.blocks.len(),
+                self.levels()
+            ));
+        }
+        if let Some(n) = self.blocks.iter().find(|n| !(1..=MAX_BLOCKS).contains(*n)) {
+            return Some(format!("blocks: {n} must lie in 1..={MAX_BLOCKS}"));
+        }
+        if self.middle > MAX_BLOCKS {
+            return Some(format!("middle = {} is more than {MAX_BLOCKS}", self.middle));
+        }
         let sizes = [("embedding", self.embedding, 1), ("frequencies", self.frequencies, 2)];
         let out = sizes.iter().find(|(_, n, least)| !(*least..=MAX_WIDTH).contains(n));
         out.map(|(name, n, least)| format!("{name} = {n} must lie in {least}..={MAX_WIDTH}"))
@@ -252,10 +271,20 @@ mod tests {
 
     #[test]
     fn impossible_sizes_are_named() {
-        let config = |channels: Vec<usize>| UnetConfig { channels, embedding: 8, frequencies: 4 };
-        assert_eq!(config(vec![8, 16]).problem(), None);
+        let config = |channels: Vec<usize>, blocks: Vec<usize>| UnetConfig {
+            channels,
+            blocks,
+            middle: 1,
+            embedding: 8,
+            frequencies: 4,
+        };
+        assert_eq!(config(vec![8, 16], vec![2, 1]).problem(), None);
         for bad in [vec![], vec![8; 9], vec![12], vec![0], vec![1 << 40]] {
-            assert!(config(bad.clone()).problem().is_some(), "{bad:?}");
+            let blocks = vec![1; bad.len()];
+            assert!(config(bad.clone(), blocks).problem().is_some(), "{bad:?}");
+        }
+        for bad in [vec![1], vec![1, 0], vec![1, 65], vec![1, 1, 1]] {
+            assert!(config(vec![8, 16], bad.clone()).problem().is_some(), "{bad:?}");
         }
     }
 }

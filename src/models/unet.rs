@@ -14,9 +14,9 @@ pub struct Unet {
     embed1: Linear,
     embed2: Linear,
     stem: Conv3x3,
-    down: Vec<ResidualBlock>,
-    mid: ResidualBlock,
-    up: Vec<ResidualBlock>,
+    down: Vec<Vec<ResidualBlock>>,
+    mid: Vec<ResidualBlock>,
+    up: Vec<Vec<ResidualBlock>>,
     norm_out: NormSilu,
     out: Conv3x3,
 }
@@ -27,18 +27,17 @@ impl Unet {
     /// # Errors
     /// Those of `get`.
     pub fn new(config: &UnetConfig, get: &dyn Fn(&str) -> Result<Tensor>) -> Result<Self> {
-        let c = &config.channels;
-        let levels = config.levels();
-        let down = |l: usize| ResidualBlock::new(&format!("down.{l}"), l > 0 && c[l - 1] != c[l], get);
-        let up = |l: usize| ResidualBlock::new(&format!("up.{l}"), true, get);
+        let stage = |stage: Stage| -> Result<Vec<ResidualBlock>> {
+            stage.blocks().map(|(name, from, to)| ResidualBlock::new(&name, from != to, get)).collect()
+        };
         Ok(Self {
             frequencies: config.frequencies,
             embed1: linear("embed1", get)?,
             embed2: linear("embed2", get)?,
             stem: Conv3x3::new("stem", get)?,
-            down: (0..levels).map(down).collect::<Result<_>>()?,
-            mid: ResidualBlock::new("mid", false, get)?,
-            up: (0..levels - 1).map(up).collect::<Result<_>>()?,
+            down: (0..config.levels()).map(|l| stage(config.down(l))).collect::<Result<_>>()?,
+            mid: stage(config.mid())?,
+            up: (0..config.levels() - 1).map(|l| stage(config.up(l))).collect::<Result<_>>()?,
             norm_out: NormSilu::new("norm_out", get)?,
             out: Conv3x3::new("out", get)?,
         })
@@ -52,28 +51,73 @@ impl Unet {
         let features = fourier_features(condition, self.frequencies)?;
         let embedding = self.embed2.forward(&self.embed1.forward(&features)?.silu()?)?.silu()?;
         let (mut h, mut skips) = self.descend(x, &embedding)?;
-        h = self.mid.forward((&h).into(), &embedding)?;
-        for block in self.up.iter().rev() {
-            let Some(skip) = skips.pop() else { bail!("the way up is longer than the way down") };
-            h = block.forward(Features::Doubled(&h, &skip), &embedding)?;
+        h = follow(&self.mid, h, &embedding)?;
+        for blocks in self.up.iter().rev() {
+            let (Some(skip), Some((first, rest))) = (skips.pop(), blocks.split_first()) else {
+                bail!("the way up is longer than the way down")
+            };
+            h = first.forward(Features::Doubled(&h, &skip), &embedding)?;
+            drop(skip);
+            h = follow(rest, h, &embedding)?;
         }
         self.norm_out.forward((&h).into(), &self.out)
     }
 
     /// The deepest features, and those of each finer resolution.
     fn descend(&self, x: &Tensor, embedding: &Tensor) -> Result<(Tensor, Vec<Tensor>)> {
-        let mut h = self.down[0].forward((&self.stem.forward(x)?).into(), embedding)?;
+        let mut h = self.stem.forward(x)?;
         let mut skips = Vec::with_capacity(self.down.len());
-        for block in &self.down[1..] {
-            let pooled = kernels::average_pool(&h)?;
-            skips.push(h);
-            h = block.forward((&pooled).into(), embedding)?;
+        for (level, blocks) in self.down.iter().enumerate() {
+            if level > 0 {
+                let pooled = kernels::average_pool(&h)?;
+                skips.push(std::mem::replace(&mut h, pooled));
+            }
+            h = follow(blocks, h, embedding)?;
         }
         Ok((h, skips))
     }
 }
 
+/// One block after the other.
+fn follow(blocks: &[ResidualBlock], h: Tensor, embedding: &Tensor) -> Result<Tensor> {
+    blocks.iter().try_fold(h, |h, block| block.forward((&h).into(), embedding))
+}
+
+/// The residual blocks at one resolution of the way down or up, or in the middle.
+struct Stage {
+    name: String,
+    input: usize,
+    output: usize,
+    count: usize,
+}
+
+impl Stage {
+    /// Name, input channels and output channels of every block.
+    fn blocks(&self) -> impl Iterator<Item = (String, usize, usize)> + '_ {
+        let input = |b| if b == 0 { self.input } else { self.output };
+        (0..self.count).map(move |b| (format!("{}.{b}", self.name), input(b), self.output))
+    }
+}
+
 impl UnetConfig {
+    fn down(&self, level: usize) -> Stage {
+        let c = &self.channels;
+        let (input, output) = (c[level.saturating_sub(1)], c[level]);
+        Stage { name: format!("down.{level}"), input, output, count: self.blocks[level] }
+    }
+
+    fn mid(&self) -> Stage {
+        let deepest = self.channels[self.levels() - 1];
+        Stage { name: "mid".to_owned(), input: deepest, output: deepest, count: self.middle }
+    }
+
+    /// The way up from the resolution below `level` to it.
+    fn up(&self, level: usize) -> Stage {
+        let c = &self.channels;
+        let (input, output) = (c[level + 1] + c[level], c[level]);
+        Stage { name: format!("up.{level}"), input, output, count: self.blocks[level] }
+    }
+
     /// Name and shape of every parameter.
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         let c = &self.channels;
@@ -81,13 +125,12 @@ impl UnetConfig {
         push_affine(&mut list, "embed1", &[self.embedding, 2 * self.frequencies]);
         push_affine(&mut list, "embed2", &[self.embedding, self.embedding]);
         push_affine(&mut list, "stem", &[c[0], 1, 3, 3]);
-        for l in 0..c.len() {
-            self.push_block(&mut list, &format!("down.{l}"), c[l.saturating_sub(1)], c[l]);
-        }
-        let deepest = c[c.len() - 1];
-        self.push_block(&mut list, "mid", deepest, deepest);
-        for l in 0..c.len() - 1 {
-            self.push_block(&mut list, &format!("up.{l}"), c[l + 1] + c[l], c[l]);
+        let down = (0..self.levels()).map(|l| self.down(l));
+        let up = (0..self.levels() - 1).map(|l| self.up(l));
+        for stage in down.chain([self.mid()]).chain(up) {
+            for (name, input, output) in stage.blocks() {
+                self.push_block(&mut list, &name, input, output);
+            }
         }
         push_affine(&mut list, "norm_out", &[c[0]]);
         push_affine(&mut list, "out", &[1, c[0], 3, 3]);
