@@ -1,6 +1,7 @@
 //! Sparsity in wavelets: what compressed sensing began with in MRI.
 
-use crate::{Estimate, Progress, Reconstruct, SliceSeed, cancelled};
+use crate::iterative::from_direct;
+use crate::{Estimate, Progress, Reconstruct, SliceSeed};
 use anyhow::Result;
 use ndarray::Array2;
 use recon_operators::solvers::{WaveletSettings, fista_wavelet};
@@ -22,11 +23,9 @@ impl<T: Transform<Image = Array2<f32>>> Reconstruct<T> for L1Wavelet {
         _seed: SliceSeed,
         progress: &dyn Progress,
     ) -> Result<Estimate<Array2<f32>>> {
-        let start = problem.transform.inverse(&problem.measured);
-        let steps = self.settings.iterations;
-        let mut on_step = |done: usize| progress.step(done, steps);
-        let image = fista_wavelet(problem, &problem.measured, start, &self.settings, &mut on_step);
-        if progress.cancelled() { Err(cancelled()) } else { Ok(Estimate::classical(image)) }
+        from_direct(problem, self.settings.iterations, progress, |start, on_step| {
+            fista_wavelet(problem, &problem.measured, start, &self.settings, on_step)
+        })
     }
 }
 

@@ -7,6 +7,7 @@
 mod case;
 pub mod ct;
 mod interpolation;
+mod iterative;
 mod l1_wavelet;
 pub mod mar;
 pub mod mri;

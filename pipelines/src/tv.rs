@@ -1,6 +1,7 @@
 //! Total variation: the classical way to make up for missing measurements.
 
-use crate::{Estimate, Progress, Reconstruct, SliceSeed, cancelled};
+use crate::iterative::from_direct;
+use crate::{Estimate, Progress, Reconstruct, SliceSeed};
 use anyhow::Result;
 use ndarray::Array2;
 use recon_operators::solvers::{TvSettings, fista_tv};
@@ -22,11 +23,9 @@ impl<T: Transform<Image = Array2<f32>>> Reconstruct<T> for Tv {
         _seed: SliceSeed,
         progress: &dyn Progress,
     ) -> Result<Estimate<Array2<f32>>> {
-        let start = problem.transform.inverse(&problem.measured);
-        let steps = self.settings.iterations;
-        let mut on_step = |done: usize| progress.step(done, steps);
-        let image = fista_tv(problem, &problem.measured, start, &self.settings, &mut on_step);
-        if progress.cancelled() { Err(cancelled()) } else { Ok(Estimate::classical(image)) }
+        from_direct(problem, self.settings.iterations, progress, |start, on_step| {
+            fista_tv(problem, &problem.measured, start, &self.settings, on_step)
+        })
     }
 }
 
