@@ -2,7 +2,7 @@
 
 use super::learned::{self, Plan, Task};
 use super::options::{Family, Learned};
-use crate::models::{Tuned, TunedTask, read_card};
+use crate::models::{Found, Tuned, TunedTask, read_card};
 use anyhow::Result;
 
 /// The settings of a method of this family for a task: from options, else from the card of the model, else the
@@ -16,6 +16,25 @@ pub fn plan(options: &Learned, family: Family, task: Task) -> Result<Plan> {
     }
     let card = read_card(&learned::source(&learned::model_name(options, task))?)?;
     Ok(Plan::new(&filled(options, family, of_task(&card.tuned, task)), family, task))
+}
+
+/// A line for every method with settings of its own, and what they reach.
+pub fn describe(tuned: &Tuned) -> String {
+    let tasks = [("ct", &tuned.ct), ("mri", &tuned.mri), ("mar", &tuned.mar)];
+    let lines = tasks.iter().flat_map(|(task, methods)| {
+        let score = methods.score.as_ref().map(|score| line(task, "score", score.found.as_ref()));
+        let pc = methods.pc.as_ref().map(|pc| line(task, "pc", pc.found.as_ref()));
+        score.into_iter().chain(pc)
+    });
+    lines.collect()
+}
+
+fn line(task: &str, method: &str, found: Option<&Found>) -> String {
+    let what = found.map_or_else(String::new, |found| {
+        let Found { protocol, slices, trials, psnr, psnr_before, .. } = found;
+        format!(": {psnr:.2} dB, before {psnr_before:.2} dB ({protocol}, {slices} slices, {trials} trials)")
+    });
+    format!("tuned       {task} by {method}{what}\n")
 }
 
 /// The settings for a task.

@@ -98,10 +98,8 @@ pub struct Found {
     pub psnr_before: f64,
 }
 
-/// More steps than anybody waits for.
-const MAX_STEPS: usize = 1_000_000;
-/// More iterations of conjugate gradients than there are digits to gain.
-const MAX_ITERATIONS: usize = 1000;
+/// More steps or iterations than anybody waits for.
+const MAX_COUNT: usize = 1_000_000;
 
 impl Tuned {
     /// Whether there are no settings.
@@ -145,11 +143,11 @@ impl TunedScore {
         if let Some(what) = self.sigma_problem() {
             return Some(what);
         }
-        count("steps", self.steps, 1, MAX_STEPS)
+        count("steps", self.steps, 1, MAX_COUNT)
             .or_else(|| share("eta", self.eta))
             .or_else(|| share("temperature", self.temperature))
             .or_else(|| positive("data_weight", self.data_weight))
-            .or_else(|| count("cg_iterations", self.cg_iterations, 1, MAX_ITERATIONS))
+            .or_else(|| count("cg_iterations", self.cg_iterations, 1, MAX_COUNT))
             .or_else(|| self.found.as_ref().and_then(Found::problem))
     }
 
@@ -168,7 +166,7 @@ impl TunedScore {
 
 impl TunedPc {
     fn problem(&self) -> Option<String> {
-        count("steps", self.steps, 2, MAX_STEPS)
+        count("steps", self.steps, 2, MAX_COUNT)
             .or_else(|| positive("snr", self.snr))
             .or_else(|| share("lambda", self.lambda))
             .or_else(|| self.found.as_ref().and_then(Found::problem))
