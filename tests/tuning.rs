@@ -300,7 +300,7 @@ fn a_signal_leaves_a_search_that_goes_on() {
     let folder = setup(Modality::Ct);
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_recon"))
         .args(
-            "tune --protocol ct-23 --data data --model model --steps 2 --limit 3 --threads 1 -o out"
+            "tune --protocol ct-23 --data data --model model --steps 2 --limit 4 --threads 1 -o out"
                 .split(' '),
         )
         .args(["--trials", "100000"])

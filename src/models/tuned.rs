@@ -198,7 +198,6 @@ fn count(name: &str, value: Option<usize>, least: usize, most: usize) -> Option<
 #[cfg(test)]
 mod tests {
     use super::super::Manifest;
-    use super::*;
 
     fn card(tables: &str) -> Result<Manifest, String> {
         let text = format!("{}\n{tables}", recon_data::weights::CT.manifest);
