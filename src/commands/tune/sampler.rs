@@ -81,29 +81,30 @@ mod tests {
         tried.iter().map(|tried| tried.score).fold(f64::NEG_INFINITY, f64::max)
     }
 
+    fn by_chance(seed: u64, trials: usize) -> Vec<Tried> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut point = || -> Point {
+            let parameters = Parameter::of(Family::Score).iter();
+            parameters.map(|parameter| (*parameter, parameter.range().value(random.random()))).collect()
+        };
+        let points: Vec<Point> = (0..trials).map(|_| point()).collect();
+        points.into_iter().map(|point| Tried { score: score(&point), point }).collect()
+    }
+
     #[test]
     fn a_search_beats_chance() {
+        let mean = |tried: &[Tried]| tried.iter().map(|t| t.score).sum::<f64>() / tried.len() as f64;
+        let (mut missed, mut missed_by_chance) = (0.0, 0.0);
         for seed in 0..5 {
-            let tried = search(seed, 80);
-            let mut chance = ChaCha8Rng::seed_from_u64(seed);
-            let random: Vec<Tried> = (0..80)
-                .map(|_| {
-                    let parameters = Parameter::of(Family::Score).iter();
-                    let point: Point = parameters.map(|p| (*p, p.range().value(chance.random()))).collect();
-                    Tried { score: score(&point), point }
-                })
-                .collect();
-            let mean = |tried: &[Tried]| tried.iter().map(|t| t.score).sum::<f64>() / tried.len() as f64;
-            println!(
-                "{seed}: {} of {}, mean {} of {}",
-                best(&tried),
-                best(&random),
-                mean(&tried),
-                mean(&random)
-            );
-            assert!(best(&tried) > 29.9, "{}", best(&tried));
+            let (tried, random) = (search(seed, 80), by_chance(seed, 80));
+            println!("{seed}: {} of {}", best(&tried), best(&random));
+            // Measured 1.8 dB at least over all trials.
             assert!(mean(&tried[40..]) > mean(&random) + 1.0);
+            missed += 30.0 - best(&tried);
+            missed_by_chance += 30.0 - best(&random);
         }
+        // Measured 0.05 dB and 0.53 dB.
+        assert!(missed < 0.3 * missed_by_chance, "{missed} of {missed_by_chance}");
     }
 
     #[test]
