@@ -4,8 +4,8 @@ use candle_core::{Device, Tensor};
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use recon::models::{
-    Architecture, Dtype, FilmUnet, Manifest, Modality, ModelSource, Training, UnetConfig, ValueMapping,
-    WeightsCard, open, write_bundle,
+    Architecture, Dtype, FilmUnet, Manifest, Modality, ModelSource, Training, Tuned, UnetConfig,
+    ValueMapping, WeightsCard, open, write_bundle,
 };
 use recon::score::ScoreModel;
 use recon::train::initial_parameters;
@@ -37,6 +37,7 @@ fn manifest() -> Manifest {
             how: String::new(),
             data: vec![],
         },
+        tuned: Tuned::default(),
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F32, parameters: 0 },
     }
 }

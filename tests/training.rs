@@ -6,8 +6,8 @@ use candle_core::{Device, Tensor, Var};
 use common::devices;
 use ndarray::Array3;
 use recon::models::{
-    Architecture, Dtype, FilmUnet, Manifest, Modality, ModelSource, Training, Unet, UnetConfig, ValueMapping,
-    WeightsCard, open,
+    Architecture, Dtype, FilmUnet, Manifest, Modality, ModelSource, Training, Tuned, Unet, UnetConfig,
+    ValueMapping, WeightsCard, open,
 };
 use recon::train::{
     Dataset, Limits, Objective, Progress, TrainSettings, Trainer, initial_parameters, load, train,
@@ -109,6 +109,7 @@ fn settings(folder: &Path, steps: u64) -> TrainSettings {
             how: String::new(),
             data: vec![],
         },
+        tuned: Tuned::default(),
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F16, parameters: 0 },
     };
     TrainSettings {

@@ -5,8 +5,8 @@ mod common;
 use candle_core::{Device, Tensor};
 use common::devices;
 use recon::models::{
-    Architecture, Dtype, FilmUnet, Manifest, Modality, Training, UnetConfig, ValueMapping, WeightsCard, open,
-    write_bundle,
+    Architecture, Dtype, FilmUnet, Manifest, Modality, Training, Tuned, UnetConfig, ValueMapping,
+    WeightsCard, open, write_bundle,
 };
 use recon::models::{ModelSource, Prior};
 use recon::score::ScoreModel;
@@ -43,6 +43,7 @@ fn manifest() -> Manifest {
             how: String::new(),
             data: vec![],
         },
+        tuned: Tuned::default(),
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F16, parameters: 0 },
     }
 }

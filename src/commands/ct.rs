@@ -9,6 +9,7 @@ use super::scale::Values;
 use super::scanner::{self, Body, ScannerOptions, ViewOptions};
 use super::several;
 use super::target::Target;
+use super::tuned;
 use super::values::{ImageSize, count};
 use super::{load, values::UnitName};
 use anyhow::Result;
@@ -124,7 +125,7 @@ impl Plan {
             simulated: args.sinogram.is_none(),
             view: args.view.clone(),
             scanner: args.scanner.clone(),
-            settings: LearnedPlan::new(&args.learned, args.method.family(), Task::Ct),
+            settings: tuned::plan(&args.learned, args.method.family(), Task::Ct)?,
         })
     }
 

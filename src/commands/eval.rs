@@ -1,7 +1,7 @@
 //! `recon eval`: how good methods are on a folder of images, by a protocol that has a name.
 
-mod images;
-mod measure;
+pub(super) mod images;
+pub(super) mod measure;
 pub mod protocol;
 mod record;
 mod rows;

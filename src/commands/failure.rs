@@ -70,6 +70,14 @@ fn known_code(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     unusable.then_some(3)
 }
 
+/// Whether a failure would meet every other case as well: the user stopped it, or the device is not there.
+pub fn is_fatal(error: &anyhow::Error) -> bool {
+    let fatal = |cause: &(dyn std::error::Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(Failure::Interrupted(_) | Failure::Device(_)))
+    };
+    error.chain().any(fatal)
+}
+
 /// Prints `error: …` in one line on stderr.
 pub fn print(error: &anyhow::Error) {
     let line = one_line(error);

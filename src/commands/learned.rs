@@ -83,11 +83,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The settings of a method of this family for a task, from options and defaults.
+    /// The settings of a method of this family for a task, from options and the program's defaults; see
+    /// [`plan`](super::tuned::plan) for those of the model's card.
     pub fn new(options: &Learned, family: Family, task: Task) -> Self {
         let learned = Self {
             task: Some(task),
-            model: Some(options.model.clone().unwrap_or_else(|| builtin_name(task.modality()).into())),
+            model: Some(model_name(options, task)),
             device: Some(options.device),
             samples: Some(options.samples),
             estimate: Some(options.estimate),
@@ -103,7 +104,7 @@ impl Plan {
                     steps: Some(options.steps.unwrap_or(settings.steps)),
                     sigma_start: Some(options.sigma_start.unwrap_or(settings.sigma_start)),
                     sigma_end: Some(options.sigma_end.unwrap_or(settings.sigma_end)),
-                    cg_iterations: Some(settings.cg_iterations),
+                    cg_iterations: Some(options.cg_iterations.unwrap_or(settings.cg_iterations)),
                     start_iterations: (task != Task::Mar).then(|| defaults::start(task).iterations),
                     temperature: Some(options.temperature.unwrap_or(defaults::temperature(options.samples))),
                     eta: Some(options.eta.unwrap_or(settings.eta)),
@@ -173,6 +174,7 @@ impl Plan {
             temperature: self.temperature.unwrap_or(settings.temperature),
             eta: self.eta.unwrap_or(settings.eta),
             data_weight: self.data_weight.unwrap_or(settings.data_weight),
+            cg_iterations: self.cg_iterations.unwrap_or(settings.cg_iterations),
             ..settings
         }
     }
@@ -239,6 +241,11 @@ pub fn start(task: Task) -> Tv {
     Tv { settings: defaults::start(task) }
 }
 
+/// The model that the options name, or the one that ships with the program for a task.
+pub(super) fn model_name(options: &Learned, task: Task) -> String {
+    options.model.clone().unwrap_or_else(|| builtin_name(task.modality()).to_owned())
+}
+
 fn builtin_name(modality: Modality) -> &'static str {
     match modality {
         Modality::Ct => "ct",
@@ -274,7 +281,11 @@ fn prior(name: &str, wanted: Modality, device: &Device) -> Result<Prior> {
     Ok(prior)
 }
 
-fn source(name: &str) -> Result<ModelSource, Failure> {
+/// Where the model of this name is.
+///
+/// # Errors
+/// When it is nowhere.
+pub(super) fn source(name: &str) -> Result<ModelSource, Failure> {
     for modality in [Modality::Ct, Modality::Mr] {
         if name == builtin_name(modality) {
             return Ok(ModelSource::Builtin(modality));

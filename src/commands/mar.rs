@@ -10,6 +10,7 @@ use super::scale::Values;
 use super::scanner::{Body, ScannerOptions, ViewOptions};
 use super::several;
 use super::target::Target;
+use super::tuned;
 use super::values::count;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -136,7 +137,7 @@ impl Plan {
             metal: args.metal.clone(),
             view: args.view.clone(),
             scanner: args.scanner.clone(),
-            settings: LearnedPlan::new(&args.learned, args.method.family(), Task::Mar),
+            settings: tuned::plan(&args.learned, args.method.family(), Task::Mar)?,
         })
     }
 

@@ -25,6 +25,8 @@ pub mod several;
 pub mod simulate;
 pub mod target;
 pub mod train;
+pub mod tune;
+pub mod tuned;
 pub mod values;
 
 use clap::Subcommand;
@@ -49,6 +51,8 @@ pub enum Command {
     Info(info::InfoArgs),
     /// Train a prior on your own images.
     Train(Box<train::TrainArgs>),
+    /// Find the settings of a learned method that are best on your images.
+    Tune(Box<tune::TuneArgs>),
     /// Look at the priors that ship with the program, or at one of your own.
     Model(model::ModelArgs),
     /// Print a completion script for a shell.
@@ -70,6 +74,7 @@ impl Command {
             Self::Eval(args) => eval::run(args),
             Self::Info(args) => info::run(args),
             Self::Train(args) => train::run(args),
+            Self::Tune(args) => tune::run(args),
             Self::Model(args) => model::run(args),
             Self::Completions(args) => completions::run(args),
         }

@@ -106,7 +106,7 @@ fn describe(m: &Manifest) -> String {
     let data: Vec<String> =
         m.training.data.iter().map(|c| format!("  {} ({})", c.collection, c.licence)).collect();
     format!(
-        "{} version {}: {}\nmodality    {modality}\nnetwork     {network}, {} numbers\nvalues      {value}\nnoise       {smallest} to {largest}{spread}\ntraining    {} steps, {} s, {}\n            {}\nSHA-256     {}\ndata\n{}",
+        "{} version {}: {}\nmodality    {modality}\nnetwork     {network}, {} numbers\nvalues      {value}\nnoise       {smallest} to {largest}{spread}\ntraining    {} steps, {} s, {}\n            {}\n{}SHA-256     {}\ndata\n{}",
         m.name,
         m.version,
         m.summary,
@@ -115,6 +115,7 @@ fn describe(m: &Manifest) -> String {
         m.training.seconds,
         m.training.objective,
         m.training.how,
+        super::tuned::describe(&m.tuned),
         m.weights.sha256,
         data.join("\n"),
     )

@@ -10,6 +10,7 @@ use super::sampling::{MaskChoice, SamplingOptions};
 use super::scale::Values;
 use super::several;
 use super::target::{Target, check_npy};
+use super::tuned;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use recon_data::{Source, Unit};
@@ -107,7 +108,7 @@ impl Plan {
             method: args.method,
             simulated: args.kspace.is_none(),
             sampling: args.sampling.resolved(),
-            settings: LearnedPlan::new(&args.learned, args.method.family(), Task::Mri),
+            settings: tuned::plan(&args.learned, args.method.family(), Task::Mri)?,
         })
     }
 

@@ -102,6 +102,9 @@ pub struct Learned {
     /// Weight of the data against the denoised image (score only).
     #[arg(long, value_name = "W", value_parser = positive, env = "RECON_DATA_WEIGHT", help_heading = "Learned methods")]
     pub data_weight: Option<f64>,
+    /// Conjugate-gradient iterations of every fit to the data (score only).
+    #[arg(long, value_name = "N", value_parser = count, env = "RECON_CG_ITERATIONS", help_heading = "Learned methods")]
+    pub cg_iterations: Option<usize>,
     /// Signal-to-noise ratio of the Langevin corrector (pc only).
     #[arg(long, value_parser = positive, env = "RECON_SNR", help_heading = "Learned methods")]
     pub snr: Option<f64>,
@@ -164,6 +167,7 @@ impl Family {
             ("--temperature", !score),
             ("--eta", !score),
             ("--data-weight", !score),
+            ("--cg-iterations", !score),
             ("--snr", !sampler),
             ("--lambda", !sampler),
             ("--tv-weight", self != Self::Tv),
@@ -207,6 +211,7 @@ impl Learned {
             temperature: None,
             eta: None,
             data_weight: None,
+            cg_iterations: None,
             snr: None,
             lambda: None,
             tv_weight: None,
@@ -218,7 +223,7 @@ impl Learned {
 
 /// Whether an option stands on the command line itself: environment and config file serve every command,
 /// so an option from there may be idle.
-fn given(option: &str) -> bool {
+pub(super) fn given(option: &str) -> bool {
     let is_option =
         |word: &str| word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
     std::env::args().any(|word| is_option(&word))

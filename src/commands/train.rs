@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use crate::models::{
-    Architecture, Collection, Dtype, FilmUnet, Manifest, Modality, Training, UnetConfig, ValueMapping,
+    Architecture, Collection, Dtype, FilmUnet, Manifest, Modality, Training, Tuned, UnetConfig, ValueMapping,
     WeightsCard, read_bundle,
 };
 use crate::train::{
@@ -86,7 +86,7 @@ pub enum ModalityArg {
 }
 
 /// A duration with a unit: `90s`, `40m`, `2h`; a bare number is seconds.
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let factor = match &text[split..] {
         "" | "s" => 1.0,
@@ -251,6 +251,7 @@ fn fresh_card(args: &TrainArgs, objective: &Objective) -> Manifest {
             how: format!("recon train, Adam {}, crops {:?}, batch {}", args.rate, args.crops, args.batch),
             data: args.collections.clone(),
         },
+        tuned: Tuned::default(),
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F16, parameters: 0 },
     }
 }

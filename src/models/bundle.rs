@@ -1,5 +1,6 @@
 //! Bundles: a folder with a model card and its tensors, read with suspicion.
 
+use super::copy::read_card;
 use super::manifest::{Dtype, Manifest, WeightsCard};
 use super::prior::Prior;
 use candle_core::{DType, Device, Tensor};
@@ -12,13 +13,13 @@ use std::path::{Path, PathBuf};
 use std::{borrow::Cow, fs};
 
 /// The model card's file name.
-const MANIFEST: &str = "manifest.toml";
+pub(super) const MANIFEST: &str = "manifest.toml";
 /// The tensors' file name.
-const WEIGHTS: &str = "weights.safetensors";
+pub(super) const WEIGHTS: &str = "weights.safetensors";
 /// Longest manifest that is read, bytes.
-const MAX_MANIFEST: u64 = 1 << 20;
+pub(super) const MAX_MANIFEST: u64 = 1 << 20;
 /// How much larger than its numbers a tensor file may be: the header, bytes.
-const MAX_HEADER: u64 = 1 << 20;
+pub(super) const MAX_HEADER: u64 = 1 << 20;
 
 /// Where a prior comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub enum ModelSource {
 
 impl ModelSource {
     /// What messages call it.
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         match self {
             Self::Builtin(Modality::Ct) => PathBuf::from("built-in ct"),
             Self::Builtin(Modality::Mr) => PathBuf::from("built-in mr"),
@@ -120,11 +121,7 @@ pub fn read_source(source: &ModelSource) -> Result<(Manifest, BTreeMap<String, T
 /// # Errors
 /// As [`open`].
 pub fn read_bundle(folder: &Path) -> Result<(Manifest, BTreeMap<String, Tensor>), ModelError> {
-    let path = folder.join(MANIFEST);
-    let text = read_bounded(&path, MAX_MANIFEST)?;
-    let text = String::from_utf8(text)
-        .map_err(|_| ModelError::Manifest { path: path.clone(), detail: "is not UTF-8 text".to_owned() })?;
-    let manifest = parse_manifest(&text, &path)?;
+    let manifest = read_card(&ModelSource::Path(folder.to_owned()))?;
     let path = folder.join(WEIGHTS);
     let bytes = read_bounded(&path, expected_numbers(&manifest) * 4 + MAX_HEADER)?;
     let tensors = parse_weights(&manifest, &bytes, &path)?;
@@ -162,7 +159,7 @@ pub fn write_bundle(
     Ok(manifest)
 }
 
-fn parse_manifest(text: &str, path: &Path) -> Result<Manifest, ModelError> {
+pub(super) fn parse_manifest(text: &str, path: &Path) -> Result<Manifest, ModelError> {
     let wrong = |detail: String| ModelError::Manifest { path: path.to_owned(), detail };
     let manifest: Manifest =
         toml::from_str(text).map_err(|e| wrong(e.to_string().trim().replace('\n', " ")))?;
@@ -238,12 +235,12 @@ fn read_tensor(name: &str, shape: &[usize], dtype: Dtype, view: &TensorView<'_>)
     }
 }
 
-fn expected_numbers(manifest: &Manifest) -> u64 {
+pub(super) fn expected_numbers(manifest: &Manifest) -> u64 {
     manifest.parameters().iter().map(|p| p.shape.iter().product::<usize>() as u64).sum()
 }
 
 /// The file's bytes, refused when there are more than `limit`.
-fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ModelError> {
+pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ModelError> {
     let io = |source| ModelError::Io { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     fs::File::open(path).map_err(io)?.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;

@@ -1,5 +1,6 @@
 //! The model card as it stands in the file, where a card has the tables that its kind of network needs.
 
+use super::Tuned;
 use super::manifest::{Architecture, FilmUnet, Manifest, Training, UnetConfig, ValueMapping, WeightsCard};
 use super::published::{ArchFile, DataConfig, NetworkConfig, SdeConfig};
 use recon_data::Modality;
@@ -32,6 +33,8 @@ pub(super) struct Card {
     value: Option<ValueMapping>,
     #[serde(default, skip_serializing_if = "is_unknown")]
     training: Training,
+    #[serde(default, skip_serializing_if = "Tuned::is_empty")]
+    tuned: Tuned,
     weights: WeightsCard,
 }
 
@@ -51,8 +54,8 @@ impl TryFrom<Card> for Manifest {
 
     fn try_from(card: Card) -> Result<Self, String> {
         let architecture = architecture(&card)?;
-        let Card { name, version, modality, summary, value, training, weights, .. } = card;
-        Ok(Self { name, version, modality, summary, architecture, value, training, weights })
+        let Card { name, version, modality, summary, value, training, tuned, weights, .. } = card;
+        Ok(Self { name, version, modality, summary, architecture, value, training, tuned, weights })
     }
 }
 
@@ -94,7 +97,8 @@ fn published(card: &Card, network: &NetworkConfig) -> Result<Architecture, Strin
 
 impl From<Manifest> for Card {
     fn from(manifest: Manifest) -> Self {
-        let Manifest { name, version, modality, summary, architecture, value, training, weights } = manifest;
+        let Manifest { name, version, modality, summary, architecture, value, training, tuned, weights } =
+            manifest;
         let empty = Self {
             name,
             version,
@@ -109,6 +113,7 @@ impl From<Manifest> for Card {
             sde: None,
             value,
             training,
+            tuned,
             weights,
         };
         match architecture {

@@ -1,6 +1,7 @@
 //! The model card: what a network is, what its numbers mean, and where it comes from.
 
 use super::Parameter;
+use super::Tuned;
 use super::card::Card;
 use super::published::ArchFile;
 use recon_data::Modality;
@@ -24,6 +25,8 @@ pub struct Manifest {
     pub value: Option<ValueMapping>,
     /// How it was trained.
     pub training: Training,
+    /// Settings of methods that were found for it.
+    pub tuned: Tuned,
     /// The tensors' file.
     pub weights: WeightsCard,
 }
@@ -149,10 +152,11 @@ impl Manifest {
     /// What is wrong with the numbers of this card, if anything.
     pub fn problem(&self) -> Option<String> {
         let value = self.value.as_ref().and_then(ValueMapping::problem);
-        value.or_else(|| match &self.architecture {
+        let network = || match &self.architecture {
             Architecture::FilmUnet(unet) => unet.problem(),
             Architecture::Published(arch) => arch.problem(),
-        })
+        };
+        value.or_else(network).or_else(|| self.tuned.problem(self.modality))
     }
 
     /// The program's own network, if it is one.

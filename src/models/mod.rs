@@ -5,17 +5,20 @@
 mod bundle;
 mod card;
 mod checkpoint;
+mod copy;
 mod embedding;
 mod layers;
 mod manifest;
 mod parameter;
 mod prior;
 mod published;
+mod tuned;
 mod unet;
 
 pub(crate) use bundle::replace;
 pub use bundle::{ModelError, ModelSource, open, read_bundle, read_source, write_bundle};
 pub use checkpoint::{Checkpoint, Element, Format, StoredTensor, Weights};
+pub use copy::{copy_bundle, read_card};
 pub use manifest::{
     Architecture, Collection, Dtype, FilmUnet, Manifest, Training, UnetConfig, ValueMapping, WeightsCard,
 };
@@ -28,4 +31,5 @@ pub use published::{
     ScoreNetwork, SdeConfig, Spacing,
 };
 pub use recon_data::Modality;
+pub use tuned::{Found, Tuned, TunedPc, TunedScore, TunedTask};
 pub use unet::Unet;

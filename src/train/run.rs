@@ -3,7 +3,7 @@
 use super::checkpoint::{self, Progress};
 use super::dataset::Dataset;
 use super::trainer::{Batch, Trainer};
-use crate::models::{Dtype, Manifest, Training, write_bundle};
+use crate::models::{Dtype, Manifest, Training, Tuned, write_bundle};
 use anyhow::{Context, Result};
 use candle_core::Device;
 use rand::{RngExt, SeedableRng};
@@ -152,7 +152,8 @@ fn keep(trainer: &Trainer, settings: &TrainSettings, progress: &Progress) -> Res
         seconds: progress.seconds.round() as u64,
         ..settings.manifest.training.clone()
     };
-    let manifest = Manifest { training, ..settings.manifest.clone() };
+    // What was tuned for other weights says nothing about these.
+    let manifest = Manifest { training, tuned: Tuned::default(), ..settings.manifest.clone() };
     Ok(write_bundle(&settings.folder, &manifest, trainer.average(), Dtype::F16)?)
 }
 

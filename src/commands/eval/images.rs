@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 /// A scan of the data folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Image {
+pub(in crate::commands) struct Image {
     /// Where it is.
-    pub(super) path: PathBuf,
+    pub(in crate::commands) path: PathBuf,
     /// The name of its file or folder; nothing from inside a file is ever printed.
-    pub(super) name: String,
+    pub(in crate::commands) name: String,
     /// How many of its slices are evaluated at most.
-    pub(super) slices: usize,
+    pub(in crate::commands) slices: usize,
 }
 
 /// The scans of `folder` in the order of their names: every NIfTI and `.npy` file, and every folder directly in it,
@@ -22,7 +22,7 @@ pub(super) struct Image {
 ///
 /// # Errors
 /// When the folder cannot be listed.
-pub(super) fn find(folder: &Path, slices: usize, limit: Option<usize>) -> Result<Vec<Image>> {
+pub(in crate::commands) fn find(folder: &Path, slices: usize, limit: Option<usize>) -> Result<Vec<Image>> {
     if !folder.is_dir() {
         return Err(
             Failure::Input(format!("{}: is no folder; give one with images", folder.display())).into()
@@ -59,7 +59,7 @@ fn hidden(path: &Path) -> bool {
 
 /// Of `count` slices those that a protocol with `wanted` a scan takes, `⌊(k + ½) count / wanted⌋`; with fewer
 /// `allowed`, those nearest to the middle.
-pub(super) fn slices(count: usize, wanted: usize, allowed: usize) -> Vec<usize> {
+pub(in crate::commands) fn slices(count: usize, wanted: usize, allowed: usize) -> Vec<usize> {
     let wanted = wanted.min(count);
     let mut places: Vec<usize> = (0..wanted).collect();
     places.sort_by_key(|k| (2 * k + 1).abs_diff(wanted));

@@ -1,5 +1,6 @@
 //! One slice, measured and reconstructed by the code that `recon ct` and `recon mri` run.
 
+use super::images::{self, Image};
 use super::protocol::{CtSetting, MriSetting, Setting};
 use crate::commands::context::Context;
 use crate::commands::ct::CtMethod;
@@ -11,8 +12,9 @@ use crate::commands::mri::MriMethod;
 use crate::commands::options::Family;
 use crate::commands::scale::Values;
 use crate::commands::scanner::{self, Body, ViewOptions};
+use crate::commands::values::SliceRange;
 use anyhow::Result;
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use recon_data::{Scan, Unit, Volume};
 use recon_operators::{PhasedFourier, Radon, Transform};
 use recon_pipelines::report::{Quality, assess};
@@ -20,10 +22,10 @@ use recon_pipelines::{Case, SliceRecord, ct, mri};
 use std::path::Path;
 
 /// How good a slice came out and what it took; none when the user stopped it.
-pub(super) type Outcome = Option<(Quality, SliceRecord)>;
+pub(in crate::commands) type Outcome = Option<(Quality, SliceRecord)>;
 
 /// CT or MRI: how a slice is measured, with what it is reconstructed and by which numbers it is judged.
-pub(super) trait Modality {
+pub(in crate::commands) trait Modality {
     /// The operator of the measurement.
     type Transform: Transform<Image = Array2<f32>> + 'static;
     /// One way to measure.
@@ -61,8 +63,29 @@ pub(super) trait Modality {
     ) -> Result<Outcome>;
 }
 
+/// The slices of a scan that a protocol with `wanted` a scan takes: the number of each, and the slice alone.
+///
+/// # Errors
+/// When the scan cannot be read or is another kind of image.
+pub(in crate::commands) fn singles<M: Modality>(
+    image: &Image,
+    wanted: usize,
+    context: &Context,
+) -> Result<Vec<(usize, Scan)>> {
+    let mut scan = load::scan(&image.path, None, context)?;
+    M::prepare(&mut scan, &image.path)?;
+    let chosen = images::slices(scan.volume.voxels.len_of(Axis(0)), wanted, image.slices);
+    let single = |slice: usize| {
+        let range = SliceRange { first: slice, end: Some(slice + 1) };
+        let volume = load::cut(&scan.volume, range, &image.path)?;
+        let (source, modality) = (scan.source.clone(), scan.modality);
+        Ok((slice, Scan { volume, source, modality, warnings: Vec::new() }))
+    };
+    chosen.into_iter().map(single).collect()
+}
+
 /// Parallel-beam CT of images in Hounsfield units.
-pub(super) struct Ct;
+pub(in crate::commands) struct Ct;
 
 impl Modality for Ct {
     type Transform = Radon;
@@ -108,7 +131,7 @@ impl Modality for Ct {
 }
 
 /// Cartesian single-channel MRI of magnitude images.
-pub(super) struct Mri;
+pub(in crate::commands) struct Mri;
 
 impl Modality for Mri {
     type Transform = PhasedFourier;

@@ -1,7 +1,7 @@
 //! An evaluation: every slice, measured in every way, reconstructed by every method.
 
 use super::images::{self, Image};
-use super::measure::Modality;
+use super::measure::{self, Modality};
 use super::protocol::Setting;
 use super::record::{Outputs, Record};
 use super::rows::{Key, Row, Table};
@@ -10,10 +10,8 @@ use crate::commands::context::Context;
 use crate::commands::failure::{self, Failure};
 use crate::commands::job::Method;
 use crate::commands::learned::Plan;
-use crate::commands::load;
-use crate::commands::values::SliceRange;
+use crate::commands::tuned;
 use anyhow::{Context as _, Result};
-use ndarray::Axis;
 use recon_data::{Overwrite, Scan, atomic, digest};
 use recon_pipelines::plot;
 use serde_json::json;
@@ -56,7 +54,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
         let build = |method: &M::Method| {
             let family = M::family(*method);
             let options = if family.is_learned() || !learned { &args.learned } else { &plain };
-            let plan = Plan::new(options, family, M::TASK);
+            let plan = tuned::plan(options, family, M::TASK)?;
             let method = M::build(*method, &plan)?;
             Ok((plan, method))
         };
@@ -75,7 +73,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
         for image in &images {
             match self.image(image, slices, &mut table) {
                 Ok(found) => rows.extend(found),
-                Err(error) if is_fatal(&error) => return Err(error),
+                Err(error) if failure::is_fatal(&error) => return Err(error),
                 Err(error) if images.len() == 1 => return Err(error),
                 Err(error) => {
                     failure::print(&error);
@@ -115,15 +113,8 @@ impl<'a, M: Modality> Evaluation<'a, M> {
 
     /// The rows of one scan.
     fn image(&self, image: &Image, slices: usize, table: &mut Table) -> Result<Vec<Row>> {
-        let mut scan = load::scan(&image.path, None, self.context)?;
-        M::prepare(&mut scan, &image.path)?;
-        let chosen = images::slices(scan.volume.voxels.len_of(Axis(0)), slices, image.slices);
         let mut rows = Vec::new();
-        for slice in chosen {
-            let range = SliceRange { first: slice, end: Some(slice + 1) };
-            let volume = load::cut(&scan.volume, range, &image.path)?;
-            let single =
-                Scan { volume, source: scan.source.clone(), modality: scan.modality, warnings: Vec::new() };
+        for (slice, single) in measure::singles::<M>(image, slices, self.context)? {
             for setting in self.settings {
                 for (_, method) in &self.methods {
                     let key = Key {
@@ -207,12 +198,4 @@ impl<'a, M: Modality> Evaluation<'a, M> {
         atomic::write_bytes(&outputs.summary, &serde_json::to_vec_pretty(&report)?, Overwrite::Force)?;
         if self.args.json { context::print(&report.to_string()) } else { Ok(()) }
     }
-}
-
-/// Whether a failure is not that of one scan.
-fn is_fatal(error: &anyhow::Error) -> bool {
-    let fatal = |cause: &(dyn std::error::Error + 'static)| {
-        matches!(cause.downcast_ref(), Some(Failure::Interrupted(_) | Failure::Device(_)))
-    };
-    error.chain().any(fatal)
 }

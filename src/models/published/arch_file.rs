@@ -1,8 +1,8 @@
 //! ARCH.toml: what a bare checkpoint does not say about its network.
 
 use super::config::NetworkConfig;
-use crate::models::Dtype;
 use crate::models::manifest::{Architecture, Manifest, Training, WeightsCard};
+use crate::models::{Dtype, Tuned};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -192,6 +192,7 @@ impl ArchFile {
             architecture: Architecture::Published(self.clone()),
             value: None,
             training: Training::default(),
+            tuned: Tuned::default(),
             weights: WeightsCard { sha256: String::new(), dtype: Dtype::F32, parameters: 0 },
         }
     }

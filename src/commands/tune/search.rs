@@ -1,0 +1,262 @@
+//! A search: one trial after another, until there are enough or the time is over.
+
+use super::TuneArgs;
+use super::log::Log;
+use super::objective::{Course, End, Halt, Objective};
+use super::parameter::{Parameter, Point, describe};
+use super::record::{Record, Start};
+use super::report::Report;
+use super::sampler;
+use super::trial::{Origin, Outcome, Trial, best, is_hopeless, lessons, mean};
+use crate::commands::context::Context;
+use crate::commands::eval::measure::Modality;
+use crate::commands::failure::Failure;
+use crate::commands::learned::{Plan, Task};
+use crate::commands::options::Learned;
+use crate::commands::tuned;
+use crate::models::ModelSource;
+use anyhow::{Context as _, Result};
+use recon_data::{Overwrite, atomic};
+use serde_json::json;
+use std::path::Path;
+use std::time::Instant;
+
+/// A search of the settings of one method.
+pub(super) struct Search<'a, M: Modality> {
+    args: &'a TuneArgs,
+    method: M::Method,
+    context: &'a Context,
+    objective: Objective<'a, M>,
+    protocol: serde_json::Value,
+    /// What all trials share.
+    base: Learned,
+    /// What they differ in.
+    parameters: Vec<Parameter>,
+    begin: Instant,
+}
+
+/// How a search ended.
+pub(super) enum Finish {
+    /// With all its trials.
+    Complete,
+    /// For want of time.
+    Late,
+    /// By the user.
+    Interrupted(Failure),
+}
+
+impl<'a, M: Modality> Search<'a, M> {
+    /// Sets a search up on `slices` slices of every scan.
+    ///
+    /// # Errors
+    /// When the model's card or a scan cannot be read, or nothing is left to search.
+    pub(super) fn new(
+        args: &'a TuneArgs,
+        method: M::Method,
+        settings: &'static [M::Setting],
+        slices: usize,
+        context: &'a Context,
+    ) -> Result<Self> {
+        let family = M::family(method);
+        let mut base = Learned { samples: 1, ..args.learned.clone() };
+        let plan = tuned::plan(&base, family, M::TASK)?;
+        (base.steps, base.temperature) = (plan.steps, plan.temperature);
+        let is_open = |parameter: &Parameter| {
+            // Without noise there is none to be fresh.
+            let idle = *parameter == Parameter::Eta && plan.temperature == Some(0.0);
+            !idle && parameter.in_options(&base).is_none()
+        };
+        let parameters: Vec<_> = Parameter::of(family).iter().copied().filter(is_open).collect();
+        if parameters.is_empty() {
+            let message = "every setting is given; leave one out for the search";
+            return Err(Failure::Usage(message.to_owned()).into());
+        }
+        let objective = Objective::load(args, settings, slices, context)?;
+        let protocol = json!({ "name": args.protocol, "settings": serde_json::to_value(settings)? });
+        Ok(Self { args, method, context, objective, protocol, base, parameters, begin: Instant::now() })
+    }
+
+    /// Searches and writes what comes out: `target` is the folder of the card for the best settings.
+    ///
+    /// # Errors
+    /// When the user stopped it, the program's own settings fail, or a file cannot be written.
+    pub(super) fn run(&self, source: &ModelSource, target: &Path) -> Result<()> {
+        let (record, mut log) = self.open(target)?;
+        let finish = match self.advance(&record, &mut log) {
+            Ok(finish) => finish,
+            Err(error) => Finish::Interrupted(interruption(error)?),
+        };
+        if let Some(best) = best(log.trials()) {
+            let report =
+                Report { args: self.args, record: &record, trials: log.trials(), best, finish: &finish };
+            let plan = self.plan(&best.settings);
+            report.write(self.context, &plan, (source, M::TASK), (target, self.objective.count()))?;
+        }
+        match finish {
+            Finish::Interrupted(failure) => Err(failure.into()),
+            Finish::Complete | Finish::Late => Ok(()),
+        }
+    }
+
+    /// The folder of the search, with what it was begun with and the trials so far.
+    fn open(&self, target: &Path) -> Result<(Record, Log)> {
+        let folder = &self.args.output;
+        if folder.exists() && !folder.is_dir() {
+            let message = "is no folder; give one with -o";
+            return Err(Failure::Usage(format!("{}: {message}", folder.display())).into());
+        }
+        let record = self.record()?;
+        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        let path = folder.join("trials.jsonl");
+        let begun = !self.args.force && std::fs::metadata(&path).is_ok_and(|file| file.len() > 0);
+        if !begun {
+            if !self.args.write && !self.args.force {
+                atomic::refuse_existing(target, Overwrite::Refuse)?;
+            }
+            atomic::write_bytes(&path, b"", Overwrite::Force)?;
+        }
+        let record = record.join(&folder.join("settings.json"), begun)?;
+        Ok((record, Log::open(&path, &self.parameters, self.objective.count())?))
+    }
+
+    /// What this search is made with.
+    fn record(&self) -> Result<Record> {
+        let starts = self.starts()?;
+        let method = M::build(self.method, &self.plan(&Point::new()))?;
+        let fixed = |parameter: &Parameter| parameter.in_options(&self.base).map(|value| (*parameter, value));
+        Ok(Record {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: self.protocol.clone(),
+            method: self.args.method.name().to_owned(),
+            seed: self.args.seed,
+            steps: self.base.steps,
+            temperature: self.base.temperature,
+            held: Parameter::of(M::family(self.method)).iter().filter_map(fixed).collect(),
+            model: serde_json::to_value(&method.model)?,
+            device: method.device,
+            slices: self.objective.names(),
+            files: self.objective.digests()?,
+            starts,
+        })
+    }
+
+    /// What is tried first: the program's settings, those of the card, the dissertation's; each once.
+    fn starts(&self) -> Result<Vec<Start>> {
+        let card = tuned::plan(&self.base, M::family(self.method), M::TASK)?;
+        let candidates = [
+            (Origin::Program, self.point(&self.plan(&Point::new()))),
+            (Origin::Card, self.point(&card)),
+            (Origin::Published, self.published()),
+        ];
+        let mut starts: Vec<Start> = Vec::new();
+        for (origin, settings) in candidates {
+            let known = starts.iter().any(|start| start.settings == settings);
+            if !known && settings.len() == self.parameters.len() {
+                starts.push(Start { origin, settings });
+            }
+        }
+        Ok(starts)
+    }
+
+    /// The dissertation's settings, where the method is its own; else some are missing.
+    fn published(&self) -> Point {
+        let (snr, lambda) = match M::TASK {
+            Task::Ct => (0.246, 0.841),
+            Task::Mri => (0.577, 0.982),
+            Task::Mar => (0.209, 0.227),
+        };
+        let published = [(Parameter::Snr, snr), (Parameter::Lambda, lambda)];
+        published.into_iter().filter(|(parameter, _)| self.parameters.contains(parameter)).collect()
+    }
+
+    /// The settings at a point, with everything that it does not say by the program's defaults.
+    fn plan(&self, point: &Point) -> Plan {
+        let mut options = self.base.clone();
+        for (parameter, value) in point {
+            parameter.set(&mut options, *value);
+        }
+        Plan::new(&options, M::family(self.method), M::TASK)
+    }
+
+    /// The point of these settings.
+    fn point(&self, plan: &Plan) -> Point {
+        self.parameters.iter().filter_map(|p| p.in_plan(plan).map(|value| (*p, value))).collect()
+    }
+
+    /// Makes the trials that are missing.
+    fn advance(&self, record: &Record, log: &mut Log) -> Result<Finish> {
+        let earlier: f64 = log.trials().iter().map(|trial| trial.seconds).sum();
+        let is_late = || {
+            let spent = earlier + self.begin.elapsed().as_secs_f64();
+            self.args.time.is_some_and(|limit| spent >= limit.as_secs_f64())
+        };
+        while log.trials().len() < self.args.trials.max(record.starts.len()) {
+            let number = log.trials().len();
+            let start = record.starts.get(number);
+            if start.is_none() && is_late() {
+                return Ok(Finish::Late);
+            }
+            let Some(trial) = self.trial(start, log.trials(), &is_late)? else { return Ok(Finish::Late) };
+            self.tell(&trial, best(log.trials()));
+            log.add(trial)?;
+        }
+        Ok(Finish::Complete)
+    }
+
+    /// The next trial; none when the time ran out over it.
+    fn trial(
+        &self,
+        start: Option<&Start>,
+        trials: &[Trial],
+        is_late: &dyn Fn() -> bool,
+    ) -> Result<Option<Trial>> {
+        let begin = Instant::now();
+        let (origin, point) = match start {
+            Some(start) => (start.origin, start.settings.clone()),
+            None => {
+                let point = sampler::draw(&lessons(trials), &self.parameters, self.args.seed)?;
+                (Origin::Search, point)
+            }
+        };
+        let method = M::build(self.method, &self.plan(&point))?;
+        let watch = |slices: &[f64]| match start {
+            // What nothing may be worse than is measured to its end.
+            Some(_) => None,
+            None if is_hopeless(slices, best(trials), self.objective.count()) => Some(Halt::Hopeless),
+            None => is_late().then_some(Halt::Late),
+        };
+        let course = self.objective.measure(&method, watch)?;
+        let seconds = (begin.elapsed().as_secs_f64() * 1e3).round() / 1e3;
+        let number = trials.len();
+        let Course { slices, end } = course;
+        let (outcome, error) = match end {
+            End::Last => (Outcome::Complete, None),
+            End::Halted(Halt::Hopeless) => (Outcome::Pruned, None),
+            End::Halted(Halt::Late) => return Ok(None),
+            End::Failed(error) if number == 0 => return Err(error),
+            End::Failed(error) => (Outcome::Failed, Some(format!("{error:#}"))),
+        };
+        let psnr = (outcome != Outcome::Failed).then(|| mean(&slices));
+        Ok(Some(Trial { trial: number, origin, settings: point, outcome, error, psnr, slices, seconds }))
+    }
+
+    fn tell(&self, trial: &Trial, best: Option<&Trial>) {
+        let result = match (trial.outcome, trial.psnr) {
+            (Outcome::Complete, Some(psnr)) => format!("{psnr:.3} dB"),
+            (Outcome::Pruned, Some(psnr)) => format!("given up at {psnr:.3} dB"),
+            _ => "failed".to_owned(),
+        };
+        let best = best.and_then(Trial::score).map_or(String::new(), |best| format!(", best {best:.3} dB"));
+        let (number, settings, seconds) = (trial.trial, describe(&trial.settings), trial.seconds);
+        self.context.say(&format!("trial {number}: {settings}: {result}{best}, {seconds:.1} s"));
+    }
+}
+
+/// The user's wish to stop, if the error is that.
+fn interruption(error: anyhow::Error) -> Result<Failure> {
+    match error.downcast::<Failure>() {
+        Ok(failure @ Failure::Interrupted(_)) => Ok(failure),
+        Ok(failure) => Err(failure.into()),
+        Err(error) => Err(error),
+    }
+}
