@@ -101,22 +101,19 @@ mod tests {
 
     #[test]
     fn chances_are_kept() {
-        let augmentation = Augmentation::of(Modality::Ct);
-        let slice = Array2::from_shape_fn((512, 512), |(i, j)| (i * j % 7) as f32);
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let count = 300;
-        let mut sizes = [0; 3];
-        for _ in 0..count {
-            match augmentation.warp(slice.view(), &mut rng).nrows() {
-                512 => sizes[0] += 1,
-                256 => sizes[1] += 1,
-                _ => sizes[2] += 1,
-            }
-        }
-        // Of 300: 178, 76 and 45 expected, each within 8.5.
-        for (found, expected) in sizes.into_iter().zip([178i32, 76, 45]) {
-            assert!((found - expected).abs() < 30, "{sizes:?}");
-        }
+        let mut share = |augmentation: &Augmentation, side: usize| {
+            let slice = Array2::from_shape_fn((side, side), |(i, j)| (i * j % 7) as f32);
+            let changed = (0..400).filter(|_| augmentation.warp(slice.view(), &mut rng) != slice);
+            changed.count() as i32
+        };
+        let large = Augmentation::HALVED_SIDE;
+        let halving = Augmentation { halve: 0.3, ..Augmentation::NONE };
+        // Of 400, with a standard deviation of 9.
+        assert!((share(&halving, large) - 120).abs() < 30);
+        assert_eq!(share(&halving, large - 1), 0);
+        let both = Augmentation { resize: 0.15, rotate: 0.2, ..Augmentation::NONE };
+        assert!((share(&both, 12) - 128).abs() < 30);
     }
 
     #[test]

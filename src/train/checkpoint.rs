@@ -19,15 +19,31 @@ pub struct Progress {
     pub seconds: f64,
     /// Seed of crops and noise.
     pub seed: u64,
-    /// Losses since the last line of the log: their sum and their number.
+    /// Sum of the losses since the last line of the log.
+    #[serde(default, with = "bits")]
+    pub loss_sum: f64,
+    /// How many they are.
     #[serde(default)]
-    pub losses: (f64, u64),
+    pub loss_count: u64,
     /// The best mean PSNR of a validation so far.
     #[serde(default)]
     pub best: Option<f64>,
     /// What the run was told, apart from its length; for people.
     #[serde(default)]
     pub recipe: String,
+}
+
+/// A number as its bits: decimals are read back with an error in the last place now and then.
+mod bits {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(value.to_bits())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+        u64::deserialize(from).map(f64::from_bits)
+    }
 }
 
 const KEY: &str = "progress";

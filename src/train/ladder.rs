@@ -45,12 +45,12 @@ mod tests {
     #[test]
     fn a_gaussian_is_shrunk_to_its_spread() {
         let x = Tensor::from_vec(vec![6.0f32, -3.0, 0.5, 1.0], (1, 1, 2, 2), &Device::Cpu).unwrap();
-        let found = descend(&Normal, &x, &levels(6.0, 0.002, 24)).unwrap();
+        let found = descend(&Normal, &x, &levels(6.0, 0.002, 80)).unwrap();
         let expected = x.affine(0.3 / (0.09f64 + 36.0).sqrt(), 0.0).unwrap();
         let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         for (found, expected) in flat(&found).iter().zip(flat(&expected)) {
-            println!("{:.1e}", found / expected - 1.0);
-            assert!((found / expected - 1.0).abs() < 0.01, "{found} instead of {expected}");
+            // 1e-3 measured, and 4e-3 with half the levels: second order.
+            assert!((found / expected - 1.0).abs() < 0.003, "{found} instead of {expected}");
         }
     }
 }

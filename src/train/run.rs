@@ -106,31 +106,31 @@ pub fn train<L: Learner>(
         let found = learner.step(&batch, settings.accumulate, rate)?;
         progress.steps = learner.parameters().steps();
         progress.seconds = before + start.elapsed().as_secs_f64();
-        progress.losses = (progress.losses.0 + found.loss, progress.losses.1 + 1);
+        progress.loss_sum += found.loss;
+        progress.loss_count += 1;
         let mut report = report(&progress, found.loss, settings.limits.spent(&progress));
         if progress.steps.is_multiple_of(settings.log_every) {
             log.write(&line(&report, found, rate))?;
-            progress.losses = (0.0, 0);
+            (progress.loss_sum, progress.loss_count) = (0.0, 0);
         }
         if let Some(validation) =
             validation.filter(|_| progress.steps.is_multiple_of(settings.validate_every))
         {
             report.psnr = Some(validate(learner, validation, settings, &mut progress, &mut log, device)?);
         }
-        let goes_on = on_step(&report);
-        if !goes_on || saved.elapsed() > settings.save_every {
+        if !on_step(&report) {
+            break;
+        }
+        if saved.elapsed() > settings.save_every {
             keep(learner, settings, &progress, &log)?;
             saved = Instant::now();
-        }
-        if !goes_on {
-            break;
         }
     }
     keep(learner, settings, &progress, &log)
 }
 
 fn report(progress: &Progress, loss: f64, spent: f64) -> Report {
-    let mean_loss = progress.losses.0 / progress.losses.1.max(1) as f64;
+    let mean_loss = progress.loss_sum / progress.loss_count.max(1) as f64;
     Report { steps: progress.steps, seconds: progress.seconds, loss, mean_loss, psnr: None, spent }
 }
 
