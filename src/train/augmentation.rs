@@ -57,8 +57,8 @@ impl Augmentation {
     }
 
     /// A slice at another resolution and angle, or as it is.
-    pub(super) fn warp<'a>(&self, slice: ArrayView2<'a, f32>, rng: &mut impl Rng) -> CowArray<'a, f32, Ix2> {
-        let mut slice = CowArray::from(slice);
+    pub(super) fn warp<'a>(&self, slice: &ArrayView2<'a, f32>, rng: &mut impl Rng) -> CowArray<'a, f32, Ix2> {
+        let mut slice = CowArray::from(*slice);
         let halved = rng.random_bool(self.halve);
         if halved && slice.nrows().min(slice.ncols()) >= Self::HALVED_SIDE {
             slice = halve(&slice.view()).into();
@@ -104,7 +104,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let mut share = |augmentation: &Augmentation, side: usize| {
             let slice = Array2::from_shape_fn((side, side), |(i, j)| (i * j % 7) as f32);
-            let changed = (0..400).filter(|_| augmentation.warp(slice.view(), &mut rng) != slice);
+            let changed = (0..400).filter(|_| augmentation.warp(&slice.view(), &mut rng) != slice);
             changed.count() as i32
         };
         let large = Augmentation::HALVED_SIDE;
@@ -121,7 +121,7 @@ mod tests {
         let slice = Array2::from_shape_fn((5, 5), |(i, j)| (i * 5 + j) as f32);
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         for _ in 0..20 {
-            let warped = Augmentation::NONE.warp(slice.view(), &mut rng).into_owned();
+            let warped = Augmentation::NONE.warp(&slice.view(), &mut rng).into_owned();
             assert_eq!(Augmentation::NONE.turn(&warped, true, &mut rng), slice);
         }
     }

@@ -94,7 +94,7 @@ impl Dataset {
         rng: &mut impl Rng,
         device: &Device,
     ) -> Result<Tensor> {
-        let warped: Vec<_> = (0..count).map(|_| augmentation.warp(self.slice(rng), rng)).collect();
+        let warped: Vec<_> = (0..count).map(|_| augmentation.warp(&self.slice(rng), rng)).collect();
         let (rows, cols) = match extent {
             Extent::Square(side) => (side, side),
             Extent::Whole => {

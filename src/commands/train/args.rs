@@ -105,7 +105,7 @@ pub struct NetworkArgs {
 #[command(next_help_heading = "Objective")]
 pub struct ObjectiveArgs {
     /// What the network learns [default: denoiser; of a published architecture what its [sde] says]
-    #[arg(long, value_enum, hide_default_value = true)]
+    #[arg(long, value_enum)]
     pub objective: Option<ObjectiveName>,
     /// Weight times by likelihood, λ = g² (ve, vp, sub-vp) [default when given: importance]
     #[arg(long, value_enum, value_name = "TIMES", num_args = 0..=1, require_equals = true, default_missing_value = "importance")]

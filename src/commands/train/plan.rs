@@ -4,7 +4,7 @@ use super::args::{ObjectiveName, TrainArgs};
 use super::card::{add_history, fresh_card, published_card, value_mapping};
 use crate::commands::failure::Failure;
 use crate::commands::model::read_arch;
-use crate::models::{ArchFile, Architecture, FilmUnet, Manifest, ValueMapping, read_bundle};
+use crate::models::{ArchFile, Architecture, FilmUnet, Manifest, Modality, ValueMapping, read_bundle};
 use crate::train::{
     AdamSettings, Augmentation, Course, Crop, Crops, Descending, Extent, Limits, Matching, NoiseLevels,
     Objective, Reduction, Schedule, TrainSettings, Weighting, initial_parameters, initial_published,
@@ -12,7 +12,7 @@ use crate::train::{
 use anyhow::Result;
 use candle_core::Tensor;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// Everything that a run needs beside its data.
 pub(super) struct Plan {
@@ -38,7 +38,7 @@ impl Plan {
     ///
     /// # Errors
     /// When an option is impossible or does not fit another, or a file cannot be read.
-    pub(super) fn new(args: &TrainArgs, output: &std::path::Path) -> Result<Self> {
+    pub(super) fn new(args: &TrainArgs, output: &Path) -> Result<Self> {
         check(args)?;
         let (mut manifest, tensors) = network(args)?;
         let learning = learning(args, &manifest)?;
@@ -132,7 +132,7 @@ fn network(args: &TrainArgs) -> Result<(Manifest, BTreeMap<String, Tensor>)> {
     Ok((manifest, tensors))
 }
 
-fn bundled(args: &TrainArgs, bundle: &PathBuf) -> Result<(Manifest, BTreeMap<String, Tensor>)> {
+fn bundled(args: &TrainArgs, bundle: &Path) -> Result<(Manifest, BTreeMap<String, Tensor>)> {
     let (mut manifest, tensors) = read_bundle(bundle)?;
     if manifest.modality.is_some_and(|found| found != args.modality.into()) {
         let found = manifest.modality;
@@ -248,9 +248,9 @@ fn listed_crops(args: &TrainArgs, manifest: &Manifest) -> Vec<Crop> {
 }
 
 /// Side, number and share of the kinds of batches.
-pub(super) fn usual_crops(modality: crate::models::Modality) -> [(usize, usize, f64); 3] {
+pub(super) fn usual_crops(modality: Modality) -> [(usize, usize, f64); 3] {
     match modality {
-        crate::models::Modality::Ct => [(128, 4, 60.0), (256, 1, 30.0), (96, 8, 10.0)],
-        crate::models::Modality::Mr => [(192, 2, 60.0), (256, 1, 20.0), (128, 4, 20.0)],
+        Modality::Ct => [(128, 4, 60.0), (256, 1, 30.0), (96, 8, 10.0)],
+        Modality::Mr => [(192, 2, 60.0), (256, 1, 20.0), (128, 4, 20.0)],
     }
 }
