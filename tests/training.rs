@@ -5,12 +5,15 @@ mod common;
 use candle_core::{Device, Tensor, Var};
 use common::devices;
 use ndarray::Array3;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use recon::models::{
     Architecture, Dtype, FilmUnet, Manifest, Modality, ModelSource, Training, Tuned, Unet, UnetConfig,
     ValueMapping, WeightsCard, open,
 };
 use recon::train::{
-    Dataset, Limits, Objective, Progress, TrainSettings, Trainer, initial_parameters, load, train,
+    Augmentation, Batch, Course, Crops, Dataset, Descending, Learner, Limits, Objective, Progress, Schedule,
+    TrainSettings, Trainer, Validation, initial_parameters, load, train,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -115,23 +118,25 @@ fn settings(folder: &Path, steps: u64) -> TrainSettings {
     TrainSettings {
         folder: folder.to_owned(),
         manifest,
-        rate: 2e-3,
-        crops: vec![32],
-        pixels: 4 * 32 * 32,
+        schedule: Schedule { rate: 2e-3, warm_up: 20, course: Course::Falling },
+        crops: Crops::new(&["32x4".parse().unwrap()], 1, 4).unwrap(),
+        multiple: 4,
+        augmentation: Augmentation::of(Modality::Mr),
+        accumulate: 1,
         limits: Limits { steps, time: None },
         log_every: 5,
         save_every: Duration::from_secs(600),
-        seed: 0,
+        validate_every: 3,
     }
 }
 
 fn trainer() -> Trainer {
     let parameters = initial_parameters(&config(), 0).unwrap();
-    Trainer::new(&config(), Objective::default(), &parameters, &Device::Cpu).unwrap()
+    Trainer::new(&config(), Objective::default(), Descending::default(), &parameters, &Device::Cpu).unwrap()
 }
 
 fn fresh() -> Progress {
-    Progress { steps: 0, seconds: 0.0, seed: 3 }
+    Progress { seed: 3, ..Progress::default() }
 }
 
 #[test]
@@ -140,12 +145,12 @@ fn a_short_training_lowers_the_loss_and_writes_a_bundle() {
     let mut trainer = trainer();
     let mut losses = Vec::new();
     let settings = settings(folder.path(), 80);
-    train(&mut trainer, &discs(), &settings, fresh(), &Device::Cpu, &mut |r| {
+    train(&mut trainer, &discs(), None, &settings, fresh(), &Device::Cpu, &mut |r| {
         losses.push(r.loss);
         true
     })
     .unwrap();
-    let mean = |l: &[f32]| l.iter().sum::<f32>() / l.len() as f32;
+    let mean = |l: &[f64]| l.iter().sum::<f64>() / l.len() as f64;
     let (start, end) = (mean(&losses[..10]), mean(&losses[70..]));
     println!("loss {start:.3} to {end:.3}");
     assert!(end < 0.6 * start, "{start} to {end}");
@@ -160,16 +165,17 @@ fn a_resumed_training_gives_the_same_bits() {
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let data = discs();
     let mut unbroken = trainer();
-    train(&mut unbroken, &data, &settings(whole.path(), 6), fresh(), &Device::Cpu, &mut |_| true).unwrap();
+    train(&mut unbroken, &data, None, &settings(whole.path(), 6), fresh(), &Device::Cpu, &mut |_| true)
+        .unwrap();
     let mut broken = trainer();
     let settings = settings(parts.path(), 6);
-    train(&mut broken, &data, &settings, fresh(), &Device::Cpu, &mut |r| r.steps < 3).unwrap();
+    train(&mut broken, &data, None, &settings, fresh(), &Device::Cpu, &mut |r| r.steps < 3).unwrap();
     let mut resumed = trainer();
-    let progress = load(&mut resumed, &settings.state_path()).unwrap();
+    let progress = load(resumed.parameters_mut(), &settings.state_path()).unwrap();
     assert_eq!(progress.steps, 3);
-    train(&mut resumed, &data, &settings, progress, &Device::Cpu, &mut |_| true).unwrap();
+    train(&mut resumed, &data, None, &settings, progress, &Device::Cpu, &mut |_| true).unwrap();
     let bits = |t: &Trainer| -> BTreeMap<String, Vec<f32>> {
-        t.average().iter().map(|(n, t)| (n.clone(), flat(t))).collect()
+        t.parameters().average().iter().map(|(n, t)| (n.clone(), flat(t))).collect()
     };
     assert!(bits(&unbroken) == bits(&resumed));
     assert!(bits(&unbroken) != bits(&broken));
@@ -180,5 +186,70 @@ fn a_state_of_another_network_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.safetensors");
     std::fs::write(&path, b"not a state").unwrap();
-    assert!(load(&mut trainer(), &path).unwrap_err().to_string().contains("state.safetensors"));
+    assert!(load(trainer().parameters_mut(), &path).unwrap_err().to_string().contains("state.safetensors"));
+}
+
+#[test]
+fn gradients_of_parts_are_those_of_the_whole() {
+    let trainer = trainer();
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let crops = Crops::new(&["32x4".parse().unwrap()], 1, 4).unwrap().choose(0.0);
+    let clean = discs().draw(crops, 4, &Augmentation::NONE, &mut rng, &Device::Cpu).unwrap();
+    let mut batch = trainer.draw(clean, &mut rng).unwrap();
+    // Fresh weights end in zeros, which hide most of the gradient.
+    let moved: Trainer = {
+        let mut moved = trainer;
+        for _ in 0..3 {
+            moved.step(&batch, 1, 1e-2).unwrap();
+        }
+        moved
+    };
+    let (loss, whole) = moved.gradients(&batch, 1).unwrap();
+    let norm = whole.norm().unwrap();
+    for parts in [2, 4] {
+        let (found, gradients) = moved.gradients(&batch, parts).unwrap();
+        let mut worst = (found / loss - 1.0).abs();
+        for name in moved.parameters().variables().keys() {
+            let difference = (gradients.get(name).unwrap() - whole.get(name).unwrap()).unwrap();
+            let length = f64::from(difference.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap());
+            worst = worst.max(length.sqrt() / norm);
+        }
+        println!("{parts} parts: {worst:.1e}");
+        assert!(worst < 6e-7, "{parts} parts: {worst:e}");
+    }
+    assert!(moved.gradients(&batch, 3).is_err());
+    batch = Batch { clean: batch.clean.affine(f64::NAN, 0.0).unwrap(), ..batch };
+    assert!(moved.gradients(&batch, 1).err().unwrap().to_string().contains("loss"));
+}
+
+#[test]
+fn validation_is_logged_and_drawn_and_the_best_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = trainer();
+    let (data, settings) = (discs(), settings(folder.path(), 30));
+    let settings = TrainSettings { validate_every: 10, ..settings };
+    let validation = Validation::new(&data, 4, 0);
+    assert_eq!(validation.slices(), 8);
+    let mut found = Vec::new();
+    train(&mut trainer, &data, Some(&validation), &settings, fresh(), &Device::Cpu, &mut |r| {
+        found.extend(r.psnr);
+        true
+    })
+    .unwrap();
+    let log = std::fs::read_to_string(folder.path().join("log.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = log.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let validated: Vec<_> = lines.iter().filter(|l| l.get("validation").is_some()).collect();
+    assert_eq!((validated.len(), found.len()), (3, 3));
+    for (line, step) in validated.iter().zip([10, 20, 30]) {
+        assert_eq!(line["step"], step);
+        let bands = line["validation"].as_array().unwrap();
+        let psnr: Vec<f64> = bands.iter().map(|b| b["psnr"].as_f64().unwrap()).collect();
+        // Less noise is easier, and every answer beats the noise itself at the largest level.
+        assert!(psnr.is_sorted_by(|a, b| a > b) && psnr[4] > 3.0, "{psnr:?}");
+        assert!(folder.path().join(format!("samples/step-0000{step}.png")).metadata().unwrap().len() > 500);
+    }
+    println!("{found:?}");
+    let best = open(&ModelSource::Path(folder.path().join("best")), &Device::Cpu).unwrap();
+    let steps = 10 * (1 + (0..3).max_by(|a, b| found[*a].total_cmp(&found[*b])).unwrap()) as u64;
+    assert_eq!(best.manifest().training.steps, steps);
 }

@@ -60,14 +60,31 @@ pub fn montage(panels: &Panels<'_>, window: Window) -> GrayImage {
         panels.truth.iter().chain(&panels.baseline).map(|image| (image.view(), window)).collect();
     shown.push((panels.result, window));
     shown.extend(error.as_ref().map(|error: &Array2<f32>| (error.view(), window.error())));
-    let (rows, cols) = (panels.result.nrows() as u32, panels.result.ncols() as u32);
-    let count = shown.len() as u32;
-    let mut canvas = GrayImage::from_pixel(count * cols + (count - 1) * GAP, rows, Luma([255]));
-    for (place, (image, window)) in shown.iter().enumerate() {
-        let left = place as u32 * (cols + GAP);
-        for ((row, col), &value) in image.indexed_iter() {
-            if (row as u32) < rows && (col as u32) < cols {
-                canvas.put_pixel(left + col as u32, row as u32, Luma([window.gray(value)]));
+    let views: Vec<(ArrayView2<'_, f32>, Window)> =
+        shown.iter().map(|(image, window)| (image.view(), *window)).collect();
+    draw(&[views])
+}
+
+/// Draws rows of images in one window; images may differ in size, and stand in columns as wide as the widest.
+pub fn grid(rows: &[Vec<ArrayView2<'_, f32>>], window: Window) -> GrayImage {
+    let shown: Vec<Vec<(ArrayView2<'_, f32>, Window)>> =
+        rows.iter().map(|row| row.iter().map(|image| (image.view(), window)).collect()).collect();
+    draw(&shown)
+}
+
+/// Rows of images, each in a window of its own, on white.
+fn draw(rows: &[Vec<(ArrayView2<'_, f32>, Window)>]) -> GrayImage {
+    let all = || rows.iter().flatten().map(|(image, _)| image);
+    let (height, width) = (all().map(ArrayView2::nrows).max(), all().map(ArrayView2::ncols).max());
+    let (height, width) = (height.unwrap_or(1) as u32, width.unwrap_or(1) as u32);
+    let extent = |count: usize, side: u32| (count.max(1) as u32) * (side + GAP) - GAP;
+    let across = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let mut canvas = GrayImage::from_pixel(extent(across, width), extent(rows.len(), height), Luma([255]));
+    for (down, row) in rows.iter().enumerate() {
+        for (place, (image, window)) in row.iter().enumerate() {
+            let (top, left) = (down as u32 * (height + GAP), place as u32 * (width + GAP));
+            for ((i, j), &value) in image.indexed_iter() {
+                canvas.put_pixel(left + j as u32, top + i as u32, Luma([window.gray(value)]));
             }
         }
     }
@@ -98,6 +115,16 @@ mod tests {
         assert_eq!(picture.get_pixel(0, 0), &Luma([128]));
         // |40 − 90| of a window 0…100
         assert_eq!(picture.get_pixel(2 * (5 + GAP), 0), &Luma([128]));
+    }
+
+    #[test]
+    fn rows_of_different_images_stand_in_a_grid() {
+        let (wide, small) = (Array2::from_elem((2, 5), 1.0f32), Array2::from_elem((3, 4), 0.0f32));
+        let picture =
+            grid(&[vec![wide.view(), small.view()], vec![small.view()]], Window { low: 0.0, high: 1.0 });
+        assert_eq!(picture.dimensions(), (5 + GAP + 5, 3 + GAP + 3));
+        let at = |x, y| picture.get_pixel(x, y)[0];
+        assert_eq!([at(4, 1), at(5 + GAP, 2), at(0, 3 + GAP), at(4, 3 + GAP)], [255, 0, 0, 255]);
     }
 
     #[test]

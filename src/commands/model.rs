@@ -3,7 +3,7 @@
 mod import;
 mod verify;
 
-pub use import::ImportArgs;
+pub use import::{ImportArgs, read_arch};
 
 use super::model_score::{self, ScoreArgs};
 use crate::models::{Architecture, Manifest, Modality, ModelSource, UnetConfig, ValueMapping, open};

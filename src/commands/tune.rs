@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::learned::{self, Task};
 use super::mri::MriMethod;
 use super::options::{Family, Learned, RunOptions, given};
-use super::train::parse_time;
+use super::values::duration;
 use crate::models::ModelSource;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -56,7 +56,7 @@ pub struct TuneArgs {
     #[arg(long, value_name = "N", value_parser = super::values::count, default_value = "100", help_heading = "Search")]
     pub trials: usize,
     /// Stop after this time in all, for example 40m, 90s or 2h.
-    #[arg(long = "for", value_name = "TIME", value_parser = parse_time, help_heading = "Search")]
+    #[arg(long = "for", value_name = "TIME", value_parser = duration, help_heading = "Search")]
     pub time: Option<Duration>,
     /// At most N slices in all, spread over the scans.
     #[arg(long, value_name = "N", value_parser = super::values::count, default_value = "10", help_heading = "Search")]

@@ -6,6 +6,7 @@ use recon_operators::{Filter, MetricPreset, PhaseAxis, Sampling};
 use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 macro_rules! choices {
     ($(#[$doc:meta])* $name:ident => $target:ty { $($(#[$case_doc:meta])* $case:ident => $value:expr),* $(,)? }) => {
@@ -201,6 +202,22 @@ pub fn count(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| "give a whole number of at least 1".into())
 }
 
+/// A duration with a unit: `90s`, `40m`, `2h`; a bare number is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let factor = match &text[split..] {
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        unit => return Err(format!("unknown unit {unit}; use s, m or h")),
+    };
+    let number: f64 = text[..split].trim().parse().map_err(|_| format!("{text} is no time such as 40m"))?;
+    match Duration::try_from_secs_f64(number * factor) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err(format!("{text} is not a time above zero")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,5 +248,15 @@ mod tests {
         assert!(acceleration("0.5").is_err() && acceleration("nan").is_err() && acceleration("1").is_ok());
         assert!(count("0").is_err() && count("-3").is_err() && count("3").is_ok());
         assert!(fraction("1.1").is_err() && positive("0").is_err() && not_negative("-1").is_err());
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("40m"), Ok(Duration::from_secs(2400)));
+        assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        for bad in ["", "m", "-3s", "3d", "nan", "0s", "1e30h"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -4,11 +4,12 @@ use super::copy::read_card;
 use super::manifest::{Dtype, Manifest, WeightsCard};
 use super::prior::Prior;
 use candle_core::{DType, Device, Tensor};
-use recon_data::Modality;
+use recon_data::atomic::write_bytes;
+use recon_data::{DataError, Modality, Overwrite};
 use safetensors::{SafeTensors, View, tensor::TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::{borrow::Cow, fs};
 
@@ -253,14 +254,15 @@ pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ModelErro
     Ok(bytes)
 }
 
-/// Writes beside the target and renames, so that no half file ever has the final name.
+/// Writes beside the target, flushes to disk and renames, so that no half file ever has the final name.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    let io = |source| ModelError::Io { path: path.to_owned(), source };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    file.write_all(bytes).map_err(io)?;
-    file.persist(path).map_err(|e| io(e.error))?;
-    Ok(())
+    write_bytes(path, bytes, Overwrite::Force).map_err(|error| {
+        let source = match error {
+            DataError::Io { source, .. } => source,
+            other => std::io::Error::other(other.to_string()),
+        };
+        ModelError::Io { path: path.to_owned(), source }
+    })
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -17,6 +17,7 @@ mod unet;
 
 pub(crate) use bundle::replace;
 pub use bundle::{ModelError, ModelSource, open, read_bundle, read_source, write_bundle};
+pub(crate) use checkpoint::upstream_levels;
 pub use checkpoint::{Checkpoint, Element, Format, StoredTensor, Weights};
 pub use copy::{copy_bundle, read_card};
 pub use manifest::{

@@ -136,8 +136,15 @@ impl Vp {
         self.beta_min + t * (self.beta_max - self.beta_min)
     }
     /// `∫₀ᵗ β`
-    fn beta_integral(&self, t: f64) -> f64 {
+    pub(crate) fn beta_integral(&self, t: f64) -> f64 {
         t * self.beta_min + 0.5 * t * t * (self.beta_max - self.beta_min)
+    }
+    /// The moment at which `∫₀ᵗ β` has this value: the positive root of `Δ t²/2 + β₀ t = integral`, in the
+    /// form that does not cancel.
+    pub(crate) fn time_of_integral(&self, integral: f64) -> f64 {
+        let slope = self.beta_max - self.beta_min;
+        let root = (self.beta_min * self.beta_min + 2.0 * slope * integral).sqrt();
+        2.0 * integral / (self.beta_min + root)
     }
     /// `βᵢ` of the Markov chain with `steps` steps.
     fn grid_beta(&self, t: f64, steps: usize) -> f64 {

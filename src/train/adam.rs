@@ -1,7 +1,8 @@
 //! The optimiser: Adam with a bound on the gradient, and a moving average of the weights.
 
-use crate::kernels::{Blend, Descent, sum_of_squares};
-use candle_core::{Result, Tensor, Var, backprop::GradStore};
+use super::gradient::Gradients;
+use crate::kernels::{Blend, Descent};
+use candle_core::{Result, Tensor, Var};
 use std::collections::BTreeMap;
 
 /// What the optimiser is set to.
@@ -43,16 +44,16 @@ impl Adam {
     pub(super) fn step(
         &mut self,
         variables: &BTreeMap<String, Var>,
-        grads: &GradStore,
+        gradients: &Gradients,
         step: u64,
         learning_rate: f64,
     ) -> Result<f64> {
         let AdamSettings { beta1, beta2, eps, weight_decay, max_norm } = self.settings;
-        let length = norm(variables, grads)?;
+        let length = gradients.norm()?;
         let clip = (max_norm / length.max(f64::MIN_POSITIVE)).min(1.0);
         let (unbias1, unbias2) = (1.0 - beta1.powf(step as f64), 1.0 - beta2.powf(step as f64));
         for (name, variable) in variables {
-            let Some(grad) = grads.get(variable) else { continue };
+            let Some(grad) = gradients.get(name) else { continue };
             let (Some(m), Some(v)) = (self.first.get_mut(name), self.second.get_mut(name)) else { continue };
             let decayed;
             let (grad, clip) = if weight_decay == 0.0 {
@@ -69,14 +70,6 @@ impl Adam {
         }
         Ok(length)
     }
-}
-
-fn norm(variables: &BTreeMap<String, Var>, grads: &GradStore) -> Result<f64> {
-    let mut total = 0.0;
-    for grad in variables.values().filter_map(|v| grads.get(v)) {
-        total += sum_of_squares(grad)?;
-    }
-    Ok(total.sqrt())
 }
 
 /// Moves `average` towards the variables, after `step` steps: quick at the start, and in the end by `1 − rate`

@@ -1,6 +1,6 @@
 //! The whole state of a training in one safetensors file, so that a resumed run takes the same path.
 
-use super::trainer::Trainer;
+use super::parameters::Parameters;
 use crate::models::replace;
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// Where a training stands, kept as JSON in the file's metadata. The random numbers of a step follow from
 /// the seed and the step's number alone.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Steps taken.
     pub steps: u64,
@@ -19,22 +19,48 @@ pub struct Progress {
     pub seconds: f64,
     /// Seed of crops and noise.
     pub seed: u64,
+    /// Sum of the losses since the last line of the log.
+    #[serde(default, with = "bits")]
+    pub loss_sum: f64,
+    /// How many they are.
+    #[serde(default)]
+    pub loss_count: u64,
+    /// The best mean PSNR of a validation so far.
+    #[serde(default)]
+    pub best: Option<f64>,
+    /// What the run was told, apart from its length; for people.
+    #[serde(default)]
+    pub recipe: String,
+}
+
+/// A number as its bits: decimals are read back with an error in the last place now and then.
+mod bits {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(value.to_bits())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+        u64::deserialize(from).map(f64::from_bits)
+    }
 }
 
 const KEY: &str = "progress";
 
-/// Writes weights, average, moments and `progress` to `path`.
+/// Writes weights, average, moments and `progress` to `path`: all of it or nothing.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn save(trainer: &Trainer, progress: &Progress, path: &Path) -> Result<()> {
+pub fn save(parameters: &Parameters, progress: &Progress, path: &Path) -> Result<()> {
     let mut all: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-    let variables = trainer.variables.iter().map(|(n, v)| (n, v.as_tensor()));
-    let parts: [(&str, Vec<(&String, &Tensor)>); 4] = [
+    let variables = parameters.variables.iter().map(|(n, v)| (n, v.as_tensor()));
+    let parts: [(&str, Vec<(&String, &Tensor)>); 5] = [
         ("net", variables.collect()),
-        ("ema", trainer.average.iter().collect()),
-        ("first", trainer.adam.first.iter().collect()),
-        ("second", trainer.adam.second.iter().collect()),
+        ("ema", parameters.average.iter().collect()),
+        ("first", parameters.adam.first.iter().collect()),
+        ("second", parameters.adam.second.iter().collect()),
+        ("fixed", parameters.fixed.iter().collect()),
     ];
     for (part, (name, tensor)) in
         parts.into_iter().flat_map(|(p, list)| list.into_iter().map(move |t| (p, t)))
@@ -52,17 +78,16 @@ pub fn save(trainer: &Trainer, progress: &Progress, path: &Path) -> Result<()> {
     Ok(replace(path, &bytes)?)
 }
 
-/// Puts the state of `path` into `trainer`, which must have the same network.
+/// Puts the state of `path` into `parameters`, which must be those of the same network.
 ///
 /// # Errors
-/// When the file cannot be read or belongs to another network.
-pub fn load(trainer: &mut Trainer, path: &Path) -> Result<Progress> {
+/// When the file cannot be read or belongs to another network, also to one that differs only in the tensors that
+/// training leaves alone.
+pub fn load(parameters: &mut Parameters, path: &Path) -> Result<Progress> {
     let shown = path.display();
     let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot read the training state"))?;
     let wrong = || format!("{shown}: is no training state of this network; start again without --resume");
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).with_context(wrong)?;
-    let json = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).with_context(wrong)?;
-    let progress: Progress = serde_json::from_str(json).with_context(wrong)?;
+    let progress = metadata(&bytes).with_context(wrong)?;
     let file = SafeTensors::deserialize(&bytes).with_context(wrong)?;
     let tensor = |part: &str, name: &str, like: &Tensor| -> Result<Tensor> {
         let view = file.tensor(&format!("{part}/{name}")).with_context(wrong)?;
@@ -73,17 +98,35 @@ pub fn load(trainer: &mut Trainer, path: &Path) -> Result<Progress> {
             Tensor::from_raw_buffer(view.data(), candle_core::DType::F32, like.dims(), &Device::Cpu)?;
         Ok(stored.to_device(like.device())?)
     };
-    for (name, variable) in &trainer.variables {
+    if file.len() != 4 * parameters.variables.len() + parameters.fixed.len() {
+        bail!(wrong());
+    }
+    for (name, fixed) in &parameters.fixed {
+        let stored = tensor("fixed", name, fixed)?;
+        if stored.flatten_all()?.to_vec1::<f32>()? != fixed.flatten_all()?.to_vec1::<f32>()? {
+            bail!(
+                "{shown}: the run began with another {name}; give the --seed or the --init that it began with"
+            );
+        }
+    }
+    for (name, variable) in &parameters.variables {
         variable.set(&tensor("net", name, variable)?)?;
     }
-    let adam = &mut trainer.adam;
+    let adam = &mut parameters.adam;
     for (part, map) in
-        [("ema", &mut trainer.average), ("first", &mut adam.first), ("second", &mut adam.second)]
+        [("ema", &mut parameters.average), ("first", &mut adam.first), ("second", &mut adam.second)]
     {
         for (name, value) in map {
             *value = tensor(part, name, value)?;
         }
     }
-    trainer.steps = progress.steps;
+    parameters.steps = progress.steps;
     Ok(progress)
+}
+
+fn metadata(bytes: &[u8]) -> Result<Progress> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes)?;
+    let json =
+        metadata.metadata().as_ref().and_then(|m| m.get(KEY)).context("says nothing of its progress")?;
+    Ok(serde_json::from_str(json)?)
 }

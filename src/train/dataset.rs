@@ -1,6 +1,9 @@
-//! Training images: volumes in model units, and random crops of their slices.
+//! Training images: volumes in model units, and random parts of their slices.
 
+use super::augmentation::Augmentation;
+use super::crop::Extent;
 use crate::models::ValueMapping;
+use crate::score::bridge::to_tensor;
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
@@ -10,9 +13,12 @@ use std::path::{Path, PathBuf};
 
 /// Slices that count at most for the weight of a volume: long series should not outvote the others.
 const COUNTED_SLICES: usize = 8;
-/// A slice of an MR volume is kept when this share of it is brighter than [`MR_BRIGHT`].
+/// A slice shows something where it is brighter than this, in model units: −800 HU, a tenth of MR's bright tissue.
+const BRIGHT: f32 = 0.1;
+/// Share of a CT slice that shows something at least.
+const CT_FILLED: f64 = 0.005;
+/// The same for MR, where most of a volume's first and last slices is air and noise.
 const MR_FILLED: f64 = 0.05;
-const MR_BRIGHT: f32 = 0.1;
 /// Hounsfield range that is kept.
 const HU_RANGE: [f32; 2] = [-1000.0, 3071.0];
 
@@ -21,7 +27,6 @@ pub struct Dataset {
     volumes: Vec<Vec<Array2<f32>>>,
     /// Running sums of the volumes' weights.
     cumulative: Vec<f64>,
-    mapping: ValueMapping,
 }
 
 impl Dataset {
@@ -34,10 +39,11 @@ impl Dataset {
         for path in paths {
             for file in files_of(path)? {
                 on_file(&file);
-                volumes.push(recon_data::read(&file)?.volume.voxels);
+                // Mapped at once, so that only what is kept stays in memory.
+                volumes.push(slices(recon_data::read(&file)?.volume.voxels, &mapping));
             }
         }
-        Self::new(volumes, mapping)
+        Self::of_slices(volumes)
     }
 
     /// From volumes (slice, row, col) in physical units.
@@ -45,8 +51,11 @@ impl Dataset {
     /// # Errors
     /// When no slice is usable.
     pub fn new(volumes: Vec<Array3<f32>>, mapping: ValueMapping) -> Result<Self> {
-        let mapped = volumes.into_iter().map(|v| slices(v, &mapping));
-        let volumes: Vec<Vec<Array2<f32>>> = mapped.filter(|slices| !slices.is_empty()).collect();
+        Self::of_slices(volumes.into_iter().map(|volume| slices(volume, &mapping)).collect())
+    }
+
+    fn of_slices(mut volumes: Vec<Vec<Array2<f32>>>) -> Result<Self> {
+        volumes.retain(|slices| !slices.is_empty());
         if volumes.is_empty() {
             bail!("no usable slice in the training data; give files or folders of CT or MR volumes");
         }
@@ -55,12 +64,12 @@ impl Dataset {
             *sum += weight(v);
             Some(*sum)
         });
-        Ok(Self { cumulative: cumulative.collect(), volumes, mapping })
+        Ok(Self { cumulative: cumulative.collect(), volumes })
     }
 
-    /// How many volumes.
-    pub fn volumes(&self) -> usize {
-        self.volumes.len()
+    /// The slices of each volume.
+    pub fn volumes(&self) -> &[Vec<Array2<f32>>] {
+        &self.volumes
     }
 
     /// How many slices.
@@ -68,37 +77,44 @@ impl Dataset {
         self.volumes.iter().map(Vec::len).sum()
     }
 
-    /// `count` random square crops with `side` pixels, `[count, 1, side, side]`, flipped and turned at random;
-    /// MR crops also vary in brightness, by 20 %. Slices that are too small are padded with the background.
+    /// `count` random images `[count, 1, row, col]`, varied as `augmentation` says.
+    ///
+    /// A volume is taken with a chance `∝ √min(slices, 8)`, so that single slices of many people are not drowned
+    /// by one long series, and each of its slices with the same chance. A slice that is smaller than a square
+    /// lies at a random place in it, on air; so do whole slices in the largest of the batch, whose sides are
+    /// rounded up to `multiple`.
     ///
     /// # Errors
     /// When memory runs out.
-    pub fn draw(&self, count: usize, side: usize, rng: &mut impl Rng, device: &Device) -> Result<Tensor> {
-        let mut values = Vec::with_capacity(count * side * side);
-        for _ in 0..count {
-            let at = rng.random_range(0.0..self.cumulative[self.cumulative.len() - 1]);
-            let volume =
-                &self.volumes[self.cumulative.partition_point(|c| *c <= at).min(self.volumes.len() - 1)];
-            let slice = &volume[rng.random_range(0..volume.len())];
-            let gain = match self.mapping {
-                ValueMapping::Hounsfield { .. } => 1.0,
-                ValueMapping::Percentile { .. } => {
-                    let z: f32 = rng.sample(rand_distr::StandardNormal);
-                    (0.2 * z).exp()
-                }
-            };
-            let crop = crop(&slice.view(), side, rng);
-            values.extend(turn(crop.view(), self.turns(), rng).iter().map(|v| gain * v));
-        }
-        Ok(Tensor::from_vec(values, (count, 1, side, side), device)?)
+    pub fn draw(
+        &self,
+        (extent, count): (Extent, usize),
+        multiple: usize,
+        augmentation: &Augmentation,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> Result<Tensor> {
+        let warped: Vec<_> = (0..count).map(|_| augmentation.warp(&self.slice(rng), rng)).collect();
+        let (rows, cols) = match extent {
+            Extent::Square(side) => (side, side),
+            Extent::Whole => {
+                let largest = |axis| warped.iter().map(|slice| slice.len_of(Axis(axis))).max().unwrap_or(0);
+                (largest(0).next_multiple_of(multiple), largest(1).next_multiple_of(multiple))
+            }
+        };
+        let images = warped.iter().map(|slice| {
+            let part = cut(&slice.view(), [rows, cols], &mut |most| rng.random_range(0..=most));
+            augmentation.turn(&part, rows == cols, rng)
+        });
+        Ok(to_tensor(&images.collect::<Vec<_>>(), device)?)
     }
 
-    /// Chances of a left-right flip, an up-down flip and a transpose: CT tables lie below the patient.
-    fn turns(&self) -> [f64; 3] {
-        match self.mapping {
-            ValueMapping::Hounsfield { .. } => [0.5, 0.2, 0.1],
-            ValueMapping::Percentile { .. } => [0.5, 0.5, 0.5],
-        }
+    /// A random slice.
+    fn slice(&self, rng: &mut impl Rng) -> ArrayView2<'_, f32> {
+        let at = rng.random_range(0.0..self.cumulative[self.cumulative.len() - 1]);
+        let number = self.cumulative.partition_point(|sum| *sum <= at).min(self.volumes.len() - 1);
+        let volume = &self.volumes[number];
+        volume[rng.random_range(0..volume.len())].view()
     }
 }
 
@@ -119,14 +135,13 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(if files.is_empty() { vec![path.to_owned()] } else { files })
 }
 
-/// The usable slices of a volume in model units.
+/// The usable slices of a volume in model units: those that show more than air.
 fn slices(mut voxels: Array3<f32>, mapping: &ValueMapping) -> Vec<Array2<f32>> {
-    // Most of an MR volume's first and last slices is air; a CT slice always shows something.
     let filled: f64 = match *mapping {
         ValueMapping::Hounsfield { offset_hu, scale_hu, .. } => {
             let [low, high] = HU_RANGE;
             voxels.mapv_inplace(|v| (v.clamp(low, high) + offset_hu as f32) / scale_hu as f32);
-            0.0
+            CT_FILLED
         }
         ValueMapping::Percentile { percentile } => {
             let Some(scale) = positive_percentile(&voxels, percentile) else { return Vec::new() };
@@ -135,8 +150,8 @@ fn slices(mut voxels: Array3<f32>, mapping: &ValueMapping) -> Vec<Array2<f32>> {
         }
     };
     let usable = |slice: &ArrayView2<'_, f32>| {
-        let bright = slice.iter().filter(|v| **v > MR_BRIGHT).count();
-        !slice.is_empty() && bright as f64 >= filled * slice.len() as f64
+        let bright = slice.iter().filter(|v| **v > BRIGHT).count();
+        bright > 0 && bright as f64 >= filled * slice.len() as f64
     };
     voxels.axis_iter(Axis(0)).filter(usable).map(|slice| slice.to_owned()).collect()
 }
@@ -148,27 +163,21 @@ fn positive_percentile(voxels: &Array3<f32>, percentile: f64) -> Option<f32> {
     (!positive.is_empty()).then(|| *positive.select_nth_unstable_by(rank, f32::total_cmp).1)
 }
 
-/// A random square of the slice, which lies at a random place in a larger black square if it is smaller.
-fn crop(slice: &ArrayView2<'_, f32>, side: usize, rng: &mut impl Rng) -> Array2<f32> {
-    let mut place = |n: usize| {
-        let spare = rng.random_range(0..=n.abs_diff(side));
+/// A rectangle of the slice, which lies somewhere in it, on air, if it is smaller. `begin` chooses from 0 to a
+/// number where the rectangle begins in the slice, or the slice in the rectangle: rows first, then columns.
+pub(super) fn cut(
+    slice: &ArrayView2<'_, f32>,
+    shape: [usize; 2],
+    begin: &mut dyn FnMut(usize) -> usize,
+) -> Array2<f32> {
+    let mut place = |n: usize, side: usize| {
+        let spare = begin(n.abs_diff(side));
         if n >= side { (spare, 0, side) } else { (0, spare, n) }
     };
-    let ((y, top, rows), (x, left, cols)) = (place(slice.nrows()), place(slice.ncols()));
-    let mut out = Array2::zeros((side, side));
+    let ((y, top, rows), (x, left, cols)) = (place(slice.nrows(), shape[0]), place(slice.ncols(), shape[1]));
+    let mut out = Array2::zeros(shape);
     out.slice_mut(s![top..top + rows, left..left + cols]).assign(&slice.slice(s![y..y + rows, x..x + cols]));
     out
-}
-
-fn turn<'a>(mut crop: ArrayView2<'a, f32>, chances: [f64; 3], rng: &mut impl Rng) -> ArrayView2<'a, f32> {
-    let [flip, flop, transpose] = chances.map(|p| rng.random_bool(p));
-    if flip {
-        crop.invert_axis(Axis(1));
-    }
-    if flop {
-        crop.invert_axis(Axis(0));
-    }
-    if transpose { crop.reversed_axes() } else { crop }
 }
 
 #[cfg(test)]
@@ -179,6 +188,15 @@ mod tests {
 
     const CT: ValueMapping =
         ValueMapping::Hounsfield { offset_hu: 1000.0, scale_hu: 2000.0, unit_attenuation: 0.0384 };
+    const MR: ValueMapping = ValueMapping::Percentile { percentile: 99.5 };
+
+    fn draw(data: &Dataset, kind: (Extent, usize), augmentation: &Augmentation, seed: u64) -> Tensor {
+        data.draw(kind, 8, augmentation, &mut ChaCha8Rng::seed_from_u64(seed), &Device::Cpu).unwrap()
+    }
+
+    fn values(x: &Tensor) -> Vec<f32> {
+        x.flatten_all().unwrap().to_vec1().unwrap()
+    }
 
     #[test]
     fn water_is_a_half_and_air_is_zero() {
@@ -188,25 +206,47 @@ mod tests {
     }
 
     #[test]
+    fn slices_of_air_are_left_out() {
+        let volume =
+            Array3::from_shape_fn((3, 20, 20), |(k, i, _)| if k == 1 && i < 2 { 40.0 } else { -990.0 });
+        assert_eq!(Dataset::new(vec![volume], CT).unwrap().slices(), 1);
+    }
+
+    #[test]
     fn small_slices_are_padded_and_draws_repeat() {
-        let volume = Array3::from_elem((2, 5, 40), 100.0);
-        let data = Dataset::new(vec![volume], ValueMapping::Percentile { percentile: 99.5 }).unwrap();
-        let draw = |seed| {
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let x = data.draw(3, 16, &mut rng, &Device::Cpu).unwrap();
-            x.flatten_all().unwrap().to_vec1::<f32>().unwrap()
-        };
-        let values = draw(1);
-        assert_eq!(values.iter().filter(|v| **v > 0.0).count(), 3 * 5 * 16);
-        assert_eq!(values, draw(1));
-        assert_ne!(values, draw(2));
+        let data = Dataset::new(vec![Array3::from_elem((2, 5, 40), 100.0)], MR).unwrap();
+        let augmentation =
+            Augmentation { flip: 0.5, flop: 0.5, transpose: 0.5, gain: 0.2, ..Augmentation::NONE };
+        let draw = |seed| values(&draw(&data, (Extent::Square(16), 3), &augmentation, seed));
+        assert_eq!(draw(1).iter().filter(|v| **v > 0.0).count(), 3 * 5 * 16);
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+    }
+
+    #[test]
+    fn whole_slices_share_the_largest_shape() {
+        let data = Dataset::new(vec![Array3::ones((1, 9, 20)), Array3::ones((1, 12, 11))], MR).unwrap();
+        let x = draw(&data, (Extent::Whole, 12), &Augmentation::of(recon_data::Modality::Mr), 1);
+        assert_eq!(x.dims()[..2], [12, 1]);
+        assert!(x.dims()[2..].iter().all(|n| n.is_multiple_of(8)), "{:?}", x.dims());
+        let whole = draw(&data, (Extent::Whole, 1), &Augmentation::NONE, 1);
+        let filled = values(&whole).iter().filter(|v| **v > 0.0).count();
+        assert!(filled == 9 * 20 || filled == 12 * 11, "{filled}");
+    }
+
+    #[test]
+    fn long_volumes_do_not_drown_single_slices() {
+        // 100 slices with value 1 and one with a hole: 1 in 1 + √8 draws.
+        let single = Array3::from_shape_fn((1, 4, 4), |(_, i, j)| if i + j == 0 { 0.0 } else { 1.0 });
+        let data = Dataset::new(vec![Array3::ones((100, 4, 4)), single], MR).unwrap();
+        let x = draw(&data, (Extent::Square(4), 2000), &Augmentation::NONE, 1);
+        let holes = values(&x).iter().filter(|v| **v == 0.0).count();
+        // 522 expected, with a standard deviation of 20.
+        assert!((holes as f64 - 2000.0 / (1.0 + 8f64.sqrt())).abs() < 70.0, "{holes}");
     }
 
     #[test]
     fn empty_volumes_are_refused() {
-        assert!(
-            Dataset::new(vec![Array3::zeros((2, 8, 8))], ValueMapping::Percentile { percentile: 99.5 })
-                .is_err()
-        );
+        assert!(Dataset::new(vec![Array3::zeros((2, 8, 8))], MR).is_err());
     }
 }

@@ -1,18 +1,49 @@
-//! Training of score priors by denoising.
+//! Training of score priors.
 //!
-//! [`Dataset`] draws crops in model units, [`Trainer`] takes one step at a time and can be saved and resumed
-//! to the same bits, [`train`] is the loop with its time limit, log and bundle.
+//! [`Dataset`] draws varied parts of slices in model units, a [`Learner`] is a network with its objective and takes
+//! one step at a time ([`Trainer`] the program's own denoiser, [`ScoreTrainer`] published networks), and [`train`]
+//! is the loop with its limits, log, validation and bundle. A run can be killed at any moment and resumed to the
+//! same bits.
 
 mod adam;
+mod augmentation;
 mod checkpoint;
+mod crop;
 mod dataset;
+mod gradient;
+mod initial;
+mod ladder;
+mod learner;
+mod log;
+mod noise_levels;
+mod parameters;
 mod published;
+mod resample;
 mod run;
+mod schedule;
+mod suggest;
+mod times;
 mod trainer;
+mod validation;
+
+#[cfg(test)]
+mod objective_tests;
 
 pub use adam::AdamSettings;
+pub use augmentation::Augmentation;
 pub use checkpoint::{Progress, load, save};
+pub use crop::{Crop, Crops, Extent};
 pub use dataset::Dataset;
-pub use published::{Reduction, ScoreBatch, ScoreObjective, ScoreTrainer, StepReport};
-pub use run::{Limits, Report, TrainSettings, train};
-pub use trainer::{Batch, Objective, Trainer, initial_parameters};
+pub use gradient::Gradients;
+pub use initial::{initial_parameters, initial_published};
+pub use learner::{Learner, StepReport};
+pub use log::Line;
+pub use noise_levels::{FIRST_TIME, Matching, NoiseLevel, NoiseLevels, Weighting};
+pub use parameters::{Descending, Parameters};
+pub use published::{Reduction, ScoreBatch, ScoreTrainer};
+pub use run::{Report, TrainSettings, train};
+pub use schedule::{Course, Limits, Schedule};
+pub use suggest::{Suggestion, suggest};
+pub use times::Times;
+pub use trainer::{Batch, Objective, Trainer};
+pub use validation::{Band, SIGMAS, Scores, Validation};

@@ -1,38 +1,20 @@
-//! The training loop: schedule, limits, log, checkpoints, bundle.
+//! The training loop: limits, log, validation, checkpoints, bundle.
 
+use super::augmentation::Augmentation;
 use super::checkpoint::{self, Progress};
+use super::crop::Crops;
 use super::dataset::Dataset;
-use super::trainer::{Batch, Trainer};
-use crate::models::{Dtype, Manifest, Training, Tuned, write_bundle};
+use super::learner::{Learner, StepReport};
+use super::log::{Line, Log};
+use super::schedule::{Limits, Schedule};
+use super::validation::Validation;
+use crate::models::{Manifest, Prior, Training, Tuned, replace, write_bundle};
 use anyhow::{Context, Result};
-use candle_core::Device;
+use candle_core::{Device, bail};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// Steps over which the learning rate rises from zero.
-const WARM_UP: f64 = 200.0;
-/// The learning rate never falls below this share of its peak.
-const FLOOR: f64 = 0.02;
-
-/// When a training ends; the first limit that is reached counts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
-    /// Total steps.
-    pub steps: u64,
-    /// Total time, resumed runs included.
-    pub time: Option<Duration>,
-}
-
-impl Limits {
-    /// How much of the training is over, 0 to 1.
-    fn spent(&self, progress: &Progress) -> f64 {
-        let time = self.time.map_or(0.0, |t| progress.seconds / t.as_secs_f64().max(1e-9));
-        (progress.steps as f64 / self.steps.max(1) as f64).max(time)
-    }
-}
 
 /// Everything that a training run is told.
 #[derive(Clone, Debug)]
@@ -41,20 +23,24 @@ pub struct TrainSettings {
     pub folder: PathBuf,
     /// The card of the bundle; steps and seconds are filled in.
     pub manifest: Manifest,
-    /// Largest learning rate.
-    pub rate: f64,
-    /// Side of the crops; each step takes one of these at random.
-    pub crops: Vec<usize>,
-    /// Pixels of a batch: the number of crops is this over their area.
-    pub pixels: usize,
+    /// The learning rate.
+    pub schedule: Schedule,
+    /// Which parts of slices the batches are made of.
+    pub crops: Crops,
+    /// Rows and columns of whole slices are padded to a multiple of this.
+    pub multiple: usize,
+    /// How slices are varied.
+    pub augmentation: Augmentation,
+    /// How many batches are averaged to one gradient.
+    pub accumulate: usize,
     /// When to end.
     pub limits: Limits,
     /// Steps between two lines of the log.
     pub log_every: u64,
     /// Time between two checkpoints.
     pub save_every: Duration,
-    /// Seed of crops and noise.
-    pub seed: u64,
+    /// Steps between two validations.
+    pub validate_every: u64,
 }
 
 impl TrainSettings {
@@ -63,11 +49,16 @@ impl TrainSettings {
         self.folder.join("state.safetensors")
     }
 
-    /// Rises over the warm-up, stays, and falls linearly in the second half.
-    fn learning_rate(&self, progress: &Progress) -> f64 {
-        let rise = ((progress.steps + 1) as f64 / WARM_UP).min(1.0);
-        let fall = (2.0 * (1.0 - self.limits.spent(progress))).clamp(FLOOR, 1.0);
-        self.rate * rise * fall
+    /// What decides about the path of the training, apart from its length, the network and the data.
+    pub fn recipe(&self) -> String {
+        serde_json::json!({
+            "objective": self.manifest.training.objective,
+            "schedule": self.schedule,
+            "crops": self.crops,
+            "augmentation": self.augmentation,
+            "accumulate": self.accumulate,
+        })
+        .to_string()
     }
 }
 
@@ -79,9 +70,11 @@ pub struct Report {
     /// Seconds spent, resumed runs included.
     pub seconds: f64,
     /// Loss of this step.
-    pub loss: f32,
+    pub loss: f64,
     /// Mean loss since the last line of the log.
     pub mean_loss: f64,
+    /// Mean PSNR of the validation after this step, if there was one.
+    pub psnr: Option<f64>,
     /// How much of the training is over, 0 to 1.
     pub spent: f64,
 }
@@ -89,64 +82,106 @@ pub struct Report {
 /// Trains until a limit is reached or `on_step` returns false, then writes state and bundle.
 ///
 /// Every step draws crops and noise from a stream of its own, so a resumed run repeats what an unbroken one
-/// does; with a time limit the learning rate depends on the clock.
+/// does, to the bit; with a time limit the learning rate depends on the clock. The log is made to end where
+/// `progress` stands. With a `validation` the bundle whose mean PSNR is best is kept in `best/`, and pictures
+/// in `samples/`.
 ///
 /// # Errors
 /// When a tensor operation fails or a file cannot be written.
-pub fn train(
-    trainer: &mut Trainer,
+pub fn train<L: Learner>(
+    learner: &mut L,
     data: &Dataset,
+    validation: Option<&Validation>,
     settings: &TrainSettings,
     mut progress: Progress,
     device: &Device,
     on_step: &mut dyn FnMut(&Report) -> bool,
 ) -> Result<Manifest> {
-    std::fs::create_dir_all(&settings.folder)
-        .with_context(|| format!("{}: cannot make the folder", settings.folder.display()))?;
-    let (start, before) = (Instant::now(), progress.seconds);
-    let (mut saved, mut sum, mut count) = (Instant::now(), 0.0, 0);
+    make_folder(&settings.folder)?;
+    let mut log = Log::open(&settings.folder.join("log.jsonl"), progress.steps)?;
+    let (start, before, mut saved) = (Instant::now(), progress.seconds, Instant::now());
     while settings.limits.spent(&progress) < 1.0 {
-        let batch = draw(data, settings, &progress, trainer, device)?;
-        let loss = trainer.step(&batch, settings.learning_rate(&progress))?;
-        progress.steps = trainer.steps();
+        let rate = settings.schedule.at(progress.steps, settings.limits.spent(&progress));
+        let batch = draw(learner, data, settings, &progress, device)?;
+        let found = learner.step(&batch, settings.accumulate, rate)?;
+        progress.steps = learner.parameters().steps();
         progress.seconds = before + start.elapsed().as_secs_f64();
-        (sum, count) = (sum + f64::from(loss), count + 1);
-        let spent = settings.limits.spent(&progress);
-        let mean_loss = sum / f64::from(count);
-        let report = Report { steps: progress.steps, seconds: progress.seconds, loss, mean_loss, spent };
+        progress.loss_sum += found.loss;
+        progress.loss_count += 1;
+        let mut report = report(&progress, found.loss, settings.limits.spent(&progress));
         if progress.steps.is_multiple_of(settings.log_every) {
-            log(&settings.folder.join("log.jsonl"), &report, settings.learning_rate(&progress))?;
-            (sum, count) = (0.0, 0);
+            log.write(&line(&report, found, rate))?;
+            (progress.loss_sum, progress.loss_count) = (0.0, 0);
         }
-        if saved.elapsed() > settings.save_every {
-            keep(trainer, settings, &progress)?;
-            saved = Instant::now();
+        if let Some(validation) =
+            validation.filter(|_| progress.steps.is_multiple_of(settings.validate_every))
+        {
+            report.psnr = Some(validate(learner, validation, settings, &mut progress, &mut log, device)?);
         }
         if !on_step(&report) {
             break;
         }
+        if saved.elapsed() > settings.save_every {
+            keep(learner, settings, &progress, &log)?;
+            saved = Instant::now();
+        }
     }
-    keep(trainer, settings, &progress)
+    keep(learner, settings, &progress, &log)
 }
 
-fn draw(
+fn report(progress: &Progress, loss: f64, spent: f64) -> Report {
+    let mean_loss = progress.loss_sum / progress.loss_count.max(1) as f64;
+    Report { steps: progress.steps, seconds: progress.seconds, loss, mean_loss, psnr: None, spent }
+}
+
+fn line(report: &Report, found: StepReport, learning_rate: f64) -> Line {
+    Line {
+        step: report.steps,
+        seconds: report.seconds,
+        loss: report.mean_loss,
+        gradient: found.gradient,
+        learning_rate,
+    }
+}
+
+fn make_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot make the folder", folder.display()))
+}
+
+/// The images of a step: those of all its batches at once, so that accumulation changes rounding alone.
+fn draw<L: Learner>(
+    learner: &L,
     data: &Dataset,
     settings: &TrainSettings,
     progress: &Progress,
-    trainer: &Trainer,
     device: &Device,
-) -> Result<Batch> {
+) -> Result<L::Batch> {
     let mut rng = ChaCha8Rng::seed_from_u64(progress.seed);
     rng.set_stream(progress.steps);
-    let side = settings.crops[rng.random_range(0..settings.crops.len())];
-    let count = (settings.pixels / (side * side)).max(1);
-    let clean = data.draw(count, side, &mut rng, device)?;
-    Ok(Batch::new(clean, trainer.objective(), &mut rng)?)
+    let (extent, count) = settings.crops.choose(rng.random());
+    let kind = (extent, count * settings.accumulate);
+    let clean = data.draw(kind, settings.multiple, &settings.augmentation, &mut rng, device)?;
+    Ok(learner.draw(clean, &mut rng)?)
 }
 
 /// Writes the state and the bundle of the averaged weights.
-fn keep(trainer: &Trainer, settings: &TrainSettings, progress: &Progress) -> Result<Manifest> {
-    checkpoint::save(trainer, progress, &settings.state_path())?;
+fn keep<L: Learner>(
+    learner: &L,
+    settings: &TrainSettings,
+    progress: &Progress,
+    log: &Log,
+) -> Result<Manifest> {
+    log.sync()?;
+    checkpoint::save(learner.parameters(), progress, &settings.state_path())?;
+    bundle(learner, settings, progress, &settings.folder)
+}
+
+fn bundle<L: Learner>(
+    learner: &L,
+    settings: &TrainSettings,
+    progress: &Progress,
+    folder: &Path,
+) -> Result<Manifest> {
     let training = Training {
         steps: progress.steps,
         seconds: progress.seconds.round() as u64,
@@ -154,18 +189,34 @@ fn keep(trainer: &Trainer, settings: &TrainSettings, progress: &Progress) -> Res
     };
     // What was tuned for other weights says nothing about these.
     let manifest = Manifest { training, tuned: Tuned::default(), ..settings.manifest.clone() };
-    Ok(write_bundle(&settings.folder, &manifest, trainer.average(), Dtype::F16)?)
+    Ok(write_bundle(folder, &manifest, &learner.parameters().bundled(), settings.manifest.weights.dtype)?)
 }
 
-fn log(path: &Path, report: &Report, learning_rate: f64) -> Result<()> {
-    let line = serde_json::json!({
-        "step": report.steps,
-        "seconds": report.seconds,
-        "loss": report.mean_loss,
-        "learning_rate": learning_rate,
-    });
-    let written = std::fs::OpenOptions::new().create(true).append(true).open(path);
-    written
-        .and_then(|mut file| writeln!(file, "{line}"))
-        .with_context(|| format!("{}: cannot write the log", path.display()))
+/// Measures the averaged weights, draws the picture, and keeps the bundle if it is the best; returns the mean
+/// PSNR.
+fn validate<L: Learner>(
+    learner: &L,
+    validation: &Validation,
+    settings: &TrainSettings,
+    progress: &mut Progress,
+    log: &mut Log,
+    device: &Device,
+) -> Result<f64> {
+    let tensors = learner.parameters().bundled();
+    let get = |name: &str| match tensors.get(name) {
+        Some(tensor) => Ok(tensor.clone()),
+        None => bail!("no parameter {name}"),
+    };
+    let prior = Prior::new(settings.manifest.clone(), device, &get)?;
+    let scores = validation.measure(&prior, progress.steps)?;
+    let samples = settings.folder.join("samples");
+    make_folder(&samples)?;
+    let picture = samples.join(format!("step-{:06}.png", progress.steps));
+    replace(&picture, &validation.picture(&prior)?)?;
+    log.write(&scores)?;
+    if progress.best.is_none_or(|best| scores.mean_psnr > best) {
+        progress.best = Some(scores.mean_psnr);
+        bundle(learner, settings, progress, &settings.folder.join("best"))?;
+    }
+    Ok(scores.mean_psnr)
 }

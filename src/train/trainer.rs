@@ -1,9 +1,9 @@
-//! One network in training.
+//! The program's own network in training, as a denoiser.
 
-use super::adam::{Adam, AdamSettings, follow};
-use crate::models::{Preconditioning, Unet, UnetConfig};
-use candle_core::{Device, Result, Tensor, Var, bail};
-use rand::{RngExt, SeedableRng};
+use super::learner::Learner;
+use super::parameters::{Descending, Parameters};
+use crate::models::{Parameter, Preconditioning, Unet, UnetConfig};
+use candle_core::{Device, Result, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use std::collections::BTreeMap;
@@ -24,9 +24,6 @@ impl Default for Objective {
         Self { sigma_data: 0.3, sigma_median: 0.1, sigma_spread: 1.4 }
     }
 }
-
-/// How much of the average of the weights stays in a step.
-const AVERAGE: f64 = 0.9995;
 
 /// What one step learns from.
 pub struct Batch {
@@ -58,13 +55,9 @@ impl Batch {
 
 /// A network, its optimiser and its average.
 pub struct Trainer {
-    config: UnetConfig,
     objective: Objective,
     network: Unet,
-    pub(super) variables: BTreeMap<String, Var>,
-    pub(super) average: BTreeMap<String, Tensor>,
-    pub(super) adam: Adam,
-    pub(super) steps: u64,
+    parameters: Parameters,
 }
 
 impl Trainer {
@@ -75,59 +68,47 @@ impl Trainer {
     pub fn new(
         config: &UnetConfig,
         objective: Objective,
-        parameters: &BTreeMap<String, Tensor>,
+        descending: Descending,
+        tensors: &BTreeMap<String, Tensor>,
         device: &Device,
     ) -> Result<Self> {
-        let variable = |(name, shape): (String, Vec<usize>)| match parameters.get(&name) {
-            Some(t) if t.dims() == shape => Ok((name, Var::from_tensor(&t.to_device(device)?)?)),
-            Some(t) => bail!("parameter {name} has shape {:?} instead of {shape:?}", t.dims()),
-            None => bail!("no parameter {name}"),
-        };
-        let variables: BTreeMap<String, Var> =
-            config.parameters().into_iter().map(variable).collect::<Result<_>>()?;
-        let get = |name: &str| match variables.get(name) {
-            Some(v) => Ok(v.as_tensor().clone()),
-            None => bail!("no parameter {name}"),
-        };
-        let network = Unet::new(config, &get)?;
-        // Deep copies: a variable changes in place.
-        let average = variables.iter().map(|(n, v)| Ok((n.clone(), v.as_tensor().detach().copy()?)));
-        let average = average.collect::<Result<_>>()?;
-        let adam = Adam::new(&variables, AdamSettings::default())?;
-        Ok(Self { config: config.clone(), objective, network, average, adam, variables, steps: 0 })
+        let listed = config.parameters().into_iter().map(|(name, shape)| Parameter::trainable(name, shape));
+        let parameters = Parameters::new(listed.collect(), tensors, descending, device)?;
+        let network = Unet::new(config, &|name| parameters.get(name))?;
+        Ok(Self { objective, network, parameters })
+    }
+}
+
+impl Learner for Trainer {
+    type Batch = Batch;
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
     }
 
-    /// The size of the network.
-    pub fn config(&self) -> &UnetConfig {
-        &self.config
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
     }
 
-    /// The loss.
-    pub fn objective(&self) -> &Objective {
-        &self.objective
+    fn draw(&self, clean: Tensor, rng: &mut ChaCha8Rng) -> Result<Batch> {
+        Batch::new(clean, &self.objective, rng)
     }
 
-    /// Steps taken.
-    pub fn steps(&self) -> u64 {
-        self.steps
+    fn images(batch: &Batch) -> usize {
+        batch.sigmas.elem_count()
     }
 
-    /// The averaged weights: what a bundle holds.
-    pub fn average(&self) -> &BTreeMap<String, Tensor> {
-        &self.average
-    }
-
-    /// The parameters as they are.
-    pub fn variables(&self) -> &BTreeMap<String, Var> {
-        &self.variables
+    fn part(batch: &Batch, from: usize, count: usize) -> Result<Batch> {
+        Ok(Batch {
+            clean: batch.clean.narrow(0, from, count)?,
+            noise: batch.noise.narrow(0, from, count)?,
+            sigmas: batch.sigmas.narrow(0, from, count)?,
+        })
     }
 
     /// `mean |F(c_in y, c_noise) − (x − c_skip y)/c_out|²` with `y = x + σ z`: the EDM-weighted error of the
     /// denoiser, 1 when nothing is known beyond mean and variance.
-    ///
-    /// # Errors
-    /// When a tensor operation fails.
-    pub fn loss(&self, batch: &Batch) -> Result<Tensor> {
+    fn loss(&self, batch: &Batch) -> Result<Tensor> {
         let column = (batch.sigmas.elem_count(), 1, 1, 1);
         let c = Preconditioning::new(&batch.sigmas, self.objective.sigma_data)?;
         let noisy = (&batch.clean + batch.noise.broadcast_mul(&batch.sigmas.reshape(column)?)?)?;
@@ -135,50 +116,4 @@ impl Trainer {
         let found = self.network.forward(&noisy.broadcast_mul(&c.input)?, &c.condition)?;
         (found - target)?.sqr()?.mean_all()
     }
-
-    /// One step of gradient descent; returns the loss before it.
-    ///
-    /// # Errors
-    /// When a tensor operation fails or the loss is not finite.
-    pub fn step(&mut self, batch: &Batch, learning_rate: f64) -> Result<f32> {
-        let loss = self.loss(batch)?;
-        let value = loss.to_scalar::<f32>()?;
-        if !value.is_finite() {
-            bail!(
-                "the loss is {value} at step {}: use a smaller --rate or look for broken images",
-                self.steps
-            );
-        }
-        let grads = loss.backward()?;
-        self.steps += 1;
-        self.adam.step(&self.variables, &grads, self.steps, learning_rate)?;
-        follow(&mut self.average, &self.variables, self.steps, AVERAGE)?;
-        Ok(value)
-    }
-}
-
-/// Random parameters: uniform in `±1/√fan_in`, norms at the identity, and zero where a block or the network
-/// ends, so that each block starts as its skip.
-///
-/// # Errors
-/// When memory runs out.
-pub fn initial_parameters(config: &UnetConfig, seed: u64) -> Result<BTreeMap<String, Tensor>> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut bound = 1.0;
-    let draw = |(name, shape): (String, Vec<usize>)| {
-        let count: usize = shape.iter().product();
-        let weight = name.ends_with(".weight");
-        if weight {
-            bound = 1.0 / (shape[1..].iter().product::<usize>() as f32).sqrt();
-        }
-        let values = if name.contains("norm") {
-            vec![if weight { 1.0 } else { 0.0 }; count]
-        } else if name.contains("conv2.") || name.starts_with("out.") {
-            vec![0.0; count]
-        } else {
-            (0..count).map(|_| rng.random_range(-bound..bound)).collect()
-        };
-        Ok((name, Tensor::from_vec(values, shape, &Device::Cpu)?))
-    };
-    config.parameters().into_iter().map(draw).collect()
 }

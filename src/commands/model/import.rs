@@ -80,7 +80,11 @@ fn in_words(weights: Weights) -> &'static str {
     }
 }
 
-fn read_arch(path: &Path) -> Result<ArchFile> {
+/// The description of a network in the file ARCH.toml.
+///
+/// # Errors
+/// When the file cannot be read or describes no network.
+pub fn read_arch(path: &Path) -> Result<ArchFile> {
     let wrong = |detail: String| {
         Failure::Input(format!("{}: {detail}; correct the description of the network", path.display()))
     };

@@ -7,7 +7,7 @@ pub(super) const NAME: &str = "sigmas";
 
 /// `σᵢ`, geometric from the largest to the smallest, as upstream fills the list; none where the description does not
 /// say. Networks that go by time carry the list and never look at it: theirs is upstream's default.
-pub(super) fn levels(arch: &ArchFile) -> Option<Vec<f32>> {
+pub(crate) fn levels(arch: &ArchFile) -> Option<Vec<f32>> {
     let (largest, smallest, count) = match arch.sde? {
         SdeConfig::Ve { sigma_min, sigma_max, num_scales, .. } => (sigma_max, sigma_min, num_scales),
         SdeConfig::Vp(beta) | SdeConfig::SubVp(beta) => (50.0, 0.01, beta.num_scales),

@@ -23,6 +23,7 @@ mod storage;
 mod tree;
 
 pub use element::Element;
+pub(crate) use levels::levels as upstream_levels;
 pub use states::Weights;
 pub use storage::StoredTensor;
 

@@ -125,6 +125,23 @@ impl ArchFile {
         good.then_some(()).ok_or_else(|| format!("a label lies from 0 to below {below}, unlike {label}"))
     }
 
+    /// The noise levels that labels count, the largest first; none where labels are levels or times.
+    pub fn noise_list(&self) -> Option<Vec<f64>> {
+        let spaced = |count: usize, level: &dyn Fn(f64) -> f64| {
+            let last = count.saturating_sub(1).max(1) as f64;
+            Some((0..count).map(|i| level(i as f64 / last)).collect())
+        };
+        match self.naming() {
+            Naming::Geometric { smallest, largest, count } => {
+                spaced(count, &|part| largest * (smallest / largest).powf(part))
+            }
+            Naming::Uniform { smallest, largest, count } => {
+                spaced(count, &|part| largest + part * (smallest - largest))
+            }
+            Naming::Sigma | Naming::Time { .. } => None,
+        }
+    }
+
     /// How many noise levels upstream lists beside the network.
     pub(super) fn scales(&self) -> usize {
         self.sde.as_ref().map_or(0, SdeConfig::num_scales)
@@ -173,10 +190,8 @@ fn marginal(beta: &BetaConfig, less_noise: bool, t: f64) -> Marginal {
 
 /// The moment at which `∫₀ᵗ β` has this value, `β` being linear; `std` if it is known already.
 fn at_integral(beta: &BetaConfig, integral: f64, std: Option<f64>, less_noise: bool) -> Conditioning {
-    let slope = beta.beta_max - beta.beta_min;
-    // The positive root of slope t²/2 + β₀ t = integral, in the form that does not cancel.
-    let root = (beta.beta_min * beta.beta_min + 2.0 * slope * integral).sqrt();
-    let t = (2.0 * integral / (beta.beta_min + root)).min(1.0);
+    let vp = Vp { beta_min: beta.beta_min, beta_max: beta.beta_max };
+    let t = vp.time_of_integral(integral).min(1.0);
     let Marginal { mean, std: reached } = marginal(beta, less_noise, t);
     let last = if beta.continuous { LAST_LABEL } else { beta.num_scales.saturating_sub(1) as f64 };
     let std = std.unwrap_or(reached);

@@ -1,0 +1,79 @@
+//! The model card of a network in training.
+
+use super::args::TrainArgs;
+use crate::models::{
+    ArchFile, Architecture, Dtype, FilmUnet, Manifest, Modality, Training, Tuned, UnetConfig, ValueMapping,
+    WeightsCard,
+};
+use crate::train::{Objective, Schedule};
+
+/// The mapping that images of a modality are trained with.
+pub(super) fn value_mapping(modality: Modality) -> ValueMapping {
+    match modality {
+        Modality::Ct => {
+            ValueMapping::Hounsfield { offset_hu: 1000.0, scale_hu: 2000.0, unit_attenuation: 0.0384 }
+        }
+        Modality::Mr => ValueMapping::Percentile { percentile: 99.5 },
+    }
+}
+
+/// The card of the program's own network with random weights.
+pub(super) fn fresh_card(args: &TrainArgs, objective: &Objective) -> Manifest {
+    let network = &args.network;
+    let architecture = Architecture::FilmUnet(FilmUnet {
+        size: UnetConfig {
+            channels: network.channels.clone(),
+            blocks: network.blocks.clone(),
+            middle: network.middle,
+            embedding: network.embedding,
+            frequencies: 16,
+        },
+        sigma_data: objective.sigma_data,
+        // Three spreads about the median hold 99.7 % of the noise levels.
+        sigma_min: objective.sigma_median * (-3.0 * objective.sigma_spread).exp(),
+        sigma_max: objective.sigma_median * (3.0 * objective.sigma_spread).exp(),
+    });
+    card(args, architecture, Dtype::F16)
+}
+
+/// The card of a published network with random weights.
+pub(super) fn published_card(args: &TrainArgs, arch: &ArchFile) -> Manifest {
+    card(args, Architecture::Published(arch.clone()), Dtype::F32)
+}
+
+fn card(args: &TrainArgs, architecture: Architecture, dtype: Dtype) -> Manifest {
+    let modality = args.modality.into();
+    Manifest {
+        name: args.name.clone(),
+        version: "1".to_owned(),
+        modality: Some(modality),
+        summary: "trained with recon train".to_owned(),
+        architecture,
+        value: Some(value_mapping(modality)),
+        training: Training { data: args.collections.clone(), ..Training::default() },
+        tuned: Tuned::default(),
+        weights: WeightsCard { sha256: String::new(), dtype, parameters: 0 },
+    }
+}
+
+/// Says how this run trains, after what the card says of earlier ones.
+pub(super) fn add_history(
+    manifest: &mut Manifest,
+    args: &TrainArgs,
+    objective: &str,
+    crops: &str,
+    schedule: &Schedule,
+) {
+    let accumulated = match args.images.accumulate {
+        1 => String::new(),
+        n => format!(" in {n} parts"),
+    };
+    let varied = if args.images.no_augmentation { ", slices as they are" } else { "" };
+    let how = format!(
+        "recon train, Adam {}, crops {crops}{accumulated}, batch {}{varied}, seed {}",
+        schedule.rate, args.images.batch, args.run.seed
+    );
+    let before = &manifest.training.how;
+    manifest.training.how = if before.is_empty() { how } else { format!("{before}; then {how}") };
+    manifest.training.objective = objective.to_owned();
+}
