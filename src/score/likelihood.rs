@@ -34,6 +34,12 @@ pub struct LogLikelihood {
     pub calls: usize,
 }
 
+/// Directions, and the estimates of the trace of the identity that they give.
+struct Probes {
+    directions: Vec<Tensor>,
+    identity: Vec<f64>,
+}
+
 impl FlowLikelihood<'_> {
     /// The likelihood of every image of a batch. Draws as [`Trace::directions`] says; the directions are the same
     /// all along the flow.
@@ -48,11 +54,14 @@ impl FlowLikelihood<'_> {
     ) -> Result<LogLikelihood> {
         ensure!(self.trace.estimates() > 0, "a random trace needs at least one direction");
         let directions = self.trace.directions(x, noise)?;
+        // The drift is measured with the same directions: where both parts of the divergence are large they
+        // cancel, and so do their errors.
+        let identity = self.trace.traces(&directions, &directions)?.concat();
+        let probes = Probes { directions, identity };
         let pixels = x.elem_count();
         let mut state = numbers(x)?;
         state.resize(pixels + self.trace.estimates() * x.dim(0)?, 0.0);
-        let mut slope =
-            |t: f64, state: &[f64]| self.slope(model, &like(x, &state[..pixels])?, t, &directions);
+        let mut slope = |t: f64, state: &[f64]| self.slope(model, &like(x, &state[..pixels])?, t, &probes);
         let span = (self.flow.t_end, 1.0);
         let end = self.flow.solver.integrate(&mut slope, span, state, &mut |_| Ok(()))?;
         let z = like(x, &end.state[..pixels])?;
@@ -63,19 +72,13 @@ impl FlowLikelihood<'_> {
     }
 
     /// Slopes of the images, then of the divergence integrals, estimate by estimate.
-    fn slope(
-        &self,
-        model: &dyn Differentiable,
-        x: &Tensor,
-        t: f64,
-        directions: &[Tensor],
-    ) -> Result<Vec<f64>> {
+    fn slope(&self, model: &dyn Differentiable, x: &Tensor, t: f64, probes: &Probes) -> Result<Vec<f64>> {
         let at = self.flow.moment(t);
-        let (score, divergence) = self.trace.score_and_divergence(model, x, &at, directions)?;
+        let (score, divergence) = self.trace.score_and_divergence(model, x, &at, &probes.directions)?;
         let (drift, half) = (at.sde.drift(t), 0.5 * at.sde.diffusion(t).powi(2));
         let mut slope = numbers(&((x * drift)? - (score * half)?)?)?;
-        let linear = drift * (slope.len() / x.dim(0)?) as f64;
-        slope.extend(divergence.iter().flatten().map(|divergence| linear - half * divergence));
+        let parts = probes.identity.iter().zip(divergence.iter().flatten());
+        slope.extend(parts.map(|(identity, divergence)| drift * identity - half * divergence));
         Ok(slope)
     }
 }

@@ -58,14 +58,24 @@ impl Trace {
         let mean = at.marginal().mean;
         let level = at.sde.noise_level(at.t);
         let (score, slopes) = model.score_and_slopes(&(x / mean)?, level, directions)?;
+        let mut divergence = self.traces(&slopes, directions)?;
         // ∇ log pₜ(x) = s(x/m)/m, so that its Jacobian has a second factor 1/m.
-        let product = |(slope, v): (&Tensor, &Tensor)| dot(slope, v)?.affine(mean.powi(-2), 0.0)?.to_vec1();
-        let products: Vec<Vec<f64>> = slopes.iter().zip(directions).map(product).collect::<Result<_>>()?;
-        let divergence = match self {
-            Self::Hutchinson { .. } => products,
-            Self::Exact => vec![(0..x.dim(0)?).map(|i| products.iter().map(|p| p[i]).sum()).collect()],
-        };
+        divergence.iter_mut().flatten().for_each(|estimate| *estimate /= mean * mean);
         Ok(((score / mean)?, divergence))
+    }
+
+    /// Every estimate of the trace of a matrix from its products with the directions, `[estimate][image]`. The
+    /// directions themselves are the products of the identity.
+    pub(super) fn traces(self, products: &[Tensor], directions: &[Tensor]) -> Result<Vec<Vec<f64>>> {
+        let of = |(product, v): (&Tensor, &Tensor)| dot(product, v)?.to_vec1();
+        let each: Vec<Vec<f64>> = products.iter().zip(directions).map(of).collect::<Result<_>>()?;
+        Ok(match self {
+            Self::Hutchinson { .. } => each,
+            Self::Exact => {
+                let images = 0..each.first().map_or(0, Vec::len);
+                vec![images.map(|i| each.iter().map(|one| one[i]).sum()).collect()]
+            }
+        })
     }
 }
 

@@ -33,13 +33,18 @@ fn ladders_are_the_published_ones() {
 /// Where `t` falls on a step, process and chain discretise alike.
 #[test]
 fn a_chain_steps_as_its_process_does() {
-    let pairs: [(&dyn Sde, &dyn Sde); 2] = [(&VE, &VE.chain(20)), (&VP, &VP.chain(20))];
+    let pairs: [(&dyn Sde, &dyn Sde); 2] = [(&VE, &VE.chain(50)), (&VP, &VP.chain(50))];
     for (process, chain) in pairs {
-        for i in 0..20 {
-            let t = f64::from(i) / 19.0;
-            assert_eq!(process.discretize(t, 20), chain.discretize(t, 20));
-            assert_eq!(process.ancestral(t, 20), chain.ancestral(t, 20));
-            assert_eq!(process.langevin_scale(t, 20), chain.langevin_scale(t, 20));
+        for i in 0..50 {
+            let t = f64::from(i) / 49.0;
+            let numbers = |sde: &dyn Sde| {
+                let (step, ancestral) = (sde.discretize(t, 50), sde.ancestral(t, 50).unwrap());
+                [step.0, step.1, ancestral.scale, ancestral.variance, ancestral.std]
+            };
+            for (a, b) in numbers(process).into_iter().zip(numbers(chain)) {
+                assert!((a - b).abs() < 1e-12, "{t}: {a} is not {b}");
+            }
+            assert_eq!(process.langevin_scale(t, 50), chain.langevin_scale(t, 50));
         }
     }
 }

@@ -101,7 +101,7 @@ fn random_directions_agree_with_the_exact_trace_within_their_error() {
         for (i, error) in found.standard_error.unwrap().into_iter().enumerate() {
             let off = found.nats[i] - exact.nats[i];
             println!("{probe:?}: off by {off:.3}, error {error:.3} nats");
-            assert!(off.abs() < 4.0 * error + 0.02 && error < 4.0, "{probe:?}: {off} ± {error}");
+            assert!(off.abs() < 4.0 * error + 0.02 && error < 8.0, "{probe:?}: {off} ± {error}");
         }
     }
 }
@@ -113,14 +113,14 @@ fn the_bound_is_tight_for_an_exact_score() {
     let record = Record::fixture("likelihood_subvp_mix_rademacher");
     let (model, x) = (mixture(&record), record.get("x"));
     for (sde, t_end) in [(&VP as &dyn Sde, 1e-5), (&SubVp(VP), 1e-3)] {
-        let bound = LikelihoodBound { sde, t_end, times: 4000 };
+        let bound = LikelihoodBound { sde, t_end, times: 2000 };
         let found = bound.evaluate(&model, x, &mut noise(3, (8, 8))).unwrap();
-        assert_eq!(found.calls, 4001);
+        assert_eq!(found.calls, 4002);
         let exact = model.log_density(x, 0.0).unwrap();
         for (i, exact) in exact.iter().enumerate() {
             let (off, error) = (BITS.spread(found.nats[i] + exact), BITS.spread(found.standard_error[i]));
             println!("bound above the likelihood by {off:.4} bits, error {error:.4}");
-            assert!(off.abs() < 3.0 * error + 0.01 && error < 0.1, "{off} ± {error}");
+            assert!(off.abs() < 3.0 * error + 0.005 && error < 0.02, "{off} ± {error}");
         }
     }
 }

