@@ -81,7 +81,7 @@ impl Update for Hamiltonian {
             let log_ratio = (&end.rise - ((dot(&v, &v)? - before)? * 0.5)?)?;
             point = match self.acceptance {
                 Acceptance::All => end,
-                Acceptance::AlongPath => accepted(point, end, &log_ratio.to_vec1()?, noise)?,
+                Acceptance::AlongPath => accepted(&point, end, &log_ratio.to_vec1()?, noise)?,
             };
             point.rise = rise.clone();
         }
@@ -90,7 +90,7 @@ impl Update for Hamiltonian {
 }
 
 /// For every image the new point with probability `min(1, e^{log ratio})`, else the old one.
-fn accepted(old: Point, new: Point, log_ratio: &[f64], noise: &mut Noise) -> Result<Point> {
+fn accepted(old: &Point, new: Point, log_ratio: &[f64], noise: &mut Noise) -> Result<Point> {
     let uniform = noise.uniform(1)?;
     // A trajectory that has left the numbers compares as false and is rejected.
     let takes = uniform.iter().zip(log_ratio).map(|(u, ratio)| u8::from(u[0].ln() < *ratio)).collect();
