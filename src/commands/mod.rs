@@ -12,12 +12,15 @@ pub mod info;
 pub mod interrupt;
 pub mod job;
 pub mod learned;
+pub mod likelihood;
 pub mod load;
 pub mod mar;
 pub mod model;
 pub mod model_score;
 pub mod mri;
 pub mod options;
+pub mod process;
+pub mod sample;
 pub mod sampling;
 pub mod scale;
 pub mod scanner;
@@ -55,6 +58,10 @@ pub enum Command {
     Tune(Box<tune::TuneArgs>),
     /// Look at the priors that ship with the program, or at one of your own.
     Model(model::ModelArgs),
+    /// Draw images from a model.
+    Sample(sample::SampleArgs),
+    /// Say how probable images are under a model, in bits per grey value.
+    Likelihood(likelihood::LikelihoodArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
 }
@@ -76,6 +83,8 @@ impl Command {
             Self::Train(args) => train::run(args),
             Self::Tune(args) => tune::run(args),
             Self::Model(args) => model::run(args),
+            Self::Sample(args) => sample::run(args),
+            Self::Likelihood(args) => likelihood::run(args),
             Self::Completions(args) => completions::run(args),
         }
     }

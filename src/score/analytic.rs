@@ -5,6 +5,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use ndarray::Array2;
 use recon_operators::solvers::conjugate_gradient;
 use recon_operators::{Field, LinearOperator, Problem, Transform};
+use std::f64::consts::PI;
 
 /// `N(mean, variance I)`.
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ pub struct GaussianMixture {
 
 impl GaussianMixture {
     /// `log(w_k N(x; mean_k, (variance_k + std²) I))` of every image, up to a constant all components share.
-    fn log_density(&self, k: usize, x: &Tensor, std: f64) -> Result<Vec<f64>> {
+    fn weighted_log_density(&self, k: usize, x: &Tensor, std: f64) -> Result<Vec<f64>> {
         let Gaussian { mean, variance } = &self.components[k];
         let variance = variance + std * std;
         let difference = x.to_dtype(DType::F64)?.broadcast_sub(&mean.to_dtype(DType::F64)?)?;
@@ -42,10 +43,35 @@ impl GaussianMixture {
         squares.sum(1)?.affine(-0.5 / variance, constant)?.to_vec1()
     }
 
+    /// `log p(x; std)` of every image, in nats.
+    ///
+    /// # Errors
+    /// When the tensor cannot be reduced or copied to the host.
+    pub fn log_density(&self, x: &Tensor, std: f64) -> Result<Vec<f64>> {
+        let logs = (0..self.components.len())
+            .map(|k| self.weighted_log_density(k, x, std))
+            .collect::<Result<Vec<_>>>()?;
+        let total: f64 = self.weights.iter().sum();
+        let constant = 0.5 * (x.elem_count() / x.dim(0)?.max(1)) as f64 * (2.0 * PI).ln() + total.ln();
+        let log_sum = |i: usize| {
+            let largest = logs.iter().map(|log| log[i]).fold(f64::NEG_INFINITY, f64::max);
+            largest + logs.iter().map(|log| (log[i] - largest).exp()).sum::<f64>().ln()
+        };
+        Ok((0..x.dim(0)?).map(|i| log_sum(i) - constant).collect())
+    }
+
+    /// [`GaussianMixture::responsibilities`] as factors on the images of a batch, `[k]` of `[image, 1, 1, 1]`.
+    pub(super) fn shares(&self, x: &Tensor, std: f64) -> Result<Vec<Tensor>> {
+        let shape = (x.dim(0)?, 1, 1, 1);
+        let tensor = |shares| Tensor::from_vec(shares, shape, x.device())?.to_dtype(x.dtype());
+        self.responsibilities(x, std)?.into_iter().map(tensor).collect()
+    }
+
     /// The probability of component `k` given each image, `[k][image]`.
     fn responsibilities(&self, x: &Tensor, std: f64) -> Result<Vec<Vec<f64>>> {
-        let logs =
-            (0..self.components.len()).map(|k| self.log_density(k, x, std)).collect::<Result<Vec<_>>>()?;
+        let logs = (0..self.components.len())
+            .map(|k| self.weighted_log_density(k, x, std))
+            .collect::<Result<Vec<_>>>()?;
         // Relative to the largest, since exp of the raw logarithms would be 0 for every component.
         let relative = |k: usize, i: usize| {
             let largest = logs.iter().map(|log| log[i]).fold(f64::NEG_INFINITY, f64::max);
@@ -60,8 +86,7 @@ impl GaussianMixture {
 impl ScoreModel for GaussianMixture {
     fn score(&self, x: &Tensor, std: f64) -> Result<Tensor> {
         let mut sum = x.zeros_like()?;
-        for (component, shares) in self.components.iter().zip(self.responsibilities(x, std)?) {
-            let share = Tensor::from_vec(shares, (x.dim(0)?, 1, 1, 1), x.device())?.to_dtype(x.dtype())?;
+        for (component, share) in self.components.iter().zip(self.shares(x, std)?) {
             sum = (sum + component.score(x, std)?.broadcast_mul(&share)?)?;
         }
         Ok(sum)
@@ -91,5 +116,13 @@ impl Gaussian {
     /// When the device refuses the memory.
     pub fn new(mean: &Array2<f32>, variance: f64, device: &Device) -> Result<Self> {
         Ok(Self { mean: super::bridge::to_tensor(std::slice::from_ref(mean), device)?, variance })
+    }
+
+    /// `log N(x; mean, (variance + std²) I)` of every image, in nats.
+    ///
+    /// # Errors
+    /// When the tensor cannot be reduced or copied to the host.
+    pub fn log_density(&self, x: &Tensor, std: f64) -> Result<Vec<f64>> {
+        GaussianMixture { components: vec![self.clone()], weights: vec![1.0] }.log_density(x, std)
     }
 }

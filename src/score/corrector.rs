@@ -103,13 +103,13 @@ fn langevin_move(x: &Tensor, score: &Tensor, z: &Tensor, sizes: &[f64]) -> Resul
 }
 
 /// Multiplies every image of a batch by its own factor.
-fn scaled(x: &Tensor, factors: &[f64]) -> Result<Tensor> {
+pub(super) fn scaled(x: &Tensor, factors: &[f64]) -> Result<Tensor> {
     let factors = Tensor::from_slice(factors, (factors.len(), 1, 1, 1), x.device())?;
     x.broadcast_mul(&factors.to_dtype(x.dtype())?)
 }
 
 /// Euclidean norm of every image, summed in double precision.
-fn norms(x: &Tensor) -> Result<Vec<f64>> {
+pub(super) fn norms(x: &Tensor) -> Result<Vec<f64>> {
     x.to_dtype(DType::F64)?.flatten_from(1)?.sqr()?.sum(1)?.sqrt()?.to_vec1()
 }
 

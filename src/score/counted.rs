@@ -19,15 +19,23 @@ impl<M: ScoreModel> Counted<M> {
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
+    /// Counts a call.
+    pub(super) fn count(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+    /// The model itself.
+    pub(super) fn inner(&self) -> &M {
+        &self.model
+    }
 }
 
 impl<M: ScoreModel> ScoreModel for Counted<M> {
     fn score(&self, x: &Tensor, std: f64) -> Result<Tensor> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.count();
         self.model.score(x, std)
     }
     fn denoise(&self, x: &Tensor, std: f64) -> Result<Tensor> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.count();
         self.model.denoise(x, std)
     }
 }

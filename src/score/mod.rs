@@ -6,17 +6,33 @@
 //! ([`Noise`]) and handed in, so a result depends on the problem and the seed alone.
 
 mod analytic;
+mod bound;
 pub mod bridge;
+mod chain;
+mod choice;
 mod consistency;
 mod corrector;
 mod counted;
 mod decomposed;
+mod descent;
+mod dormand_prince;
+mod dpm;
+mod flow;
+mod hamiltonian;
+mod heun;
+mod latent;
+mod likelihood;
 mod noise;
 mod posterior;
 mod predictor;
 mod predictor_corrector;
 mod sampler;
+mod schedule;
 mod sde;
+mod slope;
+mod tableau;
+mod trace;
+mod underdamped;
 mod unit;
 mod update;
 
@@ -24,16 +40,31 @@ use candle_core::{Result, Tensor};
 use std::sync::Arc;
 
 pub use analytic::{Gaussian, GaussianMixture, linear_posterior_mean};
+pub use bound::{Bound, LikelihoodBound};
+pub use chain::{DdpmChain, SmldChain};
+pub use choice::{Corrector, Predictor};
 pub use consistency::{Consistency, Form, Projection, Unconditional};
 pub use corrector::{AnnealedLangevin, Coupling, Langevin};
 pub use counted::Counted;
 pub use decomposed::{Decomposed, DecomposedSettings, NoiseEstimate};
+pub use descent::{Churn, Descent, LevelMethod, LevelSolver};
+pub use dormand_prince::{DormandPrince, Segment, Solution};
+use dpm::DpmPlusPlus;
+pub use flow::{Flowed, ProbabilityFlow};
+pub use hamiltonian::{Acceptance, Hamiltonian};
+use heun::Heun;
+pub use latent::{spherical_interpolation, tempered};
+pub use likelihood::{BitsPerDimension, FlowLikelihood, LogLikelihood, dequantized};
 pub use noise::{Noise, Stream};
 pub use posterior::{Cancelled, PointEstimate, Posterior, PosteriorSampler};
-pub use predictor::{Ancestral, EulerMaruyama, ReverseDiffusion};
+pub use predictor::{Ancestral, EulerMaruyama, ProbabilityFlowEuler, ReverseDiffusion};
 pub use predictor_corrector::{PredictorCorrector, PredictorCorrectorSettings};
 pub use sampler::Sampler;
+pub use schedule::{Schedule, levels_of_process};
 pub use sde::{AncestralStep, Marginal, Sde, SubVp, Ve, Vp};
+pub use slope::{Autograd, Differentiable};
+pub use trace::{Probe, Trace};
+pub use underdamped::UnderdampedLangevin;
 pub use unit::UnitRule;
 pub use update::{Moment, NoUpdate, Update};
 

@@ -1,9 +1,9 @@
 //! Where the random numbers of a sampler come from.
 
-use candle_core::{Device, Result, Tensor, bail};
+use candle_core::{DType, Device, Result, Tensor, bail};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
+use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use recon_pipelines::SliceSeed;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
@@ -39,15 +39,20 @@ impl Stream {
 pub struct Noise(Source);
 
 enum Source {
-    Streams { generators: Vec<ChaCha8Rng>, rows: usize, cols: usize, device: Device },
+    Streams { generators: Vec<ChaCha8Rng>, shape: (usize, usize, usize), device: Device },
     Recorded(VecDeque<Tensor>),
 }
 
 impl Noise {
     /// Noise of shape `[streams.len(), 1, rows, cols]`.
     pub fn new(streams: &[Stream], (rows, cols): (usize, usize), device: &Device) -> Self {
+        Self::with_channels(streams, (1, rows, cols), device)
+    }
+
+    /// Noise of shape `[streams.len(), channels, rows, cols]` for a `shape` of `(channels, rows, cols)`.
+    pub fn with_channels(streams: &[Stream], shape: (usize, usize, usize), device: &Device) -> Self {
         let generators = streams.iter().map(Stream::generator).collect();
-        Self(Source::Streams { generators, rows, cols, device: device.clone() })
+        Self(Source::Streams { generators, shape, device: device.clone() })
     }
 
     /// Noise that was recorded, given back in the same order: for comparing with runs of other programs.
@@ -61,19 +66,37 @@ impl Noise {
     /// When a record has come to its end, or the device refuses the memory.
     pub fn draw(&mut self) -> Result<Tensor> {
         match &mut self.0 {
-            Source::Streams { generators, rows, cols, device } => {
-                let pixels = *rows * *cols;
+            Source::Streams { generators, shape: (channels, rows, cols), device } => {
+                let pixels = *channels * *rows * *cols;
                 let mut values: Vec<f32> = Vec::with_capacity(generators.len() * pixels);
                 for generator in generators.iter_mut() {
                     values.extend((0..pixels).map(|_| -> f32 { StandardNormal.sample(generator) }));
                 }
-                Tensor::from_vec(values, (generators.len(), 1, *rows, *cols), device)
+                Tensor::from_vec(values, (generators.len(), *channels, *rows, *cols), device)
             }
-            Source::Recorded(draws) => match draws.pop_front() {
-                Some(draw) => Ok(draw),
-                None => bail!("the recorded noise has come to its end"),
-            },
+            Source::Recorded(draws) => next(draws),
         }
+    }
+
+    /// The next `count` numbers for every image, uniform on `[0, 1)`, from the same streams.
+    ///
+    /// # Errors
+    /// When a record has come to its end; its entries are taken as uniform numbers here, one row an image.
+    pub fn uniform(&mut self, count: usize) -> Result<Vec<Vec<f64>>> {
+        match &mut self.0 {
+            Source::Streams { generators, .. } => {
+                let draw = |g: &mut ChaCha8Rng| (0..count).map(|_| StandardUniform.sample(g)).collect();
+                Ok(generators.iter_mut().map(draw).collect())
+            }
+            Source::Recorded(draws) => next(draws)?.to_dtype(DType::F64)?.flatten_from(1)?.to_vec2(),
+        }
+    }
+}
+
+fn next(draws: &mut VecDeque<Tensor>) -> Result<Tensor> {
+    match draws.pop_front() {
+        Some(draw) => Ok(draw),
+        None => bail!("the recorded noise has come to its end"),
     }
 }
 

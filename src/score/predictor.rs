@@ -53,6 +53,26 @@ fn reverse_step(
     with_noise(mean, g, noise)
 }
 
+/// `x ← x − a x + G² score / 2`: Euler on the probability flow (7.13) with the process's own discretisation.
+///
+/// Draws no noise. Its error falls with the first power of the step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProbabilityFlowEuler;
+
+impl Update for ProbabilityFlowEuler {
+    fn update(
+        &self,
+        x: &Tensor,
+        at: &Moment<'_>,
+        model: &dyn ScoreModel,
+        _noise: &mut Noise,
+    ) -> Result<(Tensor, Tensor)> {
+        let (a, g) = at.sde.discretize(at.t, at.steps);
+        let x = ((x * (1.0 - a))? + (at.score(model, x)? * (0.5 * g * g))?)?;
+        Ok((x.clone(), x))
+    }
+}
+
 /// Ancestral sampling of the Markov chain behind VE (SMLD) or VP (DDPM); sub-VP has none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ancestral;

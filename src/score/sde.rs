@@ -4,6 +4,7 @@
 //! Generative Modeling through Stochastic Differential Equations", 2021, Appendix B and C), so that
 //! `pₜ(x | x₀) = N(m(t) x₀, s(t)² I)`. Coefficients are computed in double precision.
 
+use super::{DdpmChain, Noise, SmldChain};
 use candle_core::{DType, Result, Tensor};
 use std::f64::consts::PI;
 
@@ -56,6 +57,30 @@ pub trait Sde: Send + Sync {
         1.0
     }
 
+    /// `σ(t) = s(t)/m(t)`, the noise level of `x/m`, which is the clean image with noise added; it rises with `t`.
+    fn noise_level(&self, t: f64) -> f64 {
+        let Marginal { mean, std } = self.marginal(t);
+        std / mean
+    }
+
+    /// The time in `[0, 1]` at which [`Sde::noise_level`] is `level`; the nearer end where it never is.
+    fn time_of(&self, level: f64) -> f64 {
+        let (mut below, mut above) = (0.0, 1.0);
+        for _ in 0..TIME_BITS {
+            let middle = 0.5 * (below + above);
+            *(if self.noise_level(middle) < level { &mut below } else { &mut above }) = middle;
+        }
+        0.5 * (below + above)
+    }
+
+    /// A batch from the distribution that sampling starts from, `N(0, prior_std² I)`. One draw.
+    ///
+    /// # Errors
+    /// When the noise has come to its end.
+    fn sample_prior(&self, noise: &mut Noise) -> Result<Tensor> {
+        noise.draw()? * self.prior_std()
+    }
+
     /// `log N(x; 0, prior_std² I)` of every image of a batch, in nats.
     ///
     /// # Errors
@@ -68,9 +93,37 @@ pub trait Sde: Send + Sync {
     }
 }
 
+/// Bisections behind [`Sde::time_of`]: as fine as a double near 1.
+const TIME_BITS: usize = 60;
+
+/// A process chosen while the program runs.
+impl<S: Sde + ?Sized> Sde for Box<S> {
+    fn drift(&self, t: f64) -> f64 {
+        (**self).drift(t)
+    }
+    fn diffusion(&self, t: f64) -> f64 {
+        (**self).diffusion(t)
+    }
+    fn marginal(&self, t: f64) -> Marginal {
+        (**self).marginal(t)
+    }
+    fn prior_std(&self) -> f64 {
+        (**self).prior_std()
+    }
+    fn discretize(&self, t: f64, steps: usize) -> (f64, f64) {
+        (**self).discretize(t, steps)
+    }
+    fn ancestral(&self, t: f64, steps: usize) -> Option<AncestralStep> {
+        (**self).ancestral(t, steps)
+    }
+    fn langevin_scale(&self, t: f64, steps: usize) -> f64 {
+        (**self).langevin_scale(t, steps)
+    }
+}
+
 /// Index of time `t` on a grid of `steps` points over `[0, 1]`, cut off in single precision as the published
 /// implementation does, so that both name the same point.
-fn grid_index(t: f64, steps: usize) -> usize {
+pub(super) fn grid_index(t: f64, steps: usize) -> usize {
     (t as f32 * steps.saturating_sub(1) as f32) as usize
 }
 
@@ -86,6 +139,12 @@ pub struct Ve {
 impl Ve {
     fn sigma(&self, t: f64) -> f64 {
         self.sigma_min * (self.sigma_max / self.sigma_min).powf(t)
+    }
+
+    /// The Markov chain of `steps` noise levels that this process is the limit of.
+    pub fn chain(&self, steps: usize) -> SmldChain {
+        let last = steps.saturating_sub(1).max(1) as f64;
+        SmldChain { sigmas: (0..steps.max(1)).map(|i| self.sigma(i as f64 / last)).collect() }
     }
 
     /// `(σᵢ, σᵢ₋₁)` on the geometric grid of `steps` levels, with `σ₋₁ = 0`.
@@ -146,6 +205,12 @@ impl Vp {
         let root = (self.beta_min * self.beta_min + 2.0 * slope * integral).sqrt();
         2.0 * integral / (self.beta_min + root)
     }
+    /// The Markov chain of `steps` steps that this process is the limit of.
+    pub fn chain(&self, steps: usize) -> DdpmChain {
+        let last = steps.saturating_sub(1).max(1) as f64;
+        DdpmChain::new((0..steps).map(|i| self.beta(i as f64 / last) / steps as f64).collect())
+    }
+
     /// `βᵢ` of the Markov chain with `steps` steps.
     fn grid_beta(&self, t: f64, steps: usize) -> f64 {
         let fraction = grid_index(t, steps) as f64 / steps.saturating_sub(1).max(1) as f64;

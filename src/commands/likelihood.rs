@@ -1,0 +1,193 @@
+//! `recon likelihood`: how probable images are under a model.
+
+use super::context;
+use super::failure::Failure;
+use super::load::wrong_shape;
+use super::model::source_of;
+use super::process::{Shown, process_of, value_range};
+use super::values::{count, positive};
+use crate::device::DeviceChoice;
+use crate::models::{Prior, open};
+use crate::score::{
+    Autograd, BitsPerDimension, DormandPrince, FlowLikelihood, LikelihoodBound, Noise, ProbabilityFlow,
+    Probe, Sde, Stream, Trace, dequantized,
+};
+use anyhow::Result;
+use candle_core::Tensor;
+use clap::{Args, ValueEnum};
+use ndarray::ArrayD;
+use recon_data::npy;
+use recon_pipelines::SliceSeed;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `recon likelihood`.
+#[derive(Args, Clone, Debug)]
+pub struct LikelihoodArgs {
+    /// `ct`, `mr`, or a bundle folder
+    #[arg(value_name = "MODEL")]
+    pub model: String,
+    /// Images: rows x columns, images x rows x columns, or images x channels x rows x columns (.npy); in
+    /// Hounsfield units for CT models, else in the model's values
+    #[arg(value_name = "X.npy")]
+    pub images: PathBuf,
+    /// Bits of a grey value: the model's range is cut into 2^N of them
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub bits: u32,
+    /// Spread grey values over their cells first
+    #[arg(long)]
+    pub dequantize: bool,
+    /// How many random directions measure the divergence; with two or more their standard error is told
+    #[arg(long, value_name = "K", value_parser = count, default_value = "1")]
+    pub probes: usize,
+    /// The distribution of the directions
+    #[arg(long, value_enum, default_value_t = ProbeName::Rademacher)]
+    pub probe: ProbeName,
+    /// Measure the divergence exactly: a gradient a pixel, for small images
+    #[arg(long, conflicts_with_all = ["probes", "probe"])]
+    pub exact: bool,
+    /// Also bound the likelihood of the sampler with noise from below, with N random times an image
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub bound: Option<u32>,
+    /// Relative and absolute tolerance of the solver
+    #[arg(long, value_name = "T", value_parser = positive, default_value = "1e-5")]
+    pub tolerance: f64,
+    /// Seed of directions, times and noise
+    #[arg(long, value_name = "N", default_value = "0", env = "RECON_SEED")]
+    pub seed: u64,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Where the network runs: auto, cpu, cuda or cuda:N
+    #[arg(long, default_value_t, env = "RECON_DEVICE")]
+    pub device: DeviceChoice,
+}
+
+/// The distribution of random directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProbeName {
+    /// −1 or 1
+    Rademacher,
+    /// Standard normal
+    Gaussian,
+}
+
+/// The answer.
+#[derive(Debug, Default, Serialize)]
+struct Answer {
+    /// Bits a grey value, image by image.
+    bits_per_dim: Vec<f64>,
+    /// Their standard errors, where several directions tell.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    standard_error: Vec<f64>,
+    /// Upper bounds for the sampler with noise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bound: Vec<f64>,
+    /// Their standard errors.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bound_standard_error: Vec<f64>,
+    /// Network calls for all images.
+    nfe: usize,
+}
+
+/// Where time begins for likelihoods, as published.
+const T_START: f64 = 1e-5;
+
+/// Runs the command.
+///
+/// # Errors
+/// When the model or the images cannot be read, do not fit, or the solver fails.
+pub fn run(args: &LikelihoodArgs) -> Result<()> {
+    let (device, _) = args.device.open()?;
+    let prior = open(&source_of(&args.model), &device)?;
+    let images = read(&args.images, &prior)?;
+    let mut answer = Answer::default();
+    for index in 0..images.dim(0)? {
+        add(&mut answer, args, &prior, images.narrow(0, index, 1)?.contiguous()?, index)?;
+    }
+    context::print(&if args.json { serde_json::to_string(&answer)? } else { lines(&answer) })
+}
+
+/// The images as `[image, channel, row, col]` in model values.
+fn read(path: &Path, prior: &Prior) -> Result<Tensor> {
+    let x: ArrayD<f32> = npy::read_real(path)?;
+    let shape = match *x.shape() {
+        [rows, cols] => [1, 1, rows, cols],
+        [count, rows, cols] => [count, 1, rows, cols],
+        [count, channels, rows, cols] => [count, channels, rows, cols],
+        _ => return Err(wrong_shape(path, x.shape(), "2, 3 or 4 axes, the last two rows and columns")),
+    };
+    if shape[1] != prior.channels() || shape.contains(&0) {
+        let wanted =
+            format!("at least one image, of {} channel(s), as the network takes them", prior.channels());
+        return Err(wrong_shape(path, x.shape(), &wanted));
+    }
+    if x.iter().any(|v| !v.is_finite()) {
+        return Err(Failure::Input(format!("{}: holds values that are not finite", path.display())).into());
+    }
+    let shown = Shown::of(prior.manifest());
+    Ok(Tensor::from_vec(x.iter().map(|v| shown.model(*v)).collect(), &shape[..], prior.device())?)
+}
+
+/// Adds what there is to say about one image. Noise is consumed in the order dequantization, directions, bound.
+fn add(answer: &mut Answer, args: &LikelihoodArgs, prior: &Prior, mut x: Tensor, index: usize) -> Result<()> {
+    let sde = process_of(prior.manifest());
+    let slice = SliceSeed { seed: args.seed, case: 0, slice: index as i64 };
+    let (_, channels, rows, cols) = x.dims4()?;
+    let streams = [Stream { slice, sample: 0 }];
+    let mut noise = Noise::with_channels(&streams, (channels, rows, cols), prior.device());
+    let grey_step = value_range(prior.manifest()) / f64::from(args.bits).exp2();
+    let bits = BitsPerDimension { pixels: x.elem_count(), grey_step };
+    if args.dequantize {
+        x = dequantized(&x, grey_step, &mut noise)?;
+    }
+    let found = likelihood(args, &*sde).evaluate(&Autograd(prior), &x, &mut noise)?;
+    answer.nfe += found.calls;
+    answer.bits_per_dim.extend(found.nats.iter().map(|nats| bits.bits(*nats)));
+    answer.standard_error.extend(found.standard_error.iter().flatten().map(|nats| bits.spread(*nats)));
+    if let Some(times) = args.bound {
+        let bound = LikelihoodBound { sde: &*sde, t_end: T_START, times: times as usize };
+        let found = bound.evaluate(prior, &x, &mut noise)?;
+        answer.nfe += found.calls;
+        answer.bound.extend(found.nats.iter().map(|nats| bits.bits(-nats)));
+        answer.bound_standard_error.extend(found.standard_error.iter().map(|nats| bits.spread(*nats)));
+    }
+    Ok(())
+}
+
+fn likelihood<'a>(args: &LikelihoodArgs, sde: &'a dyn Sde) -> FlowLikelihood<'a> {
+    let probe = match args.probe {
+        ProbeName::Rademacher => Probe::Rademacher,
+        ProbeName::Gaussian => Probe::Gaussian,
+    };
+    let trace = if args.exact { Trace::Exact } else { Trace::Hutchinson { probe, count: args.probes } };
+    let solver = DormandPrince { rtol: args.tolerance, atol: args.tolerance, ..DormandPrince::default() };
+    FlowLikelihood { flow: ProbabilityFlow { sde, t_end: T_START, solver }, trace }
+}
+
+fn lines(answer: &Answer) -> String {
+    let error = |errors: &[f64], i: usize| errors.get(i).map_or_else(String::new, |e| format!(" +- {e:.4}"));
+    let line = |(i, bits): (usize, &f64)| {
+        let bound = answer.bound.get(i).map_or_else(String::new, |bound| {
+            format!(", bound {bound:.4}{}", error(&answer.bound_standard_error, i))
+        });
+        format!("image {i}: {bits:.4}{} bits/dim{bound}", error(&answer.standard_error, i))
+    };
+    answer.bits_per_dim.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_one_line_an_image() {
+        let mut answer = Answer { bits_per_dim: vec![3.25], nfe: 62, ..Answer::default() };
+        assert_eq!(lines(&answer), "image 0: 3.2500 bits/dim");
+        answer.bound = vec![3.5];
+        answer.bound_standard_error = vec![0.01];
+        assert_eq!(lines(&answer), "image 0: 3.2500 bits/dim, bound 3.5000 +- 0.0100");
+        let json = serde_json::to_string(&answer).unwrap();
+        assert!(json.contains("\"nfe\":62") && !json.contains("\"standard_error\""), "{json}");
+    }
+}

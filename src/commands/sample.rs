@@ -1,0 +1,223 @@
+//! `recon sample`: images that a model makes up.
+
+use super::failure::Failure;
+use super::model::source_of;
+use super::process::{Shown, process_of, sampling_end};
+use super::values::count;
+use crate::device::DeviceChoice;
+use crate::models::{Prior, open};
+use crate::score::{
+    Descent, DormandPrince, Langevin, LevelMethod, Noise, ProbabilityFlow, ReverseDiffusion, Sampler,
+    Schedule, Sde, Stream, Unconditional,
+};
+use anyhow::Result;
+use candle_core::Tensor;
+use clap::{Args, ValueEnum};
+use ndarray::{Array2, ArrayD};
+use recon_data::atomic::write_bytes;
+use recon_data::{Overwrite, check_output, npy};
+use recon_pipelines::SliceSeed;
+use recon_pipelines::preview::{Panels, Window, montage, png};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Arguments of `recon sample`.
+#[derive(Args, Clone, Debug)]
+pub struct SampleArgs {
+    /// `ct`, `mr`, or a bundle folder
+    #[arg(long, value_name = "NAME|PATH", env = "RECON_MODEL")]
+    pub model: String,
+    /// How many images
+    #[arg(long, value_name = "N", value_parser = count, default_value = "1")]
+    pub count: usize,
+    /// Their size
+    #[arg(long, value_name = "ROWSxCOLS", default_value = "128x128")]
+    pub size: Size,
+    /// How they are drawn
+    #[arg(long, value_enum, default_value_t = SampleMethod::Heun)]
+    pub method: SampleMethod,
+    /// Steps of the sampler; the solver of `ode` chooses its own
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub steps: Option<usize>,
+    /// Seed of the noise
+    #[arg(long, value_name = "N", default_value = "0", env = "RECON_SEED")]
+    pub seed: u64,
+    /// Images x rows x columns, in Hounsfield units for CT models, else in the model's values (.npy); or one
+    /// picture of all, side by side (.png)
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub force: bool,
+    /// Where the network runs: auto, cpu, cuda or cuda:N
+    #[arg(long, default_value_t, env = "RECON_DEVICE")]
+    pub device: DeviceChoice,
+}
+
+/// A sampler; see docs/samplers.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SampleMethod {
+    /// Predictor-corrector: reverse diffusion and Langevin
+    Pc,
+    /// The probability flow, solved adaptively
+    Ode,
+    /// Heun's method on the probability flow
+    Heun,
+    /// DPM-Solver++(2M)
+    Dpmpp,
+}
+
+impl SampleMethod {
+    /// Steps unless told otherwise.
+    fn steps(self) -> usize {
+        match self {
+            Self::Pc => 500,
+            Self::Ode | Self::Heun => 25,
+            Self::Dpmpp => 30,
+        }
+    }
+}
+
+/// Rows and columns of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub cols: usize,
+}
+
+/// Largest side of an image that is made up.
+const MAX_SIDE: usize = 4096;
+
+impl FromStr for Size {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let side = |text: &str| text.parse().ok().filter(|side| (1..=MAX_SIDE).contains(side));
+        let sides = text.split_once('x').and_then(|(rows, cols)| Some((side(rows)?, side(cols)?)));
+        let (rows, cols) =
+            sides.ok_or_else(|| format!("give ROWSxCOLS, such as 128x128, of at most {MAX_SIDE} each"))?;
+        Ok(Self { rows, cols })
+    }
+}
+
+/// What the extension of the output asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Array,
+    Picture,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the model cannot be opened or fails, or the output cannot be written.
+pub fn run(args: &SampleArgs) -> Result<()> {
+    let overwrite = if args.force { Overwrite::Force } else { Overwrite::Refuse };
+    let form = form(args)?;
+    check_output(&args.output, overwrite)?;
+    let (device, _) = args.device.open()?;
+    let prior = open(&source_of(&args.model), &device)?;
+    if form == Form::Picture && prior.channels() != 1 {
+        let message = "a picture has one channel, this model has more; write .npy instead";
+        return Err(Failure::Usage(message.to_owned()).into());
+    }
+    let shown = Shown::of(prior.manifest());
+    let mut values = Vec::new();
+    for index in 0..args.count {
+        let image = draw(&prior, args, index)?;
+        values.extend(image.flatten_all()?.to_vec1::<f32>()?.into_iter().map(|v| shown.show(v)));
+    }
+    write(args, form, prior.channels(), values, overwrite)
+}
+
+fn form(args: &SampleArgs) -> Result<Form, Failure> {
+    match args.output.extension().and_then(|extension| extension.to_str()) {
+        Some("npy") => Ok(Form::Array),
+        Some("png") => Ok(Form::Picture),
+        _ => Err(Failure::Usage(format!("--output {}: give a .npy or .png file", args.output.display()))),
+    }
+}
+
+/// The image of this number, which does not depend on how many are drawn.
+fn draw(prior: &Prior, args: &SampleArgs, index: usize) -> Result<Tensor> {
+    let slice = SliceSeed { seed: args.seed, case: 0, slice: 0 };
+    let streams = [Stream { slice, sample: index as u64 }];
+    let shape = (prior.channels(), args.size.rows, args.size.cols);
+    let mut noise = Noise::with_channels(&streams, shape, prior.device());
+    let sde = process_of(prior.manifest());
+    let (steps, t_end) = (args.steps.unwrap_or(args.method.steps()), sampling_end(&*sde));
+    let mut free = Unconditional;
+    let mut on_step = |_| Ok(());
+    let level = |method| Descent { levels: levels(&*sde, t_end, steps), method };
+    match args.method {
+        SampleMethod::Pc => {
+            let (predictor, corrector) = (Box::new(ReverseDiffusion), Box::new(Langevin::new(SNR)));
+            let sampler = Sampler { sde, predictor, corrector, steps: steps.max(2), t_end };
+            sampler.sample(prior, &mut free, &mut noise, &mut on_step)
+        }
+        SampleMethod::Ode => {
+            let flow = ProbabilityFlow { sde: &*sde, t_end, solver: DormandPrince::default() };
+            let x = flow.decode(prior, &sde.sample_prior(&mut noise)?)?.x;
+            Ok(flow.moment(t_end).denoise(prior, &x)?)
+        }
+        SampleMethod::Heun => {
+            level(LevelMethod::Heun(None)).sample(prior, &mut free, &mut noise, &mut on_step)
+        }
+        SampleMethod::Dpmpp => {
+            level(LevelMethod::DpmPlusPlus).sample(prior, &mut free, &mut noise, &mut on_step)
+        }
+    }
+}
+
+/// Signal-to-noise ratio of the corrector, as published for VE.
+const SNR: f64 = 0.16;
+/// Spacing of the noise levels, as published.
+const RHO: f64 = 7.0;
+
+/// `steps` levels of the process, then 0.
+fn levels(sde: &dyn Sde, t_end: f64, steps: usize) -> Vec<f64> {
+    let (sigma_min, sigma_max) = (sde.noise_level(t_end), sde.noise_level(1.0));
+    let mut levels = Schedule::Karras { sigma_min, sigma_max, rho: RHO }.levels(steps);
+    levels.push(0.0);
+    levels
+}
+
+fn write(
+    args: &SampleArgs,
+    form: Form,
+    channels: usize,
+    values: Vec<f32>,
+    overwrite: Overwrite,
+) -> Result<()> {
+    let (count, Size { rows, cols }) = (args.count, args.size);
+    match form {
+        Form::Array => {
+            let shape =
+                if channels == 1 { vec![count, rows, cols] } else { vec![count, channels, rows, cols] };
+            npy::write_real(&args.output, ArrayD::from_shape_vec(shape, values)?.view(), overwrite)?;
+        }
+        Form::Picture => {
+            let row = Array2::from_shape_fn((rows, count * cols), |(i, j)| {
+                values[(j / cols * rows + i) * cols + j % cols]
+            });
+            let panels = Panels { truth: None, baseline: None, result: row.view() };
+            let picture = montage(&panels, Window::percentiles(&row.view()));
+            write_bytes(&args.output, &png(&picture)?, overwrite)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_two_positive_numbers() {
+        assert_eq!("20x30".parse(), Ok(Size { rows: 20, cols: 30 }));
+        for bad in ["20", "0x3", "3x", "axb", "3x4x5", "99999x2", "-1x2"] {
+            assert!(bad.parse::<Size>().is_err(), "{bad}");
+        }
+    }
+}
