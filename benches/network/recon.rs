@@ -14,7 +14,7 @@
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use recon::models::{ArchFile, Architecture, FilmUnet, Manifest, ScoreNetwork, Unet, read_bundle};
-use recon::train::{Batch, Objective, Trainer};
+use recon::train::{Batch, Descending, Learner, Objective, Trainer};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, Write};
 use std::path::Path;
@@ -101,14 +101,14 @@ impl Step {
         let input = Input::read(input)?;
         let batch =
             Batch { clean: input.get("clean")?, noise: input.get("noise")?, sigmas: input.get("sigmas")? };
-        let trainer = Trainer::new(&unet.size, objective, &weights, &Device::Cpu)?;
+        let trainer = Trainer::new(&unet.size, objective, Descending::default(), &weights, &Device::Cpu)?;
         Ok(Self { trainer, batch, losses: Vec::new() })
     }
 }
 
 impl Job for Step {
     fn run(&mut self) -> Result<()> {
-        self.losses.push(self.trainer.step(&self.batch, LEARNING_RATE)?);
+        self.losses.push(self.trainer.step(&self.batch, 1, LEARNING_RATE)?.loss as f32);
         Ok(())
     }
 
