@@ -128,7 +128,7 @@ mod tests {
     fn what_is_too_fine_vanishes_instead_of_folding_back() {
         let stripes = Array2::from_shape_fn((40, 40), |(_, j)| (j % 2) as f32);
         let small = resize(&stripes.view(), 0.7);
-        let inner = small.slice(ndarray::s![.., 4..-4]);
+        let inner = small.slice(ndarray::s![.., 4..small.ncols() - 4]);
         // 0.094 measured; without the widening it would be 0.5.
         assert!(inner.iter().all(|v| (v - 0.5).abs() < 0.15), "{inner:?}");
     }

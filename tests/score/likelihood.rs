@@ -178,7 +178,7 @@ fn the_jacobian_of_a_mixture_is_its_derivative() {
     let v = record.get("epsilon").to_dtype(DType::F64).unwrap();
     let score = |h: f64| model.score(&(&x + (&v * h).unwrap()).unwrap(), 0.8).unwrap();
     let difference = ((score(1e-5) - score(-1e-5)).unwrap() / 2e-5).unwrap();
-    let slopes = model.score_and_slopes(&x, 0.8, &[v.clone()]).unwrap().1;
+    let slopes = model.score_and_slopes(&x, 0.8, std::slice::from_ref(&v)).unwrap().1;
     assert!(relative_error(&slopes[0], &difference) < 1e-7);
 }
 
@@ -191,5 +191,5 @@ fn a_score_without_gradient_is_refused() {
         }
     }
     let x = Tensor::ones((1, 1, 2, 2), DType::F64, &Device::Cpu).unwrap();
-    assert!(Autograd(Opaque).score_and_slopes(&x, 1.0, &[x.clone()]).is_err());
+    assert!(Autograd(Opaque).score_and_slopes(&x, 1.0, std::slice::from_ref(&x)).is_err());
 }
