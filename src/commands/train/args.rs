@@ -105,7 +105,7 @@ pub struct NetworkArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Objective")]
 pub struct ObjectiveArgs {
-    /// What the network learns [default: denoiser; of a published architecture what its [sde] says]
+    /// What the network learns [default: denoiser; of a published architecture what its table sde says]
     #[arg(long, value_enum)]
     pub objective: Option<ObjectiveName>,
     /// Weight times by likelihood, λ = g² (ve, vp, sub-vp) [default when given: importance]
@@ -120,7 +120,7 @@ pub struct ObjectiveArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Images")]
 pub struct ImageArgs {
-    /// Kinds of batches, SIDE[xCOUNT][:SHARE], SIDE in pixels or `whole`; each step takes one
+    /// Kinds of batches, as SIDE, SIDExCOUNT or SIDExCOUNT:SHARE, in pixels or `whole`; each step takes one
     /// [default: ct 128x4:60,256x1:30,96x8:10; mr 192x2:60,256x1:20,128x4:20; else the size of ARCH.toml]
     #[arg(long, value_delimiter = ',', value_name = "CROP")]
     pub crops: Vec<Crop>,
