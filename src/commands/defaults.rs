@@ -36,8 +36,8 @@ pub fn temperature(samples: usize) -> f64 {
 /// The default learned method.
 pub fn decomposed(task: Task) -> DecomposedSettings {
     let (sigma_start, sigma_end, steps) = match task {
-        Task::Ct => (0.5, 0.003, 30),
-        Task::Mri => (0.3, 0.02, 20),
+        Task::Ct => (0.5, 0.003, 50),
+        Task::Mri => (0.3, 0.02, 28),
         Task::Mar => (0.3, 0.003, 12),
     };
     DecomposedSettings { sigma_start, sigma_end, steps, ..DecomposedSettings::default() }
