@@ -35,12 +35,18 @@ pub fn temperature(samples: usize) -> f64 {
 
 /// The default learned method.
 pub fn decomposed(task: Task) -> DecomposedSettings {
-    let (sigma_start, sigma_end, steps) = match task {
-        Task::Ct => (0.5, 0.003, 50),
-        Task::Mri => (0.3, 0.02, 28),
-        Task::Mar => (0.3, 0.003, 12),
-    };
-    DecomposedSettings { sigma_start, sigma_end, steps, ..DecomposedSettings::default() }
+    let common = DecomposedSettings { momentum: 0.7, ..DecomposedSettings::default() };
+    match task {
+        Task::Ct => DecomposedSettings {
+            sigma_start: 0.25,
+            steps: 40,
+            data_weight: 5000.0,
+            cg_iterations: 8,
+            ..common
+        },
+        Task::Mri => DecomposedSettings { sigma_start: 0.3, sigma_end: 0.02, steps: 28, ..common },
+        Task::Mar => DecomposedSettings { sigma_start: 0.3, steps: 12, ..common },
+    }
 }
 
 /// The predictor-corrector sampler, as the dissertation tuned it for its data, at the noise levels that the

@@ -3,7 +3,7 @@
 use super::defaults;
 use super::failure::Failure;
 use super::job::Method;
-use super::options::{EstimateName, Family, Learned};
+use super::options::{EstimateName, Family, Learned, OrientationsName};
 use crate::device::DeviceChoice;
 use crate::models::{Manifest, Modality, ModelSource, Prior, ValueMapping, open};
 use crate::score::{
@@ -74,6 +74,10 @@ pub struct Plan {
     pub temperature: Option<f64>,
     /// Share of fresh noise in every step.
     pub eta: Option<f64>,
+    /// How far a step goes on in the direction of the one before; nothing but at temperature 0.
+    pub momentum: Option<f64>,
+    /// How the network is shown the images.
+    pub orientations: Option<OrientationsName>,
     /// Weight of the data against the denoised image.
     pub data_weight: Option<f64>,
     /// Langevin signal-to-noise ratio.
@@ -108,6 +112,8 @@ impl Plan {
                     start_iterations: (task != Task::Mar).then(|| defaults::start(task).iterations),
                     temperature: Some(options.temperature.unwrap_or(defaults::temperature(options.samples))),
                     eta: Some(options.eta.unwrap_or(settings.eta)),
+                    momentum: Some(options.momentum.unwrap_or(settings.momentum)),
+                    orientations: Some(options.orientations.unwrap_or(OrientationsName::All)),
                     data_weight: Some(options.data_weight.unwrap_or(settings.data_weight)),
                     ..learned
                 }
@@ -173,6 +179,8 @@ impl Plan {
             sigma_end: self.sigma_end.unwrap_or(settings.sigma_end),
             temperature: self.temperature.unwrap_or(settings.temperature),
             eta: self.eta.unwrap_or(settings.eta),
+            momentum: self.momentum.unwrap_or(settings.momentum),
+            orientations: self.orientations.map_or(settings.orientations, Into::into),
             data_weight: self.data_weight.unwrap_or(settings.data_weight),
             cg_iterations: self.cg_iterations.unwrap_or(settings.cg_iterations),
             ..settings

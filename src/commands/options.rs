@@ -2,11 +2,12 @@
 
 use super::failure::Failure;
 use super::target::Target;
-use super::values::{SliceRange, count, fraction, not_negative, positive};
+use super::values::{SliceRange, below_one, count, fraction, not_negative, positive};
 use crate::device::DeviceChoice;
+use crate::score::Orientations;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// Options about input, output and logs, the same for all reconstructions.
@@ -99,6 +100,14 @@ pub struct Learned {
     /// Share of fresh noise in every step, 0 to 1 (score only; nothing at temperature 0).
     #[arg(long, value_parser = fraction, env = "RECON_ETA", help_heading = "Learned methods")]
     pub eta: Option<f64>,
+    /// How far a step goes on in the direction of the one before, 0 to below 1 (score only; nothing but at
+    /// temperature 0).
+    #[arg(long, value_name = "BETA", value_parser = below_one, env = "RECON_MOMENTUM", help_heading = "Learned methods")]
+    pub momentum: Option<f64>,
+    /// How the network is shown the images of its steps (score only; default: all, but upright for published
+    /// architectures, which may have seen upright images alone).
+    #[arg(long, value_enum, env = "RECON_ORIENTATIONS", help_heading = "Learned methods")]
+    pub orientations: Option<OrientationsName>,
     /// Weight of the data against the denoised image (score only).
     #[arg(long, value_name = "W", value_parser = positive, env = "RECON_DATA_WEIGHT", help_heading = "Learned methods")]
     pub data_weight: Option<f64>,
@@ -129,6 +138,25 @@ pub enum EstimateName {
     Sample,
     /// The voxelwise median.
     Median,
+}
+
+/// [`Orientations`] as a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrientationsName {
+    /// As they are.
+    Upright,
+    /// Flipped and transposed in turn.
+    All,
+}
+
+impl From<OrientationsName> for Orientations {
+    fn from(name: OrientationsName) -> Self {
+        match name {
+            OrientationsName::Upright => Self::Upright,
+            OrientationsName::All => Self::All,
+        }
+    }
 }
 
 /// The families of methods, which decide the options that make sense.
@@ -166,6 +194,8 @@ impl Family {
             ("--sigma-end", !score),
             ("--temperature", !score),
             ("--eta", !score),
+            ("--momentum", !score),
+            ("--orientations", !score),
             ("--data-weight", !score),
             ("--cg-iterations", !score),
             ("--snr", !sampler),
@@ -209,6 +239,8 @@ impl Learned {
             sigma_start: None,
             sigma_end: None,
             temperature: None,
+            momentum: None,
+            orientations: None,
             eta: None,
             data_weight: None,
             cg_iterations: None,

@@ -1,8 +1,8 @@
 //! Settings from a model's card: below what the user says, above the program's defaults.
 
 use super::learned::{self, Plan, Task};
-use super::options::{Family, Learned};
-use crate::models::{Found, Tuned, TunedTask, read_card};
+use super::options::{Family, Learned, OrientationsName};
+use crate::models::{Found, Manifest, Tuned, TunedTask, read_card};
 use anyhow::Result;
 
 /// The settings of a method of this family for a task: from options, else from the card of the model, else the
@@ -15,7 +15,14 @@ pub fn plan(options: &Learned, family: Family, task: Task) -> Result<Plan> {
         return Ok(Plan::new(options, family, task));
     }
     let card = read_card(&learned::source(&learned::model_name(options, task))?)?;
-    Ok(Plan::new(&filled(options, family, of_task(&card.tuned, task)), family, task))
+    let mut filled = filled(options, family, of_task(&card.tuned, task));
+    filled.orientations = options.orientations.or(Some(orientations(&card)));
+    Ok(Plan::new(&filled, family, task))
+}
+
+/// The program's own networks are trained on all of them; of others nobody knows.
+fn orientations(card: &Manifest) -> OrientationsName {
+    if card.film_unet().is_some() { OrientationsName::All } else { OrientationsName::Upright }
 }
 
 /// A line for every method with settings of its own, and what they reach.
@@ -55,6 +62,7 @@ fn filled(options: &Learned, family: Family, tuned: &TunedTask) -> Learned {
             filled.sigma_start = options.sigma_start.or(score.sigma_start);
             filled.sigma_end = options.sigma_end.or(score.sigma_end);
             filled.eta = options.eta.or(score.eta);
+            filled.momentum = options.momentum.or(score.momentum);
             filled.data_weight = options.data_weight.or(score.data_weight);
             filled.cg_iterations = options.cg_iterations.or(score.cg_iterations);
             // A temperature that is best for one estimate would leave several samples without their spread.

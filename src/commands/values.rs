@@ -184,6 +184,15 @@ pub fn fraction(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "give a number from 0 to 1".into())
 }
 
+/// A number from 0 to below 1.
+///
+/// # Errors
+/// Says what was expected.
+pub fn below_one(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|x: &f64| (0.0..1.0).contains(x));
+    number.ok_or_else(|| "give a number from 0 to below 1".into())
+}
+
 /// An acceleration: a finite number of at least one.
 ///
 /// # Errors

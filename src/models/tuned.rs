@@ -50,6 +50,9 @@ pub struct TunedScore {
     /// κ, where a single sample is drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
+    /// β
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub momentum: Option<f64>,
     /// γ
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_weight: Option<f64>,
@@ -146,6 +149,11 @@ impl TunedScore {
         count("steps", self.steps, 1, MAX_COUNT)
             .or_else(|| share("eta", self.eta))
             .or_else(|| share("temperature", self.temperature))
+            .or_else(|| share("momentum", self.momentum))
+            .or_else(|| {
+                let still = self.momentum == Some(1.0);
+                still.then(|| "momentum = 1 never comes to rest; give less".to_owned())
+            })
             .or_else(|| positive("data_weight", self.data_weight))
             .or_else(|| count("cg_iterations", self.cg_iterations, 1, MAX_COUNT))
             .or_else(|| self.found.as_ref().and_then(Found::problem))

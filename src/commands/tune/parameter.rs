@@ -19,6 +19,8 @@ pub(super) enum Parameter {
     CgIterations,
     /// η, share of fresh noise.
     Eta,
+    /// β, how far a step goes on in the direction of the one before.
+    Momentum,
     /// Signal-to-noise ratio of the Langevin corrector.
     Snr,
     /// λ of the consistency step.
@@ -72,7 +74,8 @@ impl Parameter {
     pub(super) fn of(family: Family) -> &'static [Self] {
         match family {
             Family::Score => {
-                &[Self::SigmaStart, Self::SigmaEnd, Self::DataWeight, Self::CgIterations, Self::Eta]
+                use Parameter::{CgIterations, DataWeight, Eta, Momentum, SigmaEnd, SigmaStart};
+                &[SigmaStart, SigmaEnd, DataWeight, CgIterations, Eta, Momentum]
             }
             Family::PredictorCorrector => &[Self::Snr, Self::Lambda],
             Family::Direct | Family::Tv | Family::Wavelet => &[],
@@ -88,6 +91,7 @@ impl Parameter {
             Self::CgIterations => Range::Whole(3.0, 12.0),
             Self::Snr => Range::Logarithmic(0.01, 1.0),
             Self::Eta | Self::Lambda => Range::Linear(0.0, 1.0),
+            Self::Momentum => Range::Linear(0.0, 0.95),
         }
     }
 
@@ -99,6 +103,7 @@ impl Parameter {
             Self::DataWeight => plan.data_weight,
             Self::CgIterations => plan.cg_iterations.map(|n| n as f64),
             Self::Eta => plan.eta,
+            Self::Momentum => plan.momentum,
             Self::Snr => plan.snr,
             Self::Lambda => plan.lambda,
         }
@@ -112,6 +117,7 @@ impl Parameter {
             Self::DataWeight => options.data_weight,
             Self::CgIterations => options.cg_iterations.map(|n| n as f64),
             Self::Eta => options.eta,
+            Self::Momentum => options.momentum,
             Self::Snr => options.snr,
             Self::Lambda => options.lambda,
         }
@@ -125,6 +131,7 @@ impl Parameter {
             Self::DataWeight => options.data_weight = Some(value),
             Self::CgIterations => options.cg_iterations = Some(value as usize),
             Self::Eta => options.eta = Some(value),
+            Self::Momentum => options.momentum = Some(value),
             Self::Snr => options.snr = Some(value),
             Self::Lambda => options.lambda = Some(value),
         }

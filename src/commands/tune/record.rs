@@ -3,6 +3,7 @@
 use super::parameter::Point;
 use super::trial::Origin;
 use crate::commands::failure::Failure;
+use crate::commands::options::OrientationsName;
 use anyhow::{Context, Result};
 use recon_data::{Overwrite, atomic};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,8 @@ pub(super) struct Record {
     pub(super) steps: Option<usize>,
     /// κ
     pub(super) temperature: Option<f64>,
+    /// How the network is shown the images.
+    pub(super) orientations: Option<OrientationsName>,
     /// What the user fixed.
     pub(super) held: Point,
     /// The network, by the SHA-256 of its weights.
@@ -75,6 +78,7 @@ impl Record {
             (self.seed == earlier.seed, "the seed"),
             (self.steps == earlier.steps, "the number of steps"),
             (self.temperature == earlier.temperature, "the temperature"),
+            (self.orientations == earlier.orientations, "the orientations"),
             (self.held == earlier.held, "what is held fixed"),
             (self.model == earlier.model, "the model"),
             (self.device == earlier.device, "the device"),

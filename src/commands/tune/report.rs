@@ -151,6 +151,7 @@ fn score(plan: &Plan, found: Option<Found>) -> TunedScore {
         sigma_end: plan.sigma_end,
         eta: plan.eta,
         temperature: plan.temperature,
+        momentum: plan.momentum,
         data_weight: plan.data_weight,
         cg_iterations: plan.cg_iterations,
         found,

@@ -60,10 +60,11 @@ impl<'a, M: Modality> Search<'a, M> {
         let family = M::family(method);
         let mut base = Learned { samples: 1, ..args.learned.clone() };
         let plan = tuned::plan(&base, family, M::TASK)?;
-        (base.steps, base.temperature) = (plan.steps, plan.temperature);
+        (base.steps, base.temperature, base.orientations) = (plan.steps, plan.temperature, plan.orientations);
         let is_open = |parameter: &Parameter| {
-            // Without noise there is none to be fresh.
-            let idle = *parameter == Parameter::Eta && plan.temperature == Some(0.0);
+            // Without noise there is none to be fresh, and with it there is no momentum.
+            let quiet = plan.temperature == Some(0.0);
+            let idle = *parameter == if quiet { Parameter::Eta } else { Parameter::Momentum };
             !idle && parameter.in_options(&base).is_none()
         };
         let parameters: Vec<_> = Parameter::of(family).iter().copied().filter(is_open).collect();
@@ -131,6 +132,7 @@ impl<'a, M: Modality> Search<'a, M> {
             seed: self.args.seed,
             steps: self.base.steps,
             temperature: self.base.temperature,
+            orientations: self.base.orientations,
             held: Parameter::of(M::family(self.method)).iter().filter_map(fixed).collect(),
             model: serde_json::to_value(&method.model)?,
             device: method.device,
