@@ -130,6 +130,39 @@ fn a_run_goes_on_where_one_stopped() {
 }
 
 #[test]
+fn pictures_show_the_best_the_median_and_the_worst_slice() {
+    let folder = Folder::new();
+    scans(&folder, |value| value);
+    let run =
+        "eval --protocol mri-8x --data data --method zero-filled,l1-wavelet,tv -o out --json -q --threads 1";
+    let first = json(&folder, run);
+    assert_eq!(first["pictures"], serde_json::json!([]));
+    let path = folder.path("out/pictures-8x.png");
+    assert!(!path.exists());
+    // All rows are there already; nothing but the pictures is computed.
+    let second = json(&folder, &format!("{run} --pictures"));
+    assert_eq!(first["images"], second["images"]);
+    let picture = &second["pictures"][0];
+    assert_eq!((&picture["setting"], &picture["method"]), (&"8x".into(), &"tv".into()));
+    let better = if mean(&first, "8x", "zero-filled") > mean(&first, "8x", "l1-wavelet") {
+        "zero-filled"
+    } else {
+        "l1-wavelet"
+    };
+    assert_eq!(picture["baseline"], better);
+    let ranks: Vec<_> = picture["slices"].as_array().expect("slices").iter().map(|s| &s["rank"]).collect();
+    assert_eq!(ranks, ["best", "median", "worst"]);
+    let psnr = |place: usize| picture["slices"][place]["psnr"].as_f64().expect("a number");
+    assert!(psnr(0) >= psnr(1) && psnr(1) >= psnr(2));
+    let bytes = std::fs::read(&path).expect("written");
+    let side = |at: usize| u32::from_be_bytes([0, 1, 2, 3].map(|n| bytes[at + n]));
+    // Width and height in the header: four panels of 32 or 36 columns, three rows of 32.
+    assert!([4 * 32 + 12, 4 * 36 + 12].contains(&side(16)) && side(20) == 3 * 32 + 8);
+    json(&folder, &format!("{run} --pictures --force"));
+    assert!(bytes == std::fs::read(&path).expect("written"), "a fresh run draws the same");
+}
+
+#[test]
 fn rows_of_other_settings_or_of_another_image_are_not_taken() {
     let folder = Folder::new();
     scans(&folder, |value| value);

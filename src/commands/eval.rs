@@ -2,6 +2,7 @@
 
 pub(super) mod images;
 pub(super) mod measure;
+mod pictures;
 pub mod protocol;
 mod record;
 mod rows;
@@ -39,6 +40,10 @@ pub struct EvalArgs {
     /// At most N slices in all, spread over the scans.
     #[arg(long, value_name = "N", value_parser = super::values::count, help_heading = "Input")]
     pub limit: Option<usize>,
+    /// Draw truth, best baseline, result and error of the best, the median and the worst slice of every setting;
+    /// takes up to six more reconstructions a setting.
+    #[arg(long, help_heading = "Output")]
+    pub pictures: bool,
     /// Throw away the results that the folder holds.
     #[arg(long, help_heading = "Output")]
     pub force: bool,

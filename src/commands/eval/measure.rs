@@ -14,15 +14,28 @@ use crate::commands::scale::Values;
 use crate::commands::scanner::{self, Body, ViewOptions};
 use crate::commands::values::SliceRange;
 use anyhow::Result;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 use recon_data::{Scan, Unit, Volume};
 use recon_operators::{PhasedFourier, Radon, Transform};
+use recon_pipelines::preview::Window;
 use recon_pipelines::report::{Quality, assess};
 use recon_pipelines::{Case, SliceRecord, ct, mri};
 use std::path::Path;
 
-/// How good a slice came out and what it took; none when the user stopped it.
-pub(in crate::commands) type Outcome = Option<(Quality, SliceRecord)>;
+/// A slice that was measured, reconstructed and judged.
+pub(in crate::commands) struct Solved {
+    /// How good it came out.
+    pub(in crate::commands) quality: Quality,
+    /// What it took.
+    pub(in crate::commands) record: SliceRecord,
+    /// What it should be, (row, col).
+    pub(in crate::commands) truth: Array2<f32>,
+    /// What came out, in the same unit.
+    pub(in crate::commands) image: Array2<f32>,
+}
+
+/// A slice; none when the user stopped it.
+pub(in crate::commands) type Outcome = Option<Solved>;
 
 /// CT or MRI: how a slice is measured, with what it is reconstructed and by which numbers it is judged.
 pub(in crate::commands) trait Modality {
@@ -43,6 +56,9 @@ pub(in crate::commands) trait Modality {
     /// # Errors
     /// When it has a model or a device that is not there.
     fn build(method: Self::Method, settings: &Plan) -> Result<Method<Self::Transform>>;
+
+    /// Which grey values a true slice is shown in.
+    fn window(truth: &ArrayView2<'_, f32>) -> Window;
 
     /// Makes a scan that was read into what the protocol is about.
     ///
@@ -101,6 +117,10 @@ impl Modality for Ct {
         method.build(settings, Unit::Hounsfield)
     }
 
+    fn window(_truth: &ArrayView2<'_, f32>) -> Window {
+        Window::SOFT_TISSUE
+    }
+
     fn prepare(scan: &mut Scan, path: &Path) -> Result<()> {
         load::square_spacing(scan, None, path)?;
         // Of the whole scan: a single slice need not show air.
@@ -147,6 +167,10 @@ impl Modality for Mri {
         method.build(settings)
     }
 
+    fn window(truth: &ArrayView2<'_, f32>) -> Window {
+        Window::percentiles(truth)
+    }
+
     fn prepare(_scan: &mut Scan, _path: &Path) -> Result<()> {
         Ok(())
     }
@@ -180,5 +204,7 @@ fn judge<T: Transform<Image = Array2<f32>>>(
     let Some(record) = done.records.pop() else { return Ok(None) };
     let (voxels, geometry) = (values.image(done.images), truth.geometry.clone());
     let result = Volume { voxels, geometry, unit: values.unit() };
-    Ok(Some((assess(truth, &result, &[])?.result, record)))
+    let quality = assess(truth, &result, &[])?.result;
+    let slice = |volume: Volume| volume.voxels.index_axis_move(Axis(0), 0);
+    Ok(Some(Solved { quality, record, truth: slice(truth.clone()), image: slice(result) }))
 }

@@ -137,7 +137,6 @@ impl<'a, M: Modality> Objective<'a, M> {
             return Err(interruption.into());
         }
         let outcome = M::solve((&slice.scan, &slice.path), way, method, self.seed, self.context)?;
-        let (quality, _) = outcome.ok_or_else(stopped)?;
-        Ok(rounded(quality.psnr))
+        Ok(rounded(outcome.ok_or_else(stopped)?.quality.psnr))
     }
 }
