@@ -130,6 +130,33 @@ fn a_run_goes_on_where_one_stopped() {
 }
 
 #[test]
+fn metal_is_removed_better_by_what_knows_where_it_is() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("data")).expect("made");
+    folder.array("data/body.npy", phantom(64, 64, 0.0).mapv(hounsfield).view());
+    let run = "eval --protocol mar --data data --method fbp,li -o out --json -q --threads 1";
+    let first = json(&folder, &format!("{run} --pictures"));
+    assert_eq!(first["images"].as_array().map(Vec::len), Some(6));
+    for setting in ["small", "medium", "large"] {
+        let of = |method| mean(&first, setting, method);
+        assert!(of("li") > of("fbp") + 3.0, "{setting}: {}", first["summary"]);
+        assert!(folder.path(&format!("out/pictures-{setting}.png")).exists());
+    }
+    assert!(mean(&first, "small", "li") > mean(&first, "large", "li"), "more metal hides more");
+    let again = json(&folder, &format!("{run} --force"));
+    let psnrs = |report: &Value| -> Vec<Value> {
+        report["images"].as_array().expect("rows").iter().map(|row| row["psnr"].clone()).collect()
+    };
+    assert_eq!(psnrs(&first), psnrs(&again));
+    let other = json(&folder, &format!("{run} --seed 1 --force"));
+    assert_ne!(psnrs(&first), psnrs(&other), "the seed decides where the metal is");
+    folder.recon("eval --protocol mar --data data --method tv -o no").assert().code(2);
+    folder.recon("tune --protocol mar --data data --method pc -o no").assert().code(2);
+    folder.array("data/body.npy", Array3::from_elem((1, 16, 16), -1000.0).view());
+    folder.recon("eval --protocol mar --data data --method li -o air").assert().code(3);
+}
+
+#[test]
 fn pictures_show_the_best_the_median_and_the_worst_slice() {
     let folder = Folder::new();
     scans(&folder, |value| value);
@@ -251,7 +278,7 @@ fn real_brains_come_out_better_by_total_variation() {
 fn the_help_names_every_protocol() {
     let help = recon("eval --help").assert().success().get_output().stdout.clone();
     let help = String::from_utf8_lossy(&help).into_owned();
-    for name in ["ct-23", "ct-sparse", "ct-lowdose", "mri-8x", "mri-sweep"] {
+    for name in ["ct-23", "ct-sparse", "ct-lowdose", "mri-8x", "mri-sweep", "mar"] {
         assert!(help.contains(name), "{name}");
     }
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod images;
 pub(super) mod measure;
+pub(super) mod metal;
 mod pictures;
 pub mod protocol;
 mod record;
@@ -12,6 +13,7 @@ mod summary;
 use super::context::{self, Context};
 use super::ct::CtMethod;
 use super::failure::Failure;
+use super::mar::MarMethod;
 use super::mri::MriMethod;
 use super::options::{Learned, RunOptions};
 use anyhow::Result;
@@ -64,10 +66,12 @@ pub struct EvalArgs {
 /// The methods of both kinds of protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EvalMethod {
-    /// CT: filtered back-projection.
+    /// CT: filtered back-projection; with metal, without any correction.
     Fbp,
-    /// CT: total variation.
+    /// CT: total variation; with metal, without the rays through it.
     FistaTv,
+    /// CT with metal: linear interpolation of the rays through it.
+    Li,
     /// MRI: zeros where nothing was measured.
     ZeroFilled,
     /// MRI: sparsity in wavelets.
@@ -87,7 +91,7 @@ impl EvalMethod {
             Self::FistaTv => Some(CtMethod::FistaTv),
             Self::Score => Some(CtMethod::Score),
             Self::Pc => Some(CtMethod::Pc),
-            Self::ZeroFilled | Self::L1Wavelet | Self::Tv => None,
+            Self::ZeroFilled | Self::L1Wavelet | Self::Tv | Self::Li => None,
         }
     }
 
@@ -98,7 +102,17 @@ impl EvalMethod {
             Self::Tv => Some(MriMethod::Tv),
             Self::Score => Some(MriMethod::Score),
             Self::Pc => Some(MriMethod::Pc),
-            Self::Fbp | Self::FistaTv => None,
+            Self::Fbp | Self::FistaTv | Self::Li => None,
+        }
+    }
+
+    fn mar(self) -> Option<MarMethod> {
+        match self {
+            Self::Fbp => Some(MarMethod::Fbp),
+            Self::FistaTv => Some(MarMethod::FistaTv),
+            Self::Li => Some(MarMethod::Li),
+            Self::Score => Some(MarMethod::Score),
+            Self::ZeroFilled | Self::L1Wavelet | Self::Tv | Self::Pc => None,
         }
     }
 }
@@ -147,6 +161,12 @@ pub fn run(args: &EvalArgs) -> Result<()> {
             let methods = args.methods(outline, EvalMethod::mri)?;
             let context = Context::new(&args.run)?;
             Evaluation::<measure::Mri>::new(args, outline.settings, outline.amount, &methods, &context)?
+                .run(outline.slices)
+        }
+        Protocol::Mar(outline) => {
+            let methods = args.methods(outline, EvalMethod::mar)?;
+            let context = Context::new(&args.run)?;
+            Evaluation::<metal::Mar>::new(args, outline.settings, outline.amount, &methods, &context)?
                 .run(outline.slices)
         }
     }

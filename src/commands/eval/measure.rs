@@ -14,12 +14,12 @@ use crate::commands::scale::Values;
 use crate::commands::scanner::{self, Body, ViewOptions};
 use crate::commands::values::SliceRange;
 use anyhow::Result;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, Array3, ArrayView2, Axis};
 use recon_data::{Scan, Unit, Volume};
 use recon_operators::{PhasedFourier, Radon, Transform};
 use recon_pipelines::preview::Window;
-use recon_pipelines::report::{Quality, assess};
-use recon_pipelines::{Case, SliceRecord, ct, mri};
+use recon_pipelines::report::{Quality, assess, assess_outside};
+use recon_pipelines::{Case, SliceRecord, ct, mar, mri};
 use std::path::Path;
 
 /// A slice that was measured, reconstructed and judged.
@@ -66,14 +66,15 @@ pub(in crate::commands) trait Modality {
     /// When it is another kind of image.
     fn prepare(scan: &mut Scan, path: &Path) -> Result<()>;
 
-    /// Measures the one slice of a scan, which is from that file, reconstructs and judges it.
+    /// Measures the one slice of a scan, which is from that file, for a method of this kind, reconstructs and judges
+    /// it.
     ///
     /// # Errors
     /// When it cannot be measured or the method fails.
     fn solve(
         scan: (&Scan, &Path),
         setting: &Self::Setting,
-        method: &Method<Self::Transform>,
+        method: (Self::Method, &Method<Self::Transform>),
         seed: u64,
         context: &Context,
     ) -> Result<Outcome>;
@@ -122,20 +123,13 @@ impl Modality for Ct {
     }
 
     fn prepare(scan: &mut Scan, path: &Path) -> Result<()> {
-        load::square_spacing(scan, None, path)?;
-        // Of the whole scan: a single slice need not show air.
-        scan.volume.unit = scanner::unit(&scan.volume, None);
-        if scan.volume.unit == Unit::Hounsfield {
-            return Ok(());
-        }
-        let message = "is not in Hounsfield units, which the CT protocols are about; convert it";
-        Err(Failure::Input(format!("{}: {message}", path.display())).into())
+        hounsfield(scan, path)
     }
 
     fn solve(
         (scan, path): (&Scan, &Path),
         setting: &CtSetting,
-        method: &Method<Radon>,
+        (_, method): (CtMethod, &Method<Radon>),
         seed: u64,
         context: &Context,
     ) -> Result<Outcome> {
@@ -146,8 +140,23 @@ impl Modality for Ct {
             None => ct::from_image(&body.attenuation, &radon, seed, 0),
             Some(photons) => ct::low_dose(&body.attenuation, &radon, photons, seed, 0),
         };
-        judge(&case, method, &body.image, Values::Hounsfield, context)
+        judge(&case, method, (&body.image, None), Values::Hounsfield, context)
     }
+}
+
+/// Takes a scan for a CT image.
+///
+/// # Errors
+/// When its pixels are not square or its values not in Hounsfield units.
+pub(super) fn hounsfield(scan: &mut Scan, path: &Path) -> Result<()> {
+    load::square_spacing(scan, None, path)?;
+    // Of the whole scan: a single slice need not show air.
+    scan.volume.unit = scanner::unit(&scan.volume, None);
+    if scan.volume.unit == Unit::Hounsfield {
+        return Ok(());
+    }
+    let message = "is not in Hounsfield units, which the CT protocols are about; convert it";
+    Err(Failure::Input(format!("{}: {message}", path.display())).into())
 }
 
 /// Cartesian single-channel MRI of magnitude images.
@@ -178,22 +187,23 @@ impl Modality for Mri {
     fn solve(
         (scan, _): (&Scan, &Path),
         setting: &MriSetting,
-        method: &Method<PhasedFourier>,
+        (_, method): (MriMethod, &Method<PhasedFourier>),
         seed: u64,
         context: &Context,
     ) -> Result<Outcome> {
         let (_, rows, cols) = scan.volume.voxels.dim();
         let mask = setting.plan(seed).mask(rows, cols)?;
         let case = mri::from_image(&scan.volume, &mask, seed, 0);
-        judge(&case, method, &scan.volume, Values::As(scan.volume.unit), context)
+        judge(&case, method, (&scan.volume, None), Values::As(scan.volume.unit), context)
     }
 }
 
-/// Runs a case of one slice and compares the result with `truth`.
-fn judge<T: Transform<Image = Array2<f32>>>(
+/// Runs a case of one slice and compares the result with `truth`, outside the voxels that are `hidden`, which are put
+/// back.
+pub(super) fn judge<T: Transform<Image = Array2<f32>>>(
     case: &Case<'_, T>,
     method: &Method<T>,
-    truth: &Volume,
+    (truth, hidden): (&Volume, Option<&Array3<bool>>),
     values: Values,
     context: &Context,
 ) -> Result<Outcome> {
@@ -203,8 +213,14 @@ fn judge<T: Transform<Image = Array2<f32>>>(
     let mut done = done?;
     let Some(record) = done.records.pop() else { return Ok(None) };
     let (voxels, geometry) = (values.image(done.images), truth.geometry.clone());
-    let result = Volume { voxels, geometry, unit: values.unit() };
-    let quality = assess(truth, &result, &[])?.result;
+    let mut result = Volume { voxels, geometry, unit: values.unit() };
+    let quality = match hidden {
+        None => assess(truth, &result, &[])?.result,
+        Some(hidden) => {
+            mar::restore_metal(&mut result.voxels, &truth.voxels, hidden);
+            assess_outside(truth, &result, hidden)?
+        }
+    };
     let slice = |volume: Volume| volume.voxels.index_axis_move(Axis(0), 0);
     Ok(Some(Solved { quality, record, truth: slice(truth.clone()), image: slice(result) }))
 }

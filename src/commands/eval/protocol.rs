@@ -4,11 +4,13 @@
 //! gets another name.
 
 use crate::commands::ct::CtMethod;
+use crate::commands::mar::MarMethod;
 use crate::commands::mri::MriMethod;
 use crate::commands::values::FilterName;
 use clap::ValueEnum;
-use recon_operators::{PhaseAxis, Sampling, SamplingPlan};
+use recon_operators::{Implants, PhaseAxis, Sampling, SamplingPlan};
 use serde::Serialize;
+use std::f64::consts::PI;
 
 /// A protocol by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
@@ -33,6 +35,10 @@ pub enum ProtocolName {
     #[value(name = "mri-sweep")]
     #[serde(rename = "mri-sweep")]
     MriSweep,
+    /// CT with small, medium and large titanium put into the images.
+    #[value(name = "mar")]
+    #[serde(rename = "mar")]
+    Mar,
 }
 
 impl ProtocolName {
@@ -44,6 +50,7 @@ impl ProtocolName {
             Self::CtLowdose => "ct-lowdose",
             Self::Mri8x => "mri-8x",
             Self::MriSweep => "mri-sweep",
+            Self::Mar => "mar",
         }
     }
 
@@ -55,6 +62,7 @@ impl ProtocolName {
             Self::CtLowdose => Protocol::Ct(&CT_LOWDOSE),
             Self::Mri8x => Protocol::Mri(&MRI_8X),
             Self::MriSweep => Protocol::Mri(&MRI_SWEEP),
+            Self::Mar => Protocol::Mar(&MAR),
         }
     }
 }
@@ -66,6 +74,8 @@ pub enum Protocol {
     Ct(&'static Outline<CtSetting, CtMethod>),
     /// MR images on any scale.
     Mri(&'static Outline<MriSetting, MriMethod>),
+    /// CT images in Hounsfield units, with metal put into them.
+    Mar(&'static Outline<MarSetting, MarMethod>),
 }
 
 /// The slices, the measurements and the methods of a protocol.
@@ -73,7 +83,7 @@ pub enum Protocol {
 pub struct Outline<S: 'static, M: 'static> {
     /// How many slices of a scan, evenly spaced: of n slices number `⌊(k + ½) n / slices⌋` for every k.
     pub slices: usize,
-    /// What is measured, from few measurements to many.
+    /// What is measured, in the order of [`Setting::amount`].
     pub settings: &'static [S],
     /// What [`Setting::amount`] counts, for the plot.
     pub amount: &'static str,
@@ -85,7 +95,7 @@ pub struct Outline<S: 'static, M: 'static> {
 pub trait Setting: Serialize + 'static {
     /// Its name in tables.
     fn label(&self) -> &'static str;
-    /// How much is measured, for the horizontal axis of the plot.
+    /// How much is measured, or how much metal there is: the horizontal axis of the plot.
     fn amount(&self) -> f64;
 }
 
@@ -148,6 +158,40 @@ impl Setting for MriSetting {
     }
 }
 
+/// Titanium in the image: ellipses inside the body, drawn slice by slice. The rays through it and beside it are not
+/// trusted.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct MarSetting {
+    /// Its name in tables.
+    label: &'static str,
+    /// How many ellipses.
+    pub pieces: usize,
+    /// The least and the largest semi-axis in mm.
+    pub semi_axes_mm: (f64, f64),
+    /// Number of views over half a turn.
+    pub views: usize,
+    /// How many detector bins beside metal are not trusted either.
+    pub margin: usize,
+}
+
+impl MarSetting {
+    /// What is drawn for every slice.
+    pub fn implants(&self) -> Implants {
+        Implants { pieces: self.pieces, semi_axes: self.semi_axes_mm }
+    }
+}
+
+impl Setting for MarSetting {
+    fn label(&self) -> &'static str {
+        self.label
+    }
+    /// The area of metal in mm² if both semi-axes of every piece are middling.
+    fn amount(&self) -> f64 {
+        let (least, largest) = self.semi_axes_mm;
+        (self.pieces as f64 * PI * ((least + largest) / 2.0).powi(2)).round()
+    }
+}
+
 const fn views(label: &'static str, views: usize) -> CtSetting {
     CtSetting { label, views, photons: None, filter: FilterName::Ramp }
 }
@@ -160,9 +204,15 @@ const fn lines(label: &'static str, acceleration: f64, center_fraction: f64) -> 
     MriSetting { label, acceleration, center_fraction }
 }
 
+const fn metal(label: &'static str, semi_axes_mm: (f64, f64)) -> MarSetting {
+    MarSetting { label, pieces: 2, semi_axes_mm, views: 360, margin: 1 }
+}
+
 const CT_METHODS: &[CtMethod] = &[CtMethod::Fbp, CtMethod::FistaTv, CtMethod::Score];
 const MRI_METHODS: &[MriMethod] =
     &[MriMethod::ZeroFilled, MriMethod::L1Wavelet, MriMethod::Tv, MriMethod::Score];
+
+const MAR_METHODS: &[MarMethod] = &[MarMethod::Fbp, MarMethod::Li, MarMethod::FistaTv, MarMethod::Score];
 
 const CT_23: Outline<CtSetting, CtMethod> =
     Outline { slices: 2, settings: &[views("23 views", 23)], amount: "views", methods: CT_METHODS };
@@ -207,6 +257,13 @@ const MRI_SWEEP: Outline<MriSetting, MriMethod> = Outline {
     methods: MRI_METHODS,
 };
 
+const MAR: Outline<MarSetting, MarMethod> = Outline {
+    slices: 2,
+    settings: &[metal("small", (1.5, 3.0)), metal("medium", (4.0, 7.0)), metal("large", (8.0, 14.0))],
+    amount: "mm2 of metal",
+    methods: MAR_METHODS,
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,11 +274,12 @@ mod tests {
     }
 
     #[test]
-    fn settings_go_from_few_measurements_to_many() {
+    fn settings_go_from_small_amounts_to_large() {
         for name in ProtocolName::value_variants() {
             assert!(match name.protocol() {
                 Protocol::Ct(outline) => increasing(outline.settings.iter().map(Setting::amount)),
                 Protocol::Mri(outline) => increasing(outline.settings.iter().map(Setting::amount)),
+                Protocol::Mar(outline) => increasing(outline.settings.iter().map(Setting::amount)),
             });
             let value = name.to_possible_value().expect("none is hidden");
             assert_eq!(value.get_name(), name.name());

@@ -193,7 +193,8 @@ impl<'a, M: Modality> Evaluation<'a, M> {
         if let Some(interruption) = self.context.interruption() {
             return Err(interruption.into());
         }
-        let outcome = M::solve(scan, setting, &candidate.method, self.args.seed, self.context)?;
+        let outcome =
+            M::solve(scan, setting, (candidate.kind, &candidate.method), self.args.seed, self.context)?;
         Ok(outcome.ok_or_else(stopped)?)
     }
 

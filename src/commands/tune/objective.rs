@@ -107,13 +107,13 @@ impl<'a, M: Modality> Objective<'a, M> {
         Ok(digests)
     }
 
-    /// Measures every slice in every way and reconstructs it, until `watch`, asked after each, says to stop.
+    /// Measures every slice in every way and reconstructs it by this kind of method, until `watch`, asked after each, says to stop.
     ///
     /// # Errors
     /// When the user stopped it or the device is not there.
     pub(super) fn measure(
         &self,
-        method: &Method<M::Transform>,
+        method: (M::Method, &Method<M::Transform>),
         watch: impl Fn(&[f64]) -> Option<Halt>,
     ) -> Result<Course> {
         let mut slices = Vec::with_capacity(self.count());
@@ -131,7 +131,12 @@ impl<'a, M: Modality> Objective<'a, M> {
         Ok(Course { slices, end: End::Last })
     }
 
-    fn psnr(&self, slice: &Slice, way: &M::Setting, method: &Method<M::Transform>) -> Result<f64> {
+    fn psnr(
+        &self,
+        slice: &Slice,
+        way: &M::Setting,
+        method: (M::Method, &Method<M::Transform>),
+    ) -> Result<f64> {
         let stopped = || self.context.interruption().unwrap_or(Failure::Interrupted(2));
         if let Some(interruption) = self.context.interruption() {
             return Err(interruption.into());
