@@ -157,6 +157,52 @@ fn metal_is_removed_better_by_what_knows_where_it_is() {
 }
 
 #[test]
+fn legacy_settings_stand_beside_the_others_and_are_never_mixed() {
+    let folder = Folder::new();
+    // Twice the range: the published scale does not depend on it, nor do its metrics on the maximum of a slice.
+    scans(&folder, |value| 2.0 * value);
+    let run = "eval --protocol mri-8x --data data --method zero-filled,tv --limit 2 --json -q --threads 1";
+    let plain = json(&folder, &format!("{run} -o plain"));
+    let both = json(&folder, &format!("{run} --legacy thesis -o both"));
+    let of = |report: &Value, setting: &str| -> Vec<Value> {
+        let images = report["images"].as_array().expect("rows");
+        images.iter().filter(|row| row["setting"] == setting).map(|row| row["psnr"].clone()).collect()
+    };
+    assert_eq!(of(&plain, "8x"), of(&both, "8x"), "the protocol's own rows stay as they are");
+    assert_eq!(of(&both, "8x thesis").len(), 4);
+    assert_ne!(of(&both, "8x thesis"), of(&both, "8x"));
+    let entries = both["summary"].as_array().expect("entries");
+    let legacy = |entry: &Value| (entry["setting"] == "8x thesis", entry["legacy"] == "thesis");
+    assert!(entries.iter().map(legacy).all(|(named, marked)| named == marked) && entries.len() == 4);
+    for file in ["both/psnr.png", "both/psnr-thesis.png"] {
+        assert!(folder.path(file).exists(), "{file}");
+    }
+    assert!(!folder.path("plain/psnr-thesis.png").exists());
+    // Rows of one kind of run are not taken for the other.
+    folder.recon(&format!("{run} --legacy thesis -o plain")).assert().code(5);
+    folder.recon(&format!("{run} --legacy other -o no")).assert().code(2);
+    folder.recon("eval --protocol mar --data data --legacy thesis -o no").assert().code(2);
+}
+
+#[test]
+fn published_ct_settings_are_their_own_measurement() {
+    let folder = Folder::new();
+    scans(&folder, hounsfield);
+    let run =
+        "eval --protocol ct-23 --data data --method fbp,fista-tv --steps 30 --limit 1 --json -q --threads 1";
+    let report = json(&folder, &format!("{run} --legacy thesis --pictures -o out"));
+    for setting in ["23 views", "23 views thesis"] {
+        assert!(mean(&report, setting, "fista-tv") > mean(&report, setting, "fbp"), "{}", report["summary"]);
+    }
+    assert!(folder.path("out/pictures-23-views-thesis.png").exists());
+    let settings = std::fs::read_to_string(folder.path("out/settings.json")).expect("written");
+    let settings: Value = serde_json::from_str(&settings).expect("JSON");
+    let settings = settings["protocol"]["settings"].as_array().expect("settings").clone();
+    let legacy: Vec<_> = settings.iter().map(|setting| setting.get("legacy").cloned()).collect();
+    assert_eq!(legacy, [None, Some("thesis".into())]);
+}
+
+#[test]
 fn pictures_show_the_best_the_median_and_the_worst_slice() {
     let folder = Folder::new();
     scans(&folder, |value| value);

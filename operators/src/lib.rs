@@ -28,7 +28,7 @@ pub use fourier::{Fourier, PhasedFourier, low_resolution_phase};
 pub use implant::Implants;
 pub use mask::Mask;
 pub use metal::{interpolate_trace, metal_trace};
-pub use metrics::{MetricPreset, Metrics, compare, compare_outside};
+pub use metrics::{MetricPreset, Metrics, compare, compare_in_range, compare_outside};
 pub use operator::{LinearOperator, Problem, Transform};
 pub use photons::count_photons;
 pub use radon::{Filter, ParallelBeam, Radon, refine_views};

@@ -46,9 +46,23 @@ pub fn compare(
     result: ArrayView3<f32>,
     preset: MetricPreset,
 ) -> Result<Metrics, OperatorError> {
+    let range = data_range(&reference, preset);
+    compare_in_range(reference, result, preset, range)
+}
+
+/// Compares two volumes as [`compare`], with this data range instead of the preset's.
+///
+/// # Errors
+/// As [`compare`].
+#[expect(clippy::needless_pass_by_value, reason = "a view is a borrow already")]
+pub fn compare_in_range(
+    reference: ArrayView3<f32>,
+    result: ArrayView3<f32>,
+    preset: MetricPreset,
+    range: f64,
+) -> Result<Metrics, OperatorError> {
     let window = Window::of(preset);
     check(&reference, &result, window.taps.len())?;
-    let range = data_range(&reference, preset);
     let (mut squares, mut energy, mut max_abs) = (0.0, 0.0, 0.0_f64);
     Zip::from(&reference).and(&result).for_each(|&a, &b| {
         let difference = f64::from(a) - f64::from(b);

@@ -9,6 +9,7 @@ mod record;
 mod rows;
 mod run;
 mod summary;
+mod thesis;
 
 use super::context::{self, Context};
 use super::ct::CtMethod;
@@ -18,7 +19,7 @@ use super::mri::MriMethod;
 use super::options::{Learned, RunOptions};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use protocol::{Outline, Protocol, ProtocolName};
+use protocol::{Legacy, Outline, Protocol, ProtocolName};
 use run::Evaluation;
 use std::path::PathBuf;
 
@@ -42,6 +43,10 @@ pub struct EvalArgs {
     /// At most N slices in all, spread over the scans.
     #[arg(long, value_name = "N", value_parser = super::values::count, help_heading = "Input")]
     pub limit: Option<usize>,
+    /// Add the settings of a published work beside the protocol's own, with its images and metrics, named so in every row
+    /// and file.
+    #[arg(long, value_enum, help_heading = "Input")]
+    pub legacy: Option<Legacy>,
     /// Draw truth, best baseline, result and error of the best, the median and the worst slice of every setting;
     /// takes up to six more reconstructions a setting.
     #[arg(long, help_heading = "Output")]
@@ -120,7 +125,26 @@ impl EvalMethod {
 impl EvalArgs {
     /// The folder of the results.
     fn folder(&self) -> PathBuf {
-        self.output.clone().unwrap_or_else(|| format!("eval-{}", self.protocol.name()).into())
+        let legacy = self.legacy.map_or_else(String::new, |legacy| format!("-{}", legacy.name()));
+        self.output.clone().unwrap_or_else(|| format!("eval-{}{legacy}", self.protocol.name()).into())
+    }
+
+    /// The ways to measure.
+    ///
+    /// # Errors
+    /// When the protocol has none of the published work that was asked for.
+    fn settings<S, M>(&self, outline: &'static Outline<S, M>) -> Result<Vec<&'static S>, Failure> {
+        let legacy = match self.legacy {
+            None => &[],
+            Some(Legacy::Thesis) => outline.thesis,
+        };
+        if let Some(work) = self.legacy.filter(|_| legacy.is_empty()) {
+            let (work, protocol) = (work.name(), self.protocol.name());
+            let message =
+                format!("--legacy {work}: there are no such settings for protocol {protocol}; leave it out");
+            return Err(Failure::Usage(message));
+        }
+        Ok(outline.settings.iter().chain(legacy).collect())
     }
 
     /// The methods to run, each once.
@@ -153,20 +177,20 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     match args.protocol.protocol() {
         Protocol::Ct(outline) => {
             let methods = args.methods(outline, EvalMethod::ct)?;
-            let context = Context::new(&args.run)?;
-            Evaluation::<measure::Ct>::new(args, outline.settings, outline.amount, &methods, &context)?
+            let (settings, context) = (args.settings(outline)?, Context::new(&args.run)?);
+            Evaluation::<measure::Ct>::new(args, settings, outline.amount, &methods, &context)?
                 .run(outline.slices)
         }
         Protocol::Mri(outline) => {
             let methods = args.methods(outline, EvalMethod::mri)?;
-            let context = Context::new(&args.run)?;
-            Evaluation::<measure::Mri>::new(args, outline.settings, outline.amount, &methods, &context)?
+            let (settings, context) = (args.settings(outline)?, Context::new(&args.run)?);
+            Evaluation::<measure::Mri>::new(args, settings, outline.amount, &methods, &context)?
                 .run(outline.slices)
         }
         Protocol::Mar(outline) => {
             let methods = args.methods(outline, EvalMethod::mar)?;
-            let context = Context::new(&args.run)?;
-            Evaluation::<metal::Mar>::new(args, outline.settings, outline.amount, &methods, &context)?
+            let (settings, context) = (args.settings(outline)?, Context::new(&args.run)?);
+            Evaluation::<metal::Mar>::new(args, settings, outline.amount, &methods, &context)?
                 .run(outline.slices)
         }
     }

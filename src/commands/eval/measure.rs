@@ -2,6 +2,7 @@
 
 use super::images::{self, Image};
 use super::protocol::{CtSetting, MriSetting, Setting};
+use super::thesis;
 use crate::commands::context::Context;
 use crate::commands::ct::CtMethod;
 use crate::commands::failure::Failure;
@@ -15,12 +16,13 @@ use crate::commands::scanner::{self, Body, ViewOptions};
 use crate::commands::values::SliceRange;
 use anyhow::Result;
 use ndarray::{Array2, Array3, ArrayView2, Axis};
-use recon_data::{Scan, Unit, Volume};
+use recon_data::{Scan, Unit, Volume, hounsfield_to_attenuation};
 use recon_operators::{PhasedFourier, Radon, Transform};
 use recon_pipelines::preview::Window;
 use recon_pipelines::report::{Quality, assess, assess_outside};
+use recon_pipelines::thesis::Levels;
 use recon_pipelines::{Case, SliceRecord, ct, mar, mri};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A slice that was measured, reconstructed and judged.
 pub(in crate::commands) struct Solved {
@@ -36,6 +38,18 @@ pub(in crate::commands) struct Solved {
 
 /// A slice; none when the user stopped it.
 pub(in crate::commands) type Outcome = Option<Solved>;
+
+/// One slice of a scan.
+pub(in crate::commands) struct Single {
+    /// The scan's file or folder.
+    pub(in crate::commands) path: PathBuf,
+    /// Which slice of it, from 0.
+    pub(in crate::commands) number: usize,
+    /// The slice alone.
+    pub(in crate::commands) scan: Scan,
+    /// What the dissertation takes for 0 and 1 in the whole scan.
+    pub(super) levels: Levels,
+}
 
 /// CT or MRI: how a slice is measured, with what it is reconstructed and by which numbers it is judged.
 pub(in crate::commands) trait Modality {
@@ -66,13 +80,15 @@ pub(in crate::commands) trait Modality {
     /// When it is another kind of image.
     fn prepare(scan: &mut Scan, path: &Path) -> Result<()>;
 
-    /// Measures the one slice of a scan, which is from that file, for a method of this kind, reconstructs and judges
-    /// it.
+    /// What the dissertation takes for 0 and 1 in a whole scan, in the unit that is measured.
+    fn levels(scan: &Scan) -> Levels;
+
+    /// Measures a slice for a method of this kind, reconstructs and judges it.
     ///
     /// # Errors
     /// When it cannot be measured or the method fails.
     fn solve(
-        scan: (&Scan, &Path),
+        single: &Single,
         setting: &Self::Setting,
         method: (Self::Method, &Method<Self::Transform>),
         seed: u64,
@@ -80,7 +96,7 @@ pub(in crate::commands) trait Modality {
     ) -> Result<Outcome>;
 }
 
-/// The slices of a scan that a protocol with `wanted` a scan takes: the number of each, and the slice alone.
+/// The slices of a scan that a protocol with `wanted` a scan takes.
 ///
 /// # Errors
 /// When the scan cannot be read or is another kind of image.
@@ -88,15 +104,17 @@ pub(in crate::commands) fn singles<M: Modality>(
     image: &Image,
     wanted: usize,
     context: &Context,
-) -> Result<Vec<(usize, Scan)>> {
+) -> Result<Vec<Single>> {
     let mut scan = load::scan(&image.path, None, context)?;
     M::prepare(&mut scan, &image.path)?;
     let chosen = images::slices(scan.volume.voxels.len_of(Axis(0)), wanted, image.slices);
-    let single = |slice: usize| {
-        let range = SliceRange { first: slice, end: Some(slice + 1) };
+    let levels = M::levels(&scan);
+    let single = |number: usize| {
+        let range = SliceRange { first: number, end: Some(number + 1) };
         let volume = load::cut(&scan.volume, range, &image.path)?;
         let (source, modality) = (scan.source.clone(), scan.modality);
-        Ok((slice, Scan { volume, source, modality, warnings: Vec::new() }))
+        let scan = Scan { volume, source, modality, warnings: Vec::new() };
+        Ok(Single { path: image.path.clone(), number, scan, levels })
     };
     chosen.into_iter().map(single).collect()
 }
@@ -126,14 +144,24 @@ impl Modality for Ct {
         hounsfield(scan, path)
     }
 
+    fn levels(scan: &Scan) -> Levels {
+        let Levels { low, high } = Levels::extremes(&scan.volume.voxels.view());
+        let attenuation = |hounsfield: f64| f64::from(hounsfield_to_attenuation(hounsfield as f32));
+        Levels { low: attenuation(low), high: attenuation(high) }
+    }
+
     fn solve(
-        (scan, path): (&Scan, &Path),
+        single: &Single,
         setting: &CtSetting,
         (_, method): (CtMethod, &Method<Radon>),
         seed: u64,
         context: &Context,
     ) -> Result<Outcome> {
-        let body = Body::new(scan, None, path, context);
+        let scan = &single.scan;
+        let body = Body::new(scan, None, &single.path, context);
+        if setting.legacy.is_some() {
+            return thesis::ct(single, body, setting.views, method, (seed, context));
+        }
         let spacing = scan.volume.geometry.spacing_mm[2] as f32;
         let radon = body.scanner(setting.views, spacing, &ViewOptions { detectors: None }, setting.filter)?;
         let case = match setting.photons {
@@ -184,13 +212,21 @@ impl Modality for Mri {
         Ok(())
     }
 
+    fn levels(scan: &Scan) -> Levels {
+        Levels::without_outliers(&scan.volume.voxels.view())
+    }
+
     fn solve(
-        (scan, _): (&Scan, &Path),
+        single: &Single,
         setting: &MriSetting,
         (_, method): (MriMethod, &Method<PhasedFourier>),
         seed: u64,
         context: &Context,
     ) -> Result<Outcome> {
+        if setting.legacy.is_some() {
+            return thesis::mri(single, setting.acceleration, method, (seed, context));
+        }
+        let scan = &single.scan;
         let (_, rows, cols) = scan.volume.voxels.dim();
         let mask = setting.plan(seed).mask(rows, cols)?;
         let case = mri::from_image(&scan.volume, &mask, seed, 0);
@@ -207,12 +243,8 @@ pub(super) fn judge<T: Transform<Image = Array2<f32>>>(
     values: Values,
     context: &Context,
 ) -> Result<Outcome> {
-    let bars = context.bars(1);
-    let done = case.run(&*method.run, &[], &bars);
-    bars.clear();
-    let mut done = done?;
-    let Some(record) = done.records.pop() else { return Ok(None) };
-    let (voxels, geometry) = (values.image(done.images), truth.geometry.clone());
+    let Some((image, record)) = reconstruct(case, method, context)? else { return Ok(None) };
+    let (voxels, geometry) = (values.image(image), truth.geometry.clone());
     let mut result = Volume { voxels, geometry, unit: values.unit() };
     let quality = match hidden {
         None => assess(truth, &result, &[])?.result,
@@ -223,4 +255,17 @@ pub(super) fn judge<T: Transform<Image = Array2<f32>>>(
     };
     let slice = |volume: Volume| volume.voxels.index_axis_move(Axis(0), 0);
     Ok(Some(Solved { quality, record, truth: slice(truth.clone()), image: slice(result) }))
+}
+
+/// Runs a case of one slice; none when the user stopped it.
+pub(super) fn reconstruct<T: Transform<Image = Array2<f32>>>(
+    case: &Case<'_, T>,
+    method: &Method<T>,
+    context: &Context,
+) -> Result<Option<(Array3<f32>, SliceRecord)>> {
+    let bars = context.bars(1);
+    let done = case.run(&*method.run, &[], &bars);
+    bars.clear();
+    let mut done = done?;
+    Ok(done.records.pop().map(|record| (done.images, record)))
 }

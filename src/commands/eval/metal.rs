@@ -1,6 +1,6 @@
 //! CT with metal that is put into clean images, and removed by the code that `recon mar` runs.
 
-use super::measure::{self, Modality, Outcome};
+use super::measure::{self, Ct, Modality, Outcome, Single};
 use super::protocol::MarSetting;
 use crate::commands::context::Context;
 use crate::commands::failure::Failure;
@@ -17,6 +17,7 @@ use recon_data::{Scan, Unit};
 use recon_operators::Radon;
 use recon_pipelines::mar;
 use recon_pipelines::preview::Window;
+use recon_pipelines::thesis::Levels;
 use std::path::Path;
 
 /// From here on, in Hounsfield units, a voxel is tissue that metal may be put into: fat, muscle, organs and bone, but no
@@ -48,15 +49,20 @@ impl Modality for Mar {
         measure::hounsfield(scan, path)
     }
 
+    fn levels(scan: &Scan) -> Levels {
+        Ct::levels(scan)
+    }
+
     fn solve(
-        (scan, path): (&Scan, &Path),
+        single: &Single,
         setting: &MarSetting,
         (kind, method): (MarMethod, &Method<Radon>),
         seed: u64,
         context: &Context,
     ) -> Result<Outcome> {
-        let body = Body::new(scan, None, path, context);
-        let side = scan.volume.geometry.spacing_mm[2];
+        let path = &single.path;
+        let body = Body::new(&single.scan, None, path, context);
+        let side = single.scan.volume.geometry.spacing_mm[2];
         let view = ViewOptions { detectors: None };
         let radon = body.scanner(setting.views, side as f32, &view, FilterName::Ramp)?;
         let tissue = body.image.voxels.mapv(|hounsfield| hounsfield >= TISSUE);

@@ -56,7 +56,7 @@ impl<M: Modality> Evaluation<'_, M> {
     /// When the user stopped it or a file cannot be written.
     pub(super) fn pictures(&self, images: &[Image], slices: usize, rows: &[Row]) -> Result<Vec<Picture>> {
         let draw = |setting| self.picture(setting, images, slices, rows).transpose();
-        self.settings.iter().filter_map(draw).collect()
+        self.settings.iter().copied().filter_map(draw).collect()
     }
 
     /// The picture of a setting; none without rows.
@@ -110,12 +110,11 @@ impl<M: Modality> Evaluation<'_, M> {
         (baseline, method): (Option<&Candidate<M>>, &Candidate<M>),
     ) -> Result<Option<(Option<Solved>, Solved)>> {
         let singles = measure::singles::<M>(image, slices, self.context)?;
-        let Some((_, scan)) = singles.into_iter().find(|(slice, _)| *slice == number) else {
+        let Some(single) = singles.into_iter().find(|single| single.number == number) else {
             return Ok(None);
         };
         let solve = |candidate| {
-            self.solve((&scan, &image.path), setting, candidate)
-                .with_context(|| image.path.display().to_string())
+            self.solve(&single, setting, candidate).with_context(|| image.path.display().to_string())
         };
         Ok(Some((baseline.map(solve).transpose()?, solve(method)?)))
     }

@@ -87,14 +87,37 @@ pub struct Outline<S: 'static, M: 'static> {
     pub settings: &'static [S],
     /// What [`Setting::amount`] counts, for the plot.
     pub amount: &'static str,
+    /// The dissertation's settings for the same, see [`Legacy`].
+    pub thesis: &'static [S],
     /// What runs when no `--method` is given: the classical baselines and the default learned method.
     pub methods: &'static [M],
+}
+
+/// A published work with settings and metrics of its own, to be read beside a protocol's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Legacy {
+    /// Song's dissertation (Stanford, 2022), chapter 8.
+    Thesis,
+}
+
+impl Legacy {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Thesis => "thesis",
+        }
+    }
 }
 
 /// One way to measure.
 pub trait Setting: Serialize + 'static {
     /// Its name in tables.
     fn label(&self) -> &'static str;
+    /// Whose scale and metrics it has; none for those of the program.
+    fn legacy(&self) -> Option<Legacy> {
+        None
+    }
     /// How much is measured, or how much metal there is: the horizontal axis of the plot.
     fn amount(&self) -> f64;
 }
@@ -111,6 +134,9 @@ pub struct CtSetting {
     pub photons: Option<f64>,
     /// Window of the ramp filter, of `fbp` and of the image that total variation starts from.
     pub filter: FilterName,
+    /// Whose choice of views, scale and metrics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub legacy: Option<Legacy>,
 }
 
 impl Setting for CtSetting {
@@ -119,6 +145,9 @@ impl Setting for CtSetting {
     }
     fn amount(&self) -> f64 {
         self.photons.unwrap_or(self.views as f64)
+    }
+    fn legacy(&self) -> Option<Legacy> {
+        self.legacy
     }
 }
 
@@ -132,6 +161,9 @@ pub struct MriSetting {
     pub acceleration: f64,
     /// Share of the columns in the centre.
     pub center_fraction: f64,
+    /// Whose mask, scale and metrics; such a mask has a centre of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub legacy: Option<Legacy>,
 }
 
 impl MriSetting {
@@ -155,6 +187,9 @@ impl Setting for MriSetting {
     /// The share of k-space that is measured, in per cent.
     fn amount(&self) -> f64 {
         100.0 / self.acceleration
+    }
+    fn legacy(&self) -> Option<Legacy> {
+        self.legacy
     }
 }
 
@@ -193,15 +228,25 @@ impl Setting for MarSetting {
 }
 
 const fn views(label: &'static str, views: usize) -> CtSetting {
-    CtSetting { label, views, photons: None, filter: FilterName::Ramp }
+    CtSetting { label, views, photons: None, filter: FilterName::Ramp, legacy: None }
 }
 
 const fn photons(label: &'static str, photons: f64) -> CtSetting {
-    CtSetting { label, views: 180, photons: Some(photons), filter: FilterName::Hann }
+    CtSetting { label, views: 180, photons: Some(photons), filter: FilterName::Hann, legacy: None }
 }
 
 const fn lines(label: &'static str, acceleration: f64, center_fraction: f64) -> MriSetting {
-    MriSetting { label, acceleration, center_fraction }
+    MriSetting { label, acceleration, center_fraction, legacy: None }
+}
+
+const fn thesis_views(label: &'static str, views: usize) -> CtSetting {
+    CtSetting { label, views, photons: None, filter: FilterName::Ramp, legacy: Some(Legacy::Thesis) }
+}
+
+/// The centre is n/1000 for n lines of 240.
+const fn thesis_lines(label: &'static str, acceleration: f64) -> MriSetting {
+    let center_fraction = 0.24 / acceleration;
+    MriSetting { label, acceleration, center_fraction, legacy: Some(Legacy::Thesis) }
 }
 
 const fn metal(label: &'static str, semi_axes_mm: (f64, f64)) -> MarSetting {
@@ -214,8 +259,13 @@ const MRI_METHODS: &[MriMethod] =
 
 const MAR_METHODS: &[MarMethod] = &[MarMethod::Fbp, MarMethod::Li, MarMethod::FistaTv, MarMethod::Score];
 
-const CT_23: Outline<CtSetting, CtMethod> =
-    Outline { slices: 2, settings: &[views("23 views", 23)], amount: "views", methods: CT_METHODS };
+const CT_23: Outline<CtSetting, CtMethod> = Outline {
+    slices: 2,
+    settings: &[views("23 views", 23)],
+    thesis: &[thesis_views("23 views thesis", 23)],
+    amount: "views",
+    methods: CT_METHODS,
+};
 
 const CT_SPARSE: Outline<CtSetting, CtMethod> = Outline {
     slices: 2,
@@ -226,6 +276,11 @@ const CT_SPARSE: Outline<CtSetting, CtMethod> = Outline {
         views("45 views", 45),
         views("90 views", 90),
     ],
+    thesis: &[
+        thesis_views("10 views thesis", 10),
+        thesis_views("20 views thesis", 20),
+        thesis_views("23 views thesis", 23),
+    ],
     amount: "views",
     methods: CT_METHODS,
 };
@@ -233,6 +288,7 @@ const CT_SPARSE: Outline<CtSetting, CtMethod> = Outline {
 const CT_LOWDOSE: Outline<CtSetting, CtMethod> = Outline {
     slices: 2,
     settings: &[photons("10000 photons", 1e4), photons("30000 photons", 3e4), photons("100000 photons", 1e5)],
+    thesis: &[],
     amount: "photons a ray",
     methods: CT_METHODS,
 };
@@ -240,6 +296,7 @@ const CT_LOWDOSE: Outline<CtSetting, CtMethod> = Outline {
 const MRI_8X: Outline<MriSetting, MriMethod> = Outline {
     slices: 3,
     settings: &[lines("8x", 8.0, 0.04)],
+    thesis: &[thesis_lines("8x thesis", 8.0)],
     amount: "% of k-space measured",
     methods: MRI_METHODS,
 };
@@ -253,6 +310,11 @@ const MRI_SWEEP: Outline<MriSetting, MriMethod> = Outline {
         lines("4x", 4.0, 0.08),
         lines("2x", 2.0, 0.08),
     ],
+    thesis: &[
+        thesis_lines("24x thesis", 24.0),
+        thesis_lines("8x thesis", 8.0),
+        thesis_lines("4x thesis", 4.0),
+    ],
     amount: "% of k-space measured",
     methods: MRI_METHODS,
 };
@@ -260,6 +322,7 @@ const MRI_SWEEP: Outline<MriSetting, MriMethod> = Outline {
 const MAR: Outline<MarSetting, MarMethod> = Outline {
     slices: 2,
     settings: &[metal("small", (1.5, 3.0)), metal("medium", (4.0, 7.0)), metal("large", (8.0, 14.0))],
+    thesis: &[],
     amount: "mm2 of metal",
     methods: MAR_METHODS,
 };
@@ -284,6 +347,27 @@ mod tests {
             let value = name.to_possible_value().expect("none is hidden");
             assert_eq!(value.get_name(), name.name());
             assert_eq!(serde_json::to_value(name).expect("text"), name.name());
+        }
+    }
+
+    #[test]
+    fn legacy_settings_are_named_so() {
+        let check = |labels: Vec<(&str, Option<Legacy>)>, thesis: bool| {
+            for (label, legacy) in labels {
+                assert_eq!((label.ends_with("thesis"), legacy.is_some()), (thesis, thesis), "{label}");
+            }
+        };
+        fn labels<S: Setting>(settings: &[S]) -> Vec<(&str, Option<Legacy>)> {
+            settings.iter().map(|setting| (setting.label(), setting.legacy())).collect()
+        }
+        for name in ProtocolName::value_variants() {
+            let (own, thesis) = match name.protocol() {
+                Protocol::Ct(outline) => (labels(outline.settings), labels(outline.thesis)),
+                Protocol::Mri(outline) => (labels(outline.settings), labels(outline.thesis)),
+                Protocol::Mar(outline) => (labels(outline.settings), labels(outline.thesis)),
+            };
+            check(own, false);
+            check(thesis, true);
         }
     }
 

@@ -1,19 +1,20 @@
 //! An evaluation: every slice, measured in every way, reconstructed by every method.
 
 use super::images::{self, Image};
-use super::measure::{self, Modality, Solved};
+use super::measure::{self, Modality, Single, Solved};
 use super::pictures::Picture;
-use super::protocol::Setting;
+use super::protocol::{Legacy, Setting};
 use super::record::{Outputs, Record};
 use super::rows::{Key, Row, Table};
-use super::{EvalArgs, context, summary};
+use super::summary::{self, Entry};
+use super::{EvalArgs, context};
 use crate::commands::context::Context;
 use crate::commands::failure::{self, Failure};
 use crate::commands::job::Method;
 use crate::commands::learned::Plan;
 use crate::commands::tuned;
 use anyhow::{Context as _, Result};
-use recon_data::{Overwrite, Scan, atomic, digest};
+use recon_data::{Overwrite, atomic, digest};
 use recon_pipelines::plot;
 use serde_json::json;
 use std::path::Path;
@@ -21,7 +22,7 @@ use std::path::Path;
 /// What is to be evaluated, how and with what.
 pub(super) struct Evaluation<'a, M: Modality> {
     pub(super) args: &'a EvalArgs,
-    pub(super) settings: &'static [M::Setting],
+    pub(super) settings: Vec<&'static M::Setting>,
     /// What the settings' amounts count.
     amount: &'static str,
     pub(super) methods: Vec<Candidate<M>>,
@@ -59,7 +60,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
     /// When an option does nothing, or a model or a device is not there.
     pub(super) fn new(
         args: &'a EvalArgs,
-        settings: &'static [M::Setting],
+        settings: Vec<&'static M::Setting>,
         amount: &'static str,
         methods: &[M::Method],
         context: &'a Context,
@@ -125,7 +126,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
             );
         }
         std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
-        let outputs = Outputs::of(&folder);
+        let outputs = Outputs::of(&folder, self.args.legacy);
         let table = record.join(&outputs, self.args.force)?;
         Ok((outputs, table))
     }
@@ -133,17 +134,17 @@ impl<'a, M: Modality> Evaluation<'a, M> {
     /// The rows of one scan.
     fn image(&self, image: &Image, slices: usize, table: &mut Table) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
-        for (slice, single) in measure::singles::<M>(image, slices, self.context)? {
-            for setting in self.settings {
+        for single in measure::singles::<M>(image, slices, self.context)? {
+            for &setting in &self.settings {
                 for candidate in &self.methods {
                     let key = Key {
                         file: image.name.clone(),
-                        slice,
+                        slice: single.number,
                         setting: setting.label().to_owned(),
                         method: candidate.method.name.to_owned(),
                     };
                     rows.push(
-                        self.row(key, (&single, &image.path), setting, candidate, table)
+                        self.row(key, &single, setting, candidate, table)
                             .with_context(|| image.path.display().to_string())?,
                     );
                 }
@@ -156,7 +157,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
     fn row(
         &self,
         key: Key,
-        scan: (&Scan, &Path),
+        single: &Single,
         setting: &M::Setting,
         candidate: &Candidate<M>,
         table: &mut Table,
@@ -164,7 +165,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
         if let Some(row) = table.get(&key) {
             return Ok(row.clone());
         }
-        let Solved { quality, record, .. } = self.solve(scan, setting, candidate)?;
+        let Solved { quality, record, .. } = self.solve(single, setting, candidate)?;
         let row = Row {
             key,
             psnr: quality.psnr,
@@ -185,7 +186,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
     /// When it cannot be measured, the method fails or the user stopped it.
     pub(super) fn solve(
         &self,
-        scan: (&Scan, &Path),
+        single: &Single,
         setting: &M::Setting,
         candidate: &Candidate<M>,
     ) -> Result<Solved> {
@@ -194,7 +195,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
             return Err(interruption.into());
         }
         let outcome =
-            M::solve(scan, setting, (candidate.kind, &candidate.method), self.args.seed, self.context)?;
+            M::solve(single, setting, (candidate.kind, &candidate.method), self.args.seed, self.context)?;
         Ok(outcome.ok_or_else(stopped)?)
     }
 
@@ -205,14 +206,31 @@ impl<'a, M: Modality> Evaluation<'a, M> {
             .say(&format!("{file} slice {slice}, {setting}, {method}: {psnr} dB, {:.1} s", row.seconds));
     }
 
+    /// Draws the entries of the protocol's own settings, or of the `legacy` ones: never both in one plot.
+    fn plot(
+        &self,
+        legacy: Option<Legacy>,
+        names: &[&'static str],
+        entries: &[Entry],
+        path: &Path,
+    ) -> Result<()> {
+        let entries: Vec<Entry> = entries.iter().filter(|entry| entry.legacy == legacy).cloned().collect();
+        let protocol = self.args.protocol.name();
+        let title =
+            legacy.map_or_else(|| protocol.to_owned(), |legacy| format!("{protocol} {}", legacy.name()));
+        let picture = plot::draw(&summary::plot(&title, self.amount, names, &entries));
+        Ok(atomic::write_bytes(path, &plot::png(&picture)?, Overwrite::Force)?)
+    }
+
     /// Table, summary and plot of this run's rows.
     fn report(&self, rows: &[Row], pictures: &[Picture], failed: &[Failed], outputs: &Outputs) -> Result<()> {
         let names: Vec<&'static str> = self.methods.iter().map(|candidate| candidate.method.name).collect();
-        let entries = summary::summarise(self.settings, &names, rows);
+        let entries = summary::summarise(&self.settings, &names, rows);
         self.context.say(&summary::table(&entries));
-        let title = self.args.protocol.name();
-        let picture = plot::draw(&summary::plot(title, self.amount, &names, &entries));
-        atomic::write_bytes(&outputs.plot, &plot::png(&picture)?, Overwrite::Force)?;
+        self.plot(None, &names, &entries, &outputs.plot)?;
+        if let (Some(legacy), Some(path)) = (self.args.legacy, &outputs.legacy_plot) {
+            self.plot(Some(legacy), &names, &entries, path)?;
+        }
         let failures: Vec<_> = failed
             .iter()
             .map(|failed| json!({ "file": failed.file, "error": format!("{:#}", failed.error) }))
