@@ -130,6 +130,112 @@ fn a_run_goes_on_where_one_stopped() {
 }
 
 #[test]
+fn metal_is_removed_better_by_what_knows_where_it_is() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("data")).expect("made");
+    folder.array("data/body.npy", phantom(64, 64, 0.0).mapv(hounsfield).view());
+    let run = "eval --protocol mar --data data --method fbp,li -o out --json -q --threads 1";
+    let first = json(&folder, &format!("{run} --pictures"));
+    assert_eq!(first["images"].as_array().map(Vec::len), Some(6));
+    for setting in ["small", "medium", "large"] {
+        let of = |method| mean(&first, setting, method);
+        assert!(of("li") > of("fbp") + 3.0, "{setting}: {}", first["summary"]);
+        assert!(folder.path(&format!("out/pictures-{setting}.png")).exists());
+    }
+    assert!(mean(&first, "small", "li") > mean(&first, "large", "li"), "more metal hides more");
+    let again = json(&folder, &format!("{run} --force"));
+    let psnrs = |report: &Value| -> Vec<Value> {
+        report["images"].as_array().expect("rows").iter().map(|row| row["psnr"].clone()).collect()
+    };
+    assert_eq!(psnrs(&first), psnrs(&again));
+    let other = json(&folder, &format!("{run} --seed 1 --force"));
+    assert_ne!(psnrs(&first), psnrs(&other), "the seed decides where the metal is");
+    folder.recon("eval --protocol mar --data data --method tv -o no").assert().code(2);
+    folder.recon("tune --protocol mar --data data --method pc -o no").assert().code(2);
+    folder.array("data/body.npy", Array3::from_elem((1, 16, 16), -1000.0).view());
+    folder.recon("eval --protocol mar --data data --method li -o air").assert().code(3);
+}
+
+#[test]
+fn legacy_settings_stand_beside_the_others_and_are_never_mixed() {
+    let folder = Folder::new();
+    // Twice the range: the published scale does not depend on it, nor do its metrics on the maximum of a slice.
+    scans(&folder, |value| 2.0 * value);
+    let run = "eval --protocol mri-8x --data data --method zero-filled,tv --limit 2 --json -q --threads 1";
+    let plain = json(&folder, &format!("{run} -o plain"));
+    let both = json(&folder, &format!("{run} --legacy thesis -o both"));
+    let of = |report: &Value, setting: &str| -> Vec<Value> {
+        let images = report["images"].as_array().expect("rows");
+        images.iter().filter(|row| row["setting"] == setting).map(|row| row["psnr"].clone()).collect()
+    };
+    assert_eq!(of(&plain, "8x"), of(&both, "8x"), "the protocol's own rows stay as they are");
+    assert_eq!(of(&both, "8x thesis").len(), 4);
+    assert_ne!(of(&both, "8x thesis"), of(&both, "8x"));
+    let entries = both["summary"].as_array().expect("entries");
+    let legacy = |entry: &Value| (entry["setting"] == "8x thesis", entry["legacy"] == "thesis");
+    assert!(entries.iter().map(legacy).all(|(named, marked)| named == marked) && entries.len() == 4);
+    for file in ["both/psnr.png", "both/psnr-thesis.png"] {
+        assert!(folder.path(file).exists(), "{file}");
+    }
+    assert!(!folder.path("plain/psnr-thesis.png").exists());
+    // Rows of one kind of run are not taken for the other.
+    folder.recon(&format!("{run} --legacy thesis -o plain")).assert().code(5);
+    folder.recon(&format!("{run} --legacy other -o no")).assert().code(2);
+    folder.recon("eval --protocol mar --data data --legacy thesis -o no").assert().code(2);
+}
+
+#[test]
+fn published_ct_settings_are_their_own_measurement() {
+    let folder = Folder::new();
+    scans(&folder, hounsfield);
+    let run =
+        "eval --protocol ct-23 --data data --method fbp,fista-tv --steps 30 --limit 1 --json -q --threads 1";
+    let report = json(&folder, &format!("{run} --legacy thesis --pictures -o out"));
+    for setting in ["23 views", "23 views thesis"] {
+        assert!(mean(&report, setting, "fista-tv") > mean(&report, setting, "fbp"), "{}", report["summary"]);
+    }
+    assert!(folder.path("out/pictures-23-views-thesis.png").exists());
+    let settings = std::fs::read_to_string(folder.path("out/settings.json")).expect("written");
+    let settings: Value = serde_json::from_str(&settings).expect("JSON");
+    let settings = settings["protocol"]["settings"].as_array().expect("settings").clone();
+    let legacy: Vec<_> = settings.iter().map(|setting| setting.get("legacy").cloned()).collect();
+    assert_eq!(legacy, [None, Some("thesis".into())]);
+}
+
+#[test]
+fn pictures_show_the_best_the_median_and_the_worst_slice() {
+    let folder = Folder::new();
+    scans(&folder, |value| value);
+    let run =
+        "eval --protocol mri-8x --data data --method zero-filled,l1-wavelet,tv -o out --json -q --threads 1";
+    let first = json(&folder, run);
+    assert_eq!(first["pictures"], serde_json::json!([]));
+    let path = folder.path("out/pictures-8x.png");
+    assert!(!path.exists());
+    // All rows are there already; nothing but the pictures is computed.
+    let second = json(&folder, &format!("{run} --pictures"));
+    assert_eq!(first["images"], second["images"]);
+    let picture = &second["pictures"][0];
+    assert_eq!((&picture["setting"], &picture["method"]), (&"8x".into(), &"tv".into()));
+    let better = if mean(&first, "8x", "zero-filled") > mean(&first, "8x", "l1-wavelet") {
+        "zero-filled"
+    } else {
+        "l1-wavelet"
+    };
+    assert_eq!(picture["baseline"], better);
+    let ranks: Vec<_> = picture["slices"].as_array().expect("slices").iter().map(|s| &s["rank"]).collect();
+    assert_eq!(ranks, ["best", "median", "worst"]);
+    let psnr = |place: usize| picture["slices"][place]["psnr"].as_f64().expect("a number");
+    assert!(psnr(0) >= psnr(1) && psnr(1) >= psnr(2));
+    let bytes = std::fs::read(&path).expect("written");
+    let side = |at: usize| u32::from_be_bytes([0, 1, 2, 3].map(|n| bytes[at + n]));
+    // Width and height in the header: four panels of 32 or 36 columns, three rows of 32.
+    assert!([4 * 32 + 12, 4 * 36 + 12].contains(&side(16)) && side(20) == 3 * 32 + 8);
+    json(&folder, &format!("{run} --pictures --force"));
+    assert!(bytes == std::fs::read(&path).expect("written"), "a fresh run draws the same");
+}
+
+#[test]
 fn rows_of_other_settings_or_of_another_image_are_not_taken() {
     let folder = Folder::new();
     scans(&folder, |value| value);
@@ -218,7 +324,7 @@ fn real_brains_come_out_better_by_total_variation() {
 fn the_help_names_every_protocol() {
     let help = recon("eval --help").assert().success().get_output().stdout.clone();
     let help = String::from_utf8_lossy(&help).into_owned();
-    for name in ["ct-23", "ct-sparse", "ct-lowdose", "mri-8x", "mri-sweep"] {
+    for name in ["ct-23", "ct-sparse", "ct-lowdose", "mri-8x", "mri-sweep", "mar"] {
         assert!(help.contains(name), "{name}");
     }
 }

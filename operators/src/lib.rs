@@ -9,6 +9,7 @@
 mod error;
 mod field;
 mod fourier;
+mod implant;
 mod mask;
 mod metal;
 mod metrics;
@@ -18,16 +19,19 @@ mod radon;
 mod sampling;
 pub mod solvers;
 pub mod testing;
+mod titanium;
 mod wavelet;
 
 pub use error::OperatorError;
 pub use field::{Field, Scalar};
 pub use fourier::{Fourier, PhasedFourier, low_resolution_phase};
+pub use implant::Implants;
 pub use mask::Mask;
 pub use metal::{interpolate_trace, metal_trace};
-pub use metrics::{MetricPreset, Metrics, compare};
+pub use metrics::{MetricPreset, Metrics, compare, compare_in_range, compare_outside};
 pub use operator::{LinearOperator, Problem, Transform};
 pub use photons::count_photons;
 pub use radon::{Filter, ParallelBeam, Radon, refine_views};
 pub use sampling::{PhaseAxis, Sampling, SamplingPlan};
+pub use titanium::measure_through_titanium;
 pub use wavelet::Wavelet;

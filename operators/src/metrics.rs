@@ -2,7 +2,7 @@
 
 use crate::OperatorError;
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayView2, ArrayView3, Axis, Zip, s};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Zip, s};
 
 /// Whose definition of the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -46,9 +46,23 @@ pub fn compare(
     result: ArrayView3<f32>,
     preset: MetricPreset,
 ) -> Result<Metrics, OperatorError> {
+    let range = data_range(&reference, preset);
+    compare_in_range(reference, result, preset, range)
+}
+
+/// Compares two volumes as [`compare`], with this data range instead of the preset's.
+///
+/// # Errors
+/// As [`compare`].
+#[expect(clippy::needless_pass_by_value, reason = "a view is a borrow already")]
+pub fn compare_in_range(
+    reference: ArrayView3<f32>,
+    result: ArrayView3<f32>,
+    preset: MetricPreset,
+    range: f64,
+) -> Result<Metrics, OperatorError> {
     let window = Window::of(preset);
     check(&reference, &result, window.taps.len())?;
-    let range = data_range(&reference, preset);
     let (mut squares, mut energy, mut max_abs) = (0.0, 0.0, 0.0_f64);
     Zip::from(&reference).and(&result).for_each(|&a, &b| {
         let difference = f64::from(a) - f64::from(b);
@@ -67,6 +81,47 @@ pub fn compare(
         ssim: slices.iter().sum::<f64>() / slices.len() as f64,
         nmse: squares / if energy > 0.0 { energy } else { 1.0 },
         max_abs,
+    })
+}
+
+/// Compares two volumes of axes (slice, row, col) outside the voxels that are `hidden`, such as metal.
+///
+/// As [`compare`] of the reference and the result with the hidden voxels of the reference in it, but with the sums of
+/// PSNR and NMSE over the other voxels alone. The data range is that of the whole reference.
+///
+/// # Errors
+/// As [`compare`], and when all voxels are hidden.
+#[expect(clippy::needless_pass_by_value, reason = "a view is a borrow already")]
+pub fn compare_outside(
+    reference: ArrayView3<f32>,
+    result: ArrayView3<f32>,
+    hidden: &Array3<bool>,
+    preset: MetricPreset,
+) -> Result<Metrics, OperatorError> {
+    if reference.dim() != hidden.dim() || reference.dim() != result.dim() {
+        let (reference, result) = (reference.shape().to_vec(), hidden.shape().to_vec());
+        return Err(OperatorError::ShapeMismatch { reference, result });
+    }
+    let seen = hidden.iter().filter(|hidden| !**hidden).count();
+    if seen == 0 {
+        let (_, rows, cols) = reference.dim();
+        return Err(OperatorError::EmptyImage { rows, cols });
+    }
+    let restored =
+        Zip::from(&reference).and(&result).and(hidden).map_collect(|&a, &b, &hide| if hide { a } else { b });
+    let whole = compare(reference, restored.view(), preset)?;
+    let square = |a: f32| f64::from(a) * f64::from(a);
+    let (mut energy, mut outside) = (0.0, 0.0);
+    Zip::from(&reference).and(hidden).for_each(|&a, &hide| {
+        energy += square(a);
+        outside += if hide { 0.0 } else { square(a) };
+    });
+    // Of sums over all voxels, of which the hidden ones are zero.
+    let scale = |energy: f64| if energy > 0.0 { energy } else { 1.0 };
+    Ok(Metrics {
+        psnr: whole.psnr + 10.0 * (seen as f64 / reference.len() as f64).log10(),
+        nmse: whole.nmse * scale(energy) / scale(outside),
+        ..whole
     })
 }
 
@@ -192,6 +247,33 @@ mod tests {
         let expected = 20.0 * (max / span).log10();
         assert!((psnr(MetricPreset::FastMri) - psnr(MetricPreset::Skimage) - expected).abs() < 1e-5);
         assert_eq!(psnr(MetricPreset::FastMri), psnr(MetricPreset::Piq));
+    }
+
+    #[test]
+    fn hidden_voxels_do_not_count() {
+        let reference = ramp().mapv(|value| value + 1.0);
+        let mut hidden = Array3::from_elem(reference.raw_dim(), false);
+        hidden.slice_mut(s![.., 3..6, 4..9]).fill(true);
+        let mut result = reference.mapv(|value| value + 0.1);
+        let before =
+            compare_outside(reference.view(), result.view(), &hidden, MetricPreset::FastMri).unwrap();
+        Zip::from(&mut result).and(&hidden).for_each(|value, &hide| *value = if hide { 1e3 } else { *value });
+        let after = compare_outside(reference.view(), result.view(), &hidden, MetricPreset::FastMri).unwrap();
+        assert_eq!(before, after);
+        // The error is 0.1 wherever it counts, however much is hidden.
+        let range = f64::from(1.0_f32 + 1.33);
+        assert!((after.psnr - 20.0 * (range / 0.1).log10()).abs() < 1e-4, "{after:?}");
+        let seen = Zip::from(&reference).and(&hidden).fold((0.0, 0.0), |(n, sum), &a, &hide| {
+            if hide { (n, sum) } else { (n + 1.0, sum + f64::from(a) * f64::from(a)) }
+        });
+        assert!((after.nmse - 0.01 * seen.0 / seen.1).abs() < 1e-6, "{after:?}");
+        assert!((after.max_abs - 0.1).abs() < 1e-6);
+        let nothing = Array3::from_elem(reference.raw_dim(), false);
+        let whole = compare(reference.view(), result.view(), MetricPreset::FastMri).unwrap();
+        let same = compare_outside(reference.view(), result.view(), &nothing, MetricPreset::FastMri).unwrap();
+        assert_eq!(same, whole);
+        let all = Array3::from_elem(reference.raw_dim(), true);
+        assert!(compare_outside(reference.view(), result.view(), &all, MetricPreset::FastMri).is_err());
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod plot;
 pub mod preview;
 mod reconstruct;
 pub mod report;
+pub mod thesis;
 mod tv;
 mod zero_filled;
 

@@ -55,14 +55,26 @@ const GAP: u32 = 4;
 /// Draws truth, baseline, result and absolute error from left to right, those that exist; the error in
 /// [`Window::error`] of `window`.
 pub fn montage(panels: &Panels<'_>, window: Window) -> GrayImage {
-    let error = panels.truth.map(|truth| (&truth - &panels.result).mapv(f32::abs));
-    let mut shown: Vec<(ArrayView2<'_, f32>, Window)> =
-        panels.truth.iter().chain(&panels.baseline).map(|image| (image.view(), window)).collect();
-    shown.push((panels.result, window));
-    shown.extend(error.as_ref().map(|error: &Array2<f32>| (error.view(), window.error())));
-    let views: Vec<(ArrayView2<'_, f32>, Window)> =
-        shown.iter().map(|(image, window)| (image.view(), *window)).collect();
-    draw(&[views])
+    montages(&[(panels, window)])
+}
+
+/// Draws several slices, a row each in its own window, as [`montage`] does.
+pub fn montages(slices: &[(&Panels<'_>, Window)]) -> GrayImage {
+    let error = |panels: &Panels<'_>| panels.truth.map(|truth| (&truth - &panels.result).mapv(f32::abs));
+    let errors: Vec<Option<Array2<f32>>> = slices.iter().map(|(panels, _)| error(panels)).collect();
+    let rows = slices.iter().zip(&errors);
+    draw(&rows.map(|((panels, window), error)| shown(panels, error.as_ref(), *window)).collect::<Vec<_>>())
+}
+
+/// The images of a slice from left to right, each with its window.
+fn shown<'a>(
+    panels: &'a Panels<'_>,
+    error: Option<&'a Array2<f32>>,
+    window: Window,
+) -> Vec<(ArrayView2<'a, f32>, Window)> {
+    let images = panels.truth.iter().chain(&panels.baseline).chain([&panels.result]);
+    let images = images.map(|image| (image.view(), window));
+    images.chain(error.map(|error| (error.view(), window.error()))).collect()
 }
 
 /// Draws rows of images in one window; images may differ in size, and stand in columns as wide as the widest.
@@ -115,6 +127,18 @@ mod tests {
         assert_eq!(picture.get_pixel(0, 0), &Luma([128]));
         // |40 − 90| of a window 0…100
         assert_eq!(picture.get_pixel(2 * (5 + GAP), 0), &Luma([128]));
+    }
+
+    #[test]
+    fn several_slices_stand_below_one_another() {
+        let (truth, result) = (Array2::from_elem((3, 5), 1.0f32), Array2::from_elem((3, 5), 0.5f32));
+        let full = Panels { truth: Some(truth.view()), baseline: Some(result.view()), result: result.view() };
+        let window = |high| Window { low: 0.0, high };
+        let picture = montages(&[(&full, window(1.0)), (&full, window(4.0))]);
+        assert_eq!(picture.dimensions(), (4 * 5 + 3 * GAP, 2 * 3 + GAP));
+        let at = |column: u32, row: u32| picture.get_pixel(column * (5 + GAP), row * (3 + GAP))[0];
+        assert_eq!([at(0, 0), at(1, 0), at(2, 0), at(3, 0)], [255, 128, 128, 255]);
+        assert_eq!([at(0, 1), at(1, 1), at(3, 1)], [64, 32, 128]);
     }
 
     #[test]

@@ -22,7 +22,18 @@ impl SliceSeed {
     ///
     /// The 256-bit seed of the generator holds the bytes of `"measured"`, seed, case and slice.
     pub fn measurement(self) -> ChaCha8Rng {
-        let mut bytes = *b"measured________________________";
+        self.stream(*b"measured")
+    }
+
+    /// The random numbers of the metal that is put into this slice, as those of the [measurement](Self::measurement)
+    /// but with `"implants"` before seed, case and slice.
+    pub fn implants(self) -> ChaCha8Rng {
+        self.stream(*b"implants")
+    }
+
+    fn stream(self, name: [u8; 8]) -> ChaCha8Rng {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&name);
         bytes[8..16].copy_from_slice(&self.seed.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.case.to_le_bytes());
         bytes[24..].copy_from_slice(&self.slice.to_le_bytes());

@@ -4,7 +4,7 @@ use crate::{Reconstructed, SliceRecord};
 use anyhow::Result;
 use ndarray::Array3;
 use recon_data::{Unit, Volume};
-use recon_operators::{MetricPreset, Metrics, compare};
+use recon_operators::{MetricPreset, Metrics, compare, compare_outside};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -150,6 +150,15 @@ pub fn assess(reference: &Volume, result: &Volume, baselines: &[(&str, &Volume)]
             .map(|(name, volume)| Ok(Baseline { name: (*name).to_owned(), quality: quality(volume)? }))
             .collect::<Result<_>>()?,
     })
+}
+
+/// Compares a result with the reference outside the `hidden` voxels, such as metal; see [`compare_outside`].
+///
+/// # Errors
+/// When the shapes differ or a value is not finite.
+pub fn assess_outside(reference: &Volume, result: &Volume, hidden: &Array3<bool>) -> Result<Quality> {
+    let (truth, result) = (metric_values(reference), metric_values(result));
+    Ok(compare_outside(truth.view(), result.view(), hidden, MetricPreset::FastMri)?.into())
 }
 
 impl<P> Report<P> {

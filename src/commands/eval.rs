@@ -2,20 +2,24 @@
 
 pub(super) mod images;
 pub(super) mod measure;
+pub(super) mod metal;
+mod pictures;
 pub mod protocol;
 mod record;
 mod rows;
 mod run;
 mod summary;
+mod thesis;
 
 use super::context::{self, Context};
 use super::ct::CtMethod;
 use super::failure::Failure;
+use super::mar::MarMethod;
 use super::mri::MriMethod;
 use super::options::{Learned, RunOptions};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use protocol::{Outline, Protocol, ProtocolName};
+use protocol::{Legacy, Outline, Protocol, ProtocolName};
 use run::Evaluation;
 use std::path::PathBuf;
 
@@ -39,6 +43,14 @@ pub struct EvalArgs {
     /// At most N slices in all, spread over the scans.
     #[arg(long, value_name = "N", value_parser = super::values::count, help_heading = "Input")]
     pub limit: Option<usize>,
+    /// Add the settings of a published work beside the protocol's own, with its images and metrics, named so in every row
+    /// and file.
+    #[arg(long, value_enum, help_heading = "Input")]
+    pub legacy: Option<Legacy>,
+    /// Draw truth, best baseline, result and error of the best, the median and the worst slice of every setting;
+    /// takes up to six more reconstructions a setting.
+    #[arg(long, help_heading = "Output")]
+    pub pictures: bool,
     /// Throw away the results that the folder holds.
     #[arg(long, help_heading = "Output")]
     pub force: bool,
@@ -59,10 +71,12 @@ pub struct EvalArgs {
 /// The methods of both kinds of protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EvalMethod {
-    /// CT: filtered back-projection.
+    /// CT: filtered back-projection; with metal, without any correction.
     Fbp,
-    /// CT: total variation.
+    /// CT: total variation; with metal, without the rays through it.
     FistaTv,
+    /// CT with metal: linear interpolation of the rays through it.
+    Li,
     /// MRI: zeros where nothing was measured.
     ZeroFilled,
     /// MRI: sparsity in wavelets.
@@ -82,7 +96,7 @@ impl EvalMethod {
             Self::FistaTv => Some(CtMethod::FistaTv),
             Self::Score => Some(CtMethod::Score),
             Self::Pc => Some(CtMethod::Pc),
-            Self::ZeroFilled | Self::L1Wavelet | Self::Tv => None,
+            Self::ZeroFilled | Self::L1Wavelet | Self::Tv | Self::Li => None,
         }
     }
 
@@ -93,7 +107,17 @@ impl EvalMethod {
             Self::Tv => Some(MriMethod::Tv),
             Self::Score => Some(MriMethod::Score),
             Self::Pc => Some(MriMethod::Pc),
-            Self::Fbp | Self::FistaTv => None,
+            Self::Fbp | Self::FistaTv | Self::Li => None,
+        }
+    }
+
+    fn mar(self) -> Option<MarMethod> {
+        match self {
+            Self::Fbp => Some(MarMethod::Fbp),
+            Self::FistaTv => Some(MarMethod::FistaTv),
+            Self::Li => Some(MarMethod::Li),
+            Self::Score => Some(MarMethod::Score),
+            Self::ZeroFilled | Self::L1Wavelet | Self::Tv | Self::Pc => None,
         }
     }
 }
@@ -101,7 +125,26 @@ impl EvalMethod {
 impl EvalArgs {
     /// The folder of the results.
     fn folder(&self) -> PathBuf {
-        self.output.clone().unwrap_or_else(|| format!("eval-{}", self.protocol.name()).into())
+        let legacy = self.legacy.map_or_else(String::new, |legacy| format!("-{}", legacy.name()));
+        self.output.clone().unwrap_or_else(|| format!("eval-{}{legacy}", self.protocol.name()).into())
+    }
+
+    /// The ways to measure.
+    ///
+    /// # Errors
+    /// When the protocol has none of the published work that was asked for.
+    fn settings<S, M>(&self, outline: &'static Outline<S, M>) -> Result<Vec<&'static S>, Failure> {
+        let legacy = match self.legacy {
+            None => &[],
+            Some(Legacy::Thesis) => outline.thesis,
+        };
+        if let Some(work) = self.legacy.filter(|_| legacy.is_empty()) {
+            let (work, protocol) = (work.name(), self.protocol.name());
+            let message =
+                format!("--legacy {work}: there are no such settings for protocol {protocol}; leave it out");
+            return Err(Failure::Usage(message));
+        }
+        Ok(outline.settings.iter().chain(legacy).collect())
     }
 
     /// The methods to run, each once.
@@ -134,14 +177,20 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     match args.protocol.protocol() {
         Protocol::Ct(outline) => {
             let methods = args.methods(outline, EvalMethod::ct)?;
-            let context = Context::new(&args.run)?;
-            Evaluation::<measure::Ct>::new(args, outline.settings, outline.amount, &methods, &context)?
+            let (settings, context) = (args.settings(outline)?, Context::new(&args.run)?);
+            Evaluation::<measure::Ct>::new(args, settings, outline.amount, &methods, &context)?
                 .run(outline.slices)
         }
         Protocol::Mri(outline) => {
             let methods = args.methods(outline, EvalMethod::mri)?;
-            let context = Context::new(&args.run)?;
-            Evaluation::<measure::Mri>::new(args, outline.settings, outline.amount, &methods, &context)?
+            let (settings, context) = (args.settings(outline)?, Context::new(&args.run)?);
+            Evaluation::<measure::Mri>::new(args, settings, outline.amount, &methods, &context)?
+                .run(outline.slices)
+        }
+        Protocol::Mar(outline) => {
+            let methods = args.methods(outline, EvalMethod::mar)?;
+            let (settings, context) = (args.settings(outline)?, Context::new(&args.run)?);
+            Evaluation::<metal::Mar>::new(args, settings, outline.amount, &methods, &context)?
                 .run(outline.slices)
         }
     }

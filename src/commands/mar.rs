@@ -108,11 +108,25 @@ pub enum MarMethod {
 }
 
 impl MarMethod {
-    fn family(self) -> Family {
+    /// The options that make sense with it.
+    pub fn family(self) -> Family {
         match self {
             Self::Li | Self::Fbp => Family::Direct,
             Self::FistaTv => Family::Tv,
             Self::Score => Family::Score,
+        }
+    }
+
+    /// The method with these settings for images of this unit.
+    ///
+    /// # Errors
+    /// When it has a model or a device that is not there.
+    pub fn build(self, settings: &LearnedPlan, unit: Unit) -> Result<Method<Radon>> {
+        match self {
+            Self::Li => Ok(Method::classical("li", LinearInterpolation)),
+            Self::Fbp => Ok(Method::classical("fbp", Direct)),
+            Self::FistaTv => Ok(Method::classical("fista-tv", settings.tv())),
+            Self::Score => learned::method(settings, unit, Box::new(LinearInterpolation)),
         }
     }
 }
@@ -139,15 +153,6 @@ impl Plan {
             scanner: args.scanner.clone(),
             settings: tuned::plan(&args.learned, args.method.family(), Task::Mar)?,
         })
-    }
-
-    fn method(&self, unit: Unit) -> Result<Method<Radon>> {
-        match self.method {
-            MarMethod::Li => Ok(Method::classical("li", LinearInterpolation)),
-            MarMethod::Fbp => Ok(Method::classical("fbp", Direct)),
-            MarMethod::FistaTv => Ok(Method::classical("fista-tv", self.settings.tv())),
-            MarMethod::Score => learned::method(&self.settings, unit, Box::new(LinearInterpolation)),
-        }
     }
 
     /// Linear interpolation, unless it is the method itself or the trace is used (fbp).
@@ -201,7 +206,7 @@ fn correct(input: &Path, target: Target, plan: &Plan, args: &MarArgs, context: &
     let hounsfield = unit == Unit::Hounsfield;
     let job = Job {
         case,
-        method: plan.method(unit)?,
+        method: plan.method.build(&plan.settings, unit)?,
         baselines: plan.baselines(),
         values: if hounsfield { Values::Hounsfield } else { Values::As(unit) },
         finish: Some(Box::new(|images| mar::restore_metal(images, &body.image.voxels, &metal))),

@@ -12,9 +12,11 @@ mod trial;
 use super::context::Context;
 use super::ct::CtMethod;
 use super::eval::measure;
+use super::eval::metal::Mar;
 use super::eval::protocol::{Protocol, ProtocolName};
 use super::failure::Failure;
 use super::learned::{self, Task};
+use super::mar::MarMethod;
 use super::mri::MriMethod;
 use super::options::{Family, Learned, RunOptions, given};
 use super::values::duration;
@@ -110,6 +112,17 @@ impl TuneMethod {
             Self::Pc => MriMethod::Pc,
         }
     }
+
+    /// # Errors
+    /// When there is no such method for metal.
+    fn mar(self) -> Result<MarMethod, Failure> {
+        match self {
+            Self::Score => Ok(MarMethod::Score),
+            Self::Pc => {
+                Err(Failure::Usage("--method pc: protocol mar has no such method; see --help".to_owned()))
+            }
+        }
+    }
 }
 
 impl TuneArgs {
@@ -155,6 +168,7 @@ pub fn run(args: &TuneArgs) -> Result<()> {
     let task = match protocol {
         Protocol::Ct(_) => Task::Ct,
         Protocol::Mri(_) => Task::Mri,
+        Protocol::Mar(_) => Task::Mar,
     };
     let source = args.source(task)?;
     let target = args.target(&source)?;
@@ -166,6 +180,10 @@ pub fn run(args: &TuneArgs) -> Result<()> {
         }
         Protocol::Mri(outline) => {
             Search::<measure::Mri>::new(args, args.method.mri(), outline.settings, outline.slices, &context)?
+                .run(&source, &target)
+        }
+        Protocol::Mar(outline) => {
+            Search::<Mar>::new(args, args.method.mar()?, outline.settings, outline.slices, &context)?
                 .run(&source, &target)
         }
     }

@@ -4,11 +4,13 @@
 //! gets another name.
 
 use crate::commands::ct::CtMethod;
+use crate::commands::mar::MarMethod;
 use crate::commands::mri::MriMethod;
 use crate::commands::values::FilterName;
 use clap::ValueEnum;
-use recon_operators::{PhaseAxis, Sampling, SamplingPlan};
+use recon_operators::{Implants, PhaseAxis, Sampling, SamplingPlan};
 use serde::Serialize;
+use std::f64::consts::PI;
 
 /// A protocol by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
@@ -33,6 +35,10 @@ pub enum ProtocolName {
     #[value(name = "mri-sweep")]
     #[serde(rename = "mri-sweep")]
     MriSweep,
+    /// CT with small, medium and large titanium put into the images.
+    #[value(name = "mar")]
+    #[serde(rename = "mar")]
+    Mar,
 }
 
 impl ProtocolName {
@@ -44,6 +50,7 @@ impl ProtocolName {
             Self::CtLowdose => "ct-lowdose",
             Self::Mri8x => "mri-8x",
             Self::MriSweep => "mri-sweep",
+            Self::Mar => "mar",
         }
     }
 
@@ -55,6 +62,7 @@ impl ProtocolName {
             Self::CtLowdose => Protocol::Ct(&CT_LOWDOSE),
             Self::Mri8x => Protocol::Mri(&MRI_8X),
             Self::MriSweep => Protocol::Mri(&MRI_SWEEP),
+            Self::Mar => Protocol::Mar(&MAR),
         }
     }
 }
@@ -66,6 +74,8 @@ pub enum Protocol {
     Ct(&'static Outline<CtSetting, CtMethod>),
     /// MR images on any scale.
     Mri(&'static Outline<MriSetting, MriMethod>),
+    /// CT images in Hounsfield units, with metal put into them.
+    Mar(&'static Outline<MarSetting, MarMethod>),
 }
 
 /// The slices, the measurements and the methods of a protocol.
@@ -73,19 +83,42 @@ pub enum Protocol {
 pub struct Outline<S: 'static, M: 'static> {
     /// How many slices of a scan, evenly spaced: of n slices number `⌊(k + ½) n / slices⌋` for every k.
     pub slices: usize,
-    /// What is measured, from few measurements to many.
+    /// What is measured, in the order of [`Setting::amount`].
     pub settings: &'static [S],
     /// What [`Setting::amount`] counts, for the plot.
     pub amount: &'static str,
+    /// The dissertation's settings for the same, see [`Legacy`].
+    pub thesis: &'static [S],
     /// What runs when no `--method` is given: the classical baselines and the default learned method.
     pub methods: &'static [M],
+}
+
+/// A published work with settings and metrics of its own, to be read beside a protocol's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Legacy {
+    /// Song's dissertation (Stanford, 2022), chapter 8.
+    Thesis,
+}
+
+impl Legacy {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Thesis => "thesis",
+        }
+    }
 }
 
 /// One way to measure.
 pub trait Setting: Serialize + 'static {
     /// Its name in tables.
     fn label(&self) -> &'static str;
-    /// How much is measured, for the horizontal axis of the plot.
+    /// Whose scale and metrics it has; none for those of the program.
+    fn legacy(&self) -> Option<Legacy> {
+        None
+    }
+    /// How much is measured, or how much metal there is: the horizontal axis of the plot.
     fn amount(&self) -> f64;
 }
 
@@ -101,6 +134,9 @@ pub struct CtSetting {
     pub photons: Option<f64>,
     /// Window of the ramp filter, of `fbp` and of the image that total variation starts from.
     pub filter: FilterName,
+    /// Whose choice of views, scale and metrics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub legacy: Option<Legacy>,
 }
 
 impl Setting for CtSetting {
@@ -109,6 +145,9 @@ impl Setting for CtSetting {
     }
     fn amount(&self) -> f64 {
         self.photons.unwrap_or(self.views as f64)
+    }
+    fn legacy(&self) -> Option<Legacy> {
+        self.legacy
     }
 }
 
@@ -122,6 +161,9 @@ pub struct MriSetting {
     pub acceleration: f64,
     /// Share of the columns in the centre.
     pub center_fraction: f64,
+    /// Whose mask, scale and metrics; such a mask has a centre of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub legacy: Option<Legacy>,
 }
 
 impl MriSetting {
@@ -146,26 +188,84 @@ impl Setting for MriSetting {
     fn amount(&self) -> f64 {
         100.0 / self.acceleration
     }
+    fn legacy(&self) -> Option<Legacy> {
+        self.legacy
+    }
+}
+
+/// Titanium in the image: ellipses inside the body, drawn slice by slice. The rays through it and beside it are not
+/// trusted.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct MarSetting {
+    /// Its name in tables.
+    label: &'static str,
+    /// How many ellipses.
+    pub pieces: usize,
+    /// The least and the largest semi-axis in mm.
+    pub semi_axes_mm: (f64, f64),
+    /// Number of views over half a turn.
+    pub views: usize,
+    /// How many detector bins beside metal are not trusted either.
+    pub margin: usize,
+}
+
+impl MarSetting {
+    /// What is drawn for every slice.
+    pub fn implants(&self) -> Implants {
+        Implants { pieces: self.pieces, semi_axes: self.semi_axes_mm }
+    }
+}
+
+impl Setting for MarSetting {
+    fn label(&self) -> &'static str {
+        self.label
+    }
+    /// The area of metal in mm² if both semi-axes of every piece are middling.
+    fn amount(&self) -> f64 {
+        let (least, largest) = self.semi_axes_mm;
+        (self.pieces as f64 * PI * ((least + largest) / 2.0).powi(2)).round()
+    }
 }
 
 const fn views(label: &'static str, views: usize) -> CtSetting {
-    CtSetting { label, views, photons: None, filter: FilterName::Ramp }
+    CtSetting { label, views, photons: None, filter: FilterName::Ramp, legacy: None }
 }
 
 const fn photons(label: &'static str, photons: f64) -> CtSetting {
-    CtSetting { label, views: 180, photons: Some(photons), filter: FilterName::Hann }
+    CtSetting { label, views: 180, photons: Some(photons), filter: FilterName::Hann, legacy: None }
 }
 
 const fn lines(label: &'static str, acceleration: f64, center_fraction: f64) -> MriSetting {
-    MriSetting { label, acceleration, center_fraction }
+    MriSetting { label, acceleration, center_fraction, legacy: None }
+}
+
+const fn thesis_views(label: &'static str, views: usize) -> CtSetting {
+    CtSetting { label, views, photons: None, filter: FilterName::Ramp, legacy: Some(Legacy::Thesis) }
+}
+
+/// The centre is n/1000 for n lines of 240.
+const fn thesis_lines(label: &'static str, acceleration: f64) -> MriSetting {
+    let center_fraction = 0.24 / acceleration;
+    MriSetting { label, acceleration, center_fraction, legacy: Some(Legacy::Thesis) }
+}
+
+const fn metal(label: &'static str, semi_axes_mm: (f64, f64)) -> MarSetting {
+    MarSetting { label, pieces: 2, semi_axes_mm, views: 360, margin: 1 }
 }
 
 const CT_METHODS: &[CtMethod] = &[CtMethod::Fbp, CtMethod::FistaTv, CtMethod::Score];
 const MRI_METHODS: &[MriMethod] =
     &[MriMethod::ZeroFilled, MriMethod::L1Wavelet, MriMethod::Tv, MriMethod::Score];
 
-const CT_23: Outline<CtSetting, CtMethod> =
-    Outline { slices: 2, settings: &[views("23 views", 23)], amount: "views", methods: CT_METHODS };
+const MAR_METHODS: &[MarMethod] = &[MarMethod::Fbp, MarMethod::Li, MarMethod::FistaTv, MarMethod::Score];
+
+const CT_23: Outline<CtSetting, CtMethod> = Outline {
+    slices: 2,
+    settings: &[views("23 views", 23)],
+    thesis: &[thesis_views("23 views thesis", 23)],
+    amount: "views",
+    methods: CT_METHODS,
+};
 
 const CT_SPARSE: Outline<CtSetting, CtMethod> = Outline {
     slices: 2,
@@ -176,6 +276,11 @@ const CT_SPARSE: Outline<CtSetting, CtMethod> = Outline {
         views("45 views", 45),
         views("90 views", 90),
     ],
+    thesis: &[
+        thesis_views("10 views thesis", 10),
+        thesis_views("20 views thesis", 20),
+        thesis_views("23 views thesis", 23),
+    ],
     amount: "views",
     methods: CT_METHODS,
 };
@@ -183,6 +288,7 @@ const CT_SPARSE: Outline<CtSetting, CtMethod> = Outline {
 const CT_LOWDOSE: Outline<CtSetting, CtMethod> = Outline {
     slices: 2,
     settings: &[photons("10000 photons", 1e4), photons("30000 photons", 3e4), photons("100000 photons", 1e5)],
+    thesis: &[],
     amount: "photons a ray",
     methods: CT_METHODS,
 };
@@ -190,6 +296,7 @@ const CT_LOWDOSE: Outline<CtSetting, CtMethod> = Outline {
 const MRI_8X: Outline<MriSetting, MriMethod> = Outline {
     slices: 3,
     settings: &[lines("8x", 8.0, 0.04)],
+    thesis: &[thesis_lines("8x thesis", 8.0)],
     amount: "% of k-space measured",
     methods: MRI_METHODS,
 };
@@ -203,8 +310,21 @@ const MRI_SWEEP: Outline<MriSetting, MriMethod> = Outline {
         lines("4x", 4.0, 0.08),
         lines("2x", 2.0, 0.08),
     ],
+    thesis: &[
+        thesis_lines("24x thesis", 24.0),
+        thesis_lines("8x thesis", 8.0),
+        thesis_lines("4x thesis", 4.0),
+    ],
     amount: "% of k-space measured",
     methods: MRI_METHODS,
+};
+
+const MAR: Outline<MarSetting, MarMethod> = Outline {
+    slices: 2,
+    settings: &[metal("small", (1.5, 3.0)), metal("medium", (4.0, 7.0)), metal("large", (8.0, 14.0))],
+    thesis: &[],
+    amount: "mm2 of metal",
+    methods: MAR_METHODS,
 };
 
 #[cfg(test)]
@@ -217,15 +337,37 @@ mod tests {
     }
 
     #[test]
-    fn settings_go_from_few_measurements_to_many() {
+    fn settings_go_from_small_amounts_to_large() {
         for name in ProtocolName::value_variants() {
             assert!(match name.protocol() {
                 Protocol::Ct(outline) => increasing(outline.settings.iter().map(Setting::amount)),
                 Protocol::Mri(outline) => increasing(outline.settings.iter().map(Setting::amount)),
+                Protocol::Mar(outline) => increasing(outline.settings.iter().map(Setting::amount)),
             });
             let value = name.to_possible_value().expect("none is hidden");
             assert_eq!(value.get_name(), name.name());
             assert_eq!(serde_json::to_value(name).expect("text"), name.name());
+        }
+    }
+
+    #[test]
+    fn legacy_settings_are_named_so() {
+        let check = |labels: Vec<(&str, Option<Legacy>)>, thesis: bool| {
+            for (label, legacy) in labels {
+                assert_eq!((label.ends_with("thesis"), legacy.is_some()), (thesis, thesis), "{label}");
+            }
+        };
+        fn labels<S: Setting>(settings: &[S]) -> Vec<(&str, Option<Legacy>)> {
+            settings.iter().map(|setting| (setting.label(), setting.legacy())).collect()
+        }
+        for name in ProtocolName::value_variants() {
+            let (own, thesis) = match name.protocol() {
+                Protocol::Ct(outline) => (labels(outline.settings), labels(outline.thesis)),
+                Protocol::Mri(outline) => (labels(outline.settings), labels(outline.thesis)),
+                Protocol::Mar(outline) => (labels(outline.settings), labels(outline.thesis)),
+            };
+            check(own, false);
+            check(thesis, true);
         }
     }
 

@@ -1,6 +1,6 @@
 //! With which settings the rows of an output folder were made, so that no others are mixed with them.
 
-use super::protocol::ProtocolName;
+use super::protocol::{Legacy, ProtocolName};
 use super::rows::Table;
 use crate::commands::failure::Failure;
 use crate::commands::job::Method;
@@ -24,17 +24,21 @@ pub(super) struct Outputs {
     pub(super) summary: PathBuf,
     /// PSNR against the number of measurements.
     pub(super) plot: PathBuf,
+    /// The same of the legacy settings, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) legacy_plot: Option<PathBuf>,
 }
 
 impl Outputs {
     /// The files in `folder`.
-    pub(super) fn of(folder: &Path) -> Self {
+    pub(super) fn of(folder: &Path, legacy: Option<Legacy>) -> Self {
         let file = |name| folder.join(name);
         Self {
             settings: file("settings.json"),
             rows: file("results.csv"),
             summary: file("summary.json"),
             plot: file("psnr.png"),
+            legacy_plot: legacy.map(|legacy| folder.join(format!("psnr-{}.png", legacy.name()))),
         }
     }
 }

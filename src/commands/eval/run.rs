@@ -1,30 +1,49 @@
 //! An evaluation: every slice, measured in every way, reconstructed by every method.
 
 use super::images::{self, Image};
-use super::measure::{self, Modality};
-use super::protocol::Setting;
+use super::measure::{self, Modality, Single, Solved};
+use super::pictures::Picture;
+use super::protocol::{Legacy, Setting};
 use super::record::{Outputs, Record};
 use super::rows::{Key, Row, Table};
-use super::{EvalArgs, context, summary};
+use super::summary::{self, Entry};
+use super::{EvalArgs, context};
 use crate::commands::context::Context;
 use crate::commands::failure::{self, Failure};
 use crate::commands::job::Method;
 use crate::commands::learned::Plan;
 use crate::commands::tuned;
 use anyhow::{Context as _, Result};
-use recon_data::{Overwrite, Scan, atomic, digest};
+use recon_data::{Overwrite, atomic, digest};
 use recon_pipelines::plot;
 use serde_json::json;
 use std::path::Path;
 
 /// What is to be evaluated, how and with what.
 pub(super) struct Evaluation<'a, M: Modality> {
-    args: &'a EvalArgs,
-    settings: &'static [M::Setting],
+    pub(super) args: &'a EvalArgs,
+    pub(super) settings: Vec<&'static M::Setting>,
     /// What the settings' amounts count.
     amount: &'static str,
-    methods: Vec<(Plan, Method<M::Transform>)>,
-    context: &'a Context,
+    pub(super) methods: Vec<Candidate<M>>,
+    pub(super) context: &'a Context,
+}
+
+/// A method under evaluation.
+pub(super) struct Candidate<M: Modality> {
+    /// Which one.
+    pub(super) kind: M::Method,
+    /// Its settings.
+    plan: Plan,
+    /// The method, set up.
+    pub(super) method: Method<M::Transform>,
+}
+
+impl<M: Modality> Candidate<M> {
+    /// Whether a network is behind it.
+    pub(super) fn is_learned(&self) -> bool {
+        M::family(self.kind).is_learned()
+    }
 }
 
 /// A scan that could not be evaluated.
@@ -41,7 +60,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
     /// When an option does nothing, or a model or a device is not there.
     pub(super) fn new(
         args: &'a EvalArgs,
-        settings: &'static [M::Setting],
+        settings: Vec<&'static M::Setting>,
         amount: &'static str,
         methods: &[M::Method],
         context: &'a Context,
@@ -51,12 +70,12 @@ impl<'a, M: Modality> Evaluation<'a, M> {
         families.retain(|family| family.is_learned() || !learned);
         args.learned.check_any(&families)?;
         let plain = args.learned.without_settings();
-        let build = |method: &M::Method| {
-            let family = M::family(*method);
+        let build = |&kind: &M::Method| {
+            let family = M::family(kind);
             let options = if family.is_learned() || !learned { &args.learned } else { &plain };
             let plan = tuned::plan(options, family, M::TASK)?;
-            let method = M::build(*method, &plan)?;
-            Ok((plan, method))
+            let method = M::build(kind, &plan)?;
+            Ok(Candidate { kind, plan, method })
         };
         let methods = methods.iter().map(build).collect::<Result<_>>()?;
         Ok(Self { args, settings, amount, methods, context })
@@ -81,7 +100,8 @@ impl<'a, M: Modality> Evaluation<'a, M> {
                 }
             }
         }
-        self.report(&rows, &failed, &outputs)?;
+        let pictures = if self.args.pictures { self.pictures(&images, slices, &rows)? } else { Vec::new() };
+        self.report(&rows, &pictures, &failed, &outputs)?;
         match failed.len() {
             0 => Ok(()),
             count => {
@@ -93,7 +113,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
     /// The files of the results, and the rows that are there already.
     fn open(&self, images: &[Image]) -> Result<(Outputs, Table)> {
         let mut record = Record::new(self.args.protocol, &self.settings, self.args.seed)?;
-        for (plan, method) in &self.methods {
+        for Candidate { plan, method, .. } in &self.methods {
             record.add_method(plan, method)?;
         }
         for image in images {
@@ -106,7 +126,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
             );
         }
         std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
-        let outputs = Outputs::of(&folder);
+        let outputs = Outputs::of(&folder, self.args.legacy);
         let table = record.join(&outputs, self.args.force)?;
         Ok((outputs, table))
     }
@@ -114,17 +134,17 @@ impl<'a, M: Modality> Evaluation<'a, M> {
     /// The rows of one scan.
     fn image(&self, image: &Image, slices: usize, table: &mut Table) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
-        for (slice, single) in measure::singles::<M>(image, slices, self.context)? {
-            for setting in self.settings {
-                for (_, method) in &self.methods {
+        for single in measure::singles::<M>(image, slices, self.context)? {
+            for &setting in &self.settings {
+                for candidate in &self.methods {
                     let key = Key {
                         file: image.name.clone(),
-                        slice,
+                        slice: single.number,
                         setting: setting.label().to_owned(),
-                        method: method.name.to_owned(),
+                        method: candidate.method.name.to_owned(),
                     };
                     rows.push(
-                        self.row(key, (&single, &image.path), setting, method, table)
+                        self.row(key, &single, setting, candidate, table)
                             .with_context(|| image.path.display().to_string())?,
                     );
                 }
@@ -137,20 +157,15 @@ impl<'a, M: Modality> Evaluation<'a, M> {
     fn row(
         &self,
         key: Key,
-        scan: (&Scan, &Path),
+        single: &Single,
         setting: &M::Setting,
-        method: &Method<M::Transform>,
+        candidate: &Candidate<M>,
         table: &mut Table,
     ) -> Result<Row> {
         if let Some(row) = table.get(&key) {
             return Ok(row.clone());
         }
-        let stopped = || self.context.interruption().unwrap_or(Failure::Interrupted(2));
-        if let Some(interruption) = self.context.interruption() {
-            return Err(interruption.into());
-        }
-        let outcome = M::solve(scan, setting, method, self.args.seed, self.context)?;
-        let (quality, record) = outcome.ok_or_else(stopped)?;
+        let Solved { quality, record, .. } = self.solve(single, setting, candidate)?;
         let row = Row {
             key,
             psnr: quality.psnr,
@@ -165,6 +180,25 @@ impl<'a, M: Modality> Evaluation<'a, M> {
         Ok(row)
     }
 
+    /// One slice by one method.
+    ///
+    /// # Errors
+    /// When it cannot be measured, the method fails or the user stopped it.
+    pub(super) fn solve(
+        &self,
+        single: &Single,
+        setting: &M::Setting,
+        candidate: &Candidate<M>,
+    ) -> Result<Solved> {
+        let stopped = || self.context.interruption().unwrap_or(Failure::Interrupted(2));
+        if let Some(interruption) = self.context.interruption() {
+            return Err(interruption.into());
+        }
+        let outcome =
+            M::solve(single, setting, (candidate.kind, &candidate.method), self.args.seed, self.context)?;
+        Ok(outcome.ok_or_else(stopped)?)
+    }
+
     fn tell(&self, row: &Row) {
         let Key { file, slice, setting, method } = &row.key;
         let psnr = row.psnr.map_or_else(|| "inf".to_owned(), |psnr| format!("{psnr:.2}"));
@@ -172,14 +206,31 @@ impl<'a, M: Modality> Evaluation<'a, M> {
             .say(&format!("{file} slice {slice}, {setting}, {method}: {psnr} dB, {:.1} s", row.seconds));
     }
 
+    /// Draws the entries of the protocol's own settings, or of the `legacy` ones: never both in one plot.
+    fn plot(
+        &self,
+        legacy: Option<Legacy>,
+        names: &[&'static str],
+        entries: &[Entry],
+        path: &Path,
+    ) -> Result<()> {
+        let entries: Vec<Entry> = entries.iter().filter(|entry| entry.legacy == legacy).cloned().collect();
+        let protocol = self.args.protocol.name();
+        let title =
+            legacy.map_or_else(|| protocol.to_owned(), |legacy| format!("{protocol} {}", legacy.name()));
+        let picture = plot::draw(&summary::plot(&title, self.amount, names, &entries));
+        Ok(atomic::write_bytes(path, &plot::png(&picture)?, Overwrite::Force)?)
+    }
+
     /// Table, summary and plot of this run's rows.
-    fn report(&self, rows: &[Row], failed: &[Failed], outputs: &Outputs) -> Result<()> {
-        let names: Vec<&'static str> = self.methods.iter().map(|(_, method)| method.name).collect();
-        let entries = summary::summarise(self.settings, &names, rows);
+    fn report(&self, rows: &[Row], pictures: &[Picture], failed: &[Failed], outputs: &Outputs) -> Result<()> {
+        let names: Vec<&'static str> = self.methods.iter().map(|candidate| candidate.method.name).collect();
+        let entries = summary::summarise(&self.settings, &names, rows);
         self.context.say(&summary::table(&entries));
-        let title = self.args.protocol.name();
-        let picture = plot::draw(&summary::plot(title, self.amount, &names, &entries));
-        atomic::write_bytes(&outputs.plot, &plot::png(&picture)?, Overwrite::Force)?;
+        self.plot(None, &names, &entries, &outputs.plot)?;
+        if let (Some(legacy), Some(path)) = (self.args.legacy, &outputs.legacy_plot) {
+            self.plot(Some(legacy), &names, &entries, path)?;
+        }
         let failures: Vec<_> = failed
             .iter()
             .map(|failed| json!({ "file": failed.file, "error": format!("{:#}", failed.error) }))
@@ -193,6 +244,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
             "outputs": outputs,
             "summary": entries,
             "images": rows,
+            "pictures": pictures,
             "failures": failures,
         });
         atomic::write_bytes(&outputs.summary, &serde_json::to_vec_pretty(&report)?, Overwrite::Force)?;

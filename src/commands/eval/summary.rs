@@ -1,6 +1,6 @@
 //! Mean and standard deviation over the slices, as a table, as JSON and as a plot.
 
-use super::protocol::Setting;
+use super::protocol::{Legacy, Setting};
 use super::rows::Row;
 use recon_pipelines::plot::{Curve, Plot, Tick};
 use serde::Serialize;
@@ -37,6 +37,9 @@ pub(super) struct Entry {
     pub(super) amount: f64,
     /// The method.
     pub(super) method: &'static str,
+    /// Whose scale and metrics; none for fastMRI's metrics on the images as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) legacy: Option<Legacy>,
     /// How many slices.
     pub(super) count: usize,
     /// dB
@@ -52,7 +55,7 @@ pub(super) struct Entry {
 }
 
 /// An entry a setting and method, in this order, of those that have rows.
-pub(super) fn summarise<S: Setting>(settings: &[S], methods: &[&'static str], rows: &[Row]) -> Vec<Entry> {
+pub(super) fn summarise<S: Setting>(settings: &[&S], methods: &[&'static str], rows: &[Row]) -> Vec<Entry> {
     let pairs = settings.iter().flat_map(|setting| methods.iter().map(move |method| (setting, *method)));
     let entries = pairs.map(|(setting, method)| {
         let of = |row: &&Row| row.key.setting == setting.label() && row.key.method == method;
@@ -62,6 +65,7 @@ pub(super) fn summarise<S: Setting>(settings: &[S], methods: &[&'static str], ro
             setting: setting.label(),
             amount: setting.amount(),
             method,
+            legacy: setting.legacy(),
             count: rows.len(),
             psnr: spread(|row| row.psnr),
             ssim: spread(|row| Some(row.ssim)),
@@ -145,7 +149,8 @@ mod tests {
             row("4x", "tv", None),
             row("8x", "score", Some(30.0)),
         ];
-        let entries = summarise(outline.settings, &["tv", "score"], &rows);
+        let settings: Vec<_> = outline.settings.iter().collect();
+        let entries = summarise(&settings, &["tv", "score"], &rows);
         let names: Vec<_> = entries.iter().map(|entry| (entry.setting, entry.method, entry.count)).collect();
         assert_eq!(names, [("8x", "tv", 2), ("8x", "score", 1), ("4x", "tv", 1)]);
         assert_eq!(entries[0].psnr, Some(Spread { mean: 22.0, std: 2.0 }));

@@ -4,24 +4,19 @@ use super::TuneArgs;
 use super::trial::rounded;
 use crate::commands::context::Context;
 use crate::commands::eval::images;
-use crate::commands::eval::measure::{self, Modality};
+use crate::commands::eval::measure::{self, Modality, Single};
 use crate::commands::failure::{self, Failure};
 use crate::commands::job::Method;
 use anyhow::Result;
-use recon_data::{Scan, digest};
+use recon_data::digest;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// One slice of a scan.
 struct Slice {
-    /// The scan's file or folder.
-    path: PathBuf,
-    /// Its name.
+    /// Name of the scan's file or folder.
     file: String,
-    /// Which slice of it.
-    number: usize,
-    /// The slice alone.
-    scan: Scan,
+    /// The slice itself.
+    single: Single,
 }
 
 /// The slices and the ways in which they are measured.
@@ -72,8 +67,8 @@ impl<'a, M: Modality> Objective<'a, M> {
     ) -> Result<Self> {
         let mut slices = Vec::new();
         for image in images::find(&args.data, wanted, Some(args.limit))? {
-            for (number, scan) in measure::singles::<M>(&image, wanted, context)? {
-                slices.push(Slice { path: image.path.clone(), file: image.name.clone(), number, scan });
+            for single in measure::singles::<M>(&image, wanted, context)? {
+                slices.push(Slice { file: image.name.clone(), single });
             }
         }
         if slices.is_empty() {
@@ -90,7 +85,7 @@ impl<'a, M: Modality> Objective<'a, M> {
 
     /// Scan and number of every slice.
     pub(super) fn names(&self) -> Vec<(String, usize)> {
-        self.slices.iter().map(|slice| (slice.file.clone(), slice.number)).collect()
+        self.slices.iter().map(|slice| (slice.file.clone(), slice.single.number)).collect()
     }
 
     /// SHA-256 of every scan by its name.
@@ -101,19 +96,19 @@ impl<'a, M: Modality> Objective<'a, M> {
         let mut digests = BTreeMap::new();
         for slice in &self.slices {
             if !digests.contains_key(&slice.file) {
-                digests.insert(slice.file.clone(), digest::sha256_file(&slice.path)?);
+                digests.insert(slice.file.clone(), digest::sha256_file(&slice.single.path)?);
             }
         }
         Ok(digests)
     }
 
-    /// Measures every slice in every way and reconstructs it, until `watch`, asked after each, says to stop.
+    /// Measures every slice in every way and reconstructs it by this kind of method, until `watch`, asked after each, says to stop.
     ///
     /// # Errors
     /// When the user stopped it or the device is not there.
     pub(super) fn measure(
         &self,
-        method: &Method<M::Transform>,
+        method: (M::Method, &Method<M::Transform>),
         watch: impl Fn(&[f64]) -> Option<Halt>,
     ) -> Result<Course> {
         let mut slices = Vec::with_capacity(self.count());
@@ -131,13 +126,17 @@ impl<'a, M: Modality> Objective<'a, M> {
         Ok(Course { slices, end: End::Last })
     }
 
-    fn psnr(&self, slice: &Slice, way: &M::Setting, method: &Method<M::Transform>) -> Result<f64> {
+    fn psnr(
+        &self,
+        slice: &Slice,
+        way: &M::Setting,
+        method: (M::Method, &Method<M::Transform>),
+    ) -> Result<f64> {
         let stopped = || self.context.interruption().unwrap_or(Failure::Interrupted(2));
         if let Some(interruption) = self.context.interruption() {
             return Err(interruption.into());
         }
-        let outcome = M::solve((&slice.scan, &slice.path), way, method, self.seed, self.context)?;
-        let (quality, _) = outcome.ok_or_else(stopped)?;
-        Ok(rounded(quality.psnr))
+        let outcome = M::solve(&slice.single, way, method, self.seed, self.context)?;
+        Ok(rounded(outcome.ok_or_else(stopped)?.quality.psnr))
     }
 }

@@ -227,7 +227,7 @@ impl<'a, M: Modality> Search<'a, M> {
             None if is_hopeless(slices, best(trials), self.objective.count()) => Some(Halt::Hopeless),
             None => is_late().then_some(Halt::Late),
         };
-        let course = self.objective.measure(&method, watch)?;
+        let course = self.objective.measure((self.method, &method), watch)?;
         let seconds = (begin.elapsed().as_secs_f64() * 1e3).round() / 1e3;
         let number = trials.len();
         let Course { slices, end } = course;
