@@ -23,5 +23,5 @@ pub use case::{Case, Observer, Reconstructed, Slice, SliceRecord, cancelled};
 pub use interpolation::LinearInterpolation;
 pub use l1_wavelet::L1Wavelet;
 pub use reconstruct::{Direct, Estimate, Progress, Reconstruct, Silent, SliceSeed};
-pub use tv::Tv;
+pub use tv::{Tv, TvFrom};
 pub use zero_filled::ZeroFilled;

@@ -18,7 +18,7 @@ use ndarray::{Array3, Axis};
 use recon_data::{Unit, Volume};
 use recon_operators::Radon;
 use recon_pipelines::preview::Window;
-use recon_pipelines::{Direct, LinearInterpolation, ct, mar};
+use recon_pipelines::{Direct, LinearInterpolation, TvFrom, ct, mar};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -125,7 +125,10 @@ impl MarMethod {
         match self {
             Self::Li => Ok(Method::classical("li", LinearInterpolation)),
             Self::Fbp => Ok(Method::classical("fbp", Direct)),
-            Self::FistaTv => Ok(Method::classical("fista-tv", settings.tv())),
+            Self::FistaTv => {
+                let from_li = TvFrom { settings: settings.tv().settings, start: LinearInterpolation };
+                Ok(Method::classical("fista-tv", from_li))
+            }
             Self::Score => learned::method(settings, unit, Box::new(LinearInterpolation)),
         }
     }

@@ -87,7 +87,7 @@ impl Parameter {
         match self {
             Self::SigmaStart => Range::Logarithmic(0.1, 2.0),
             Self::SigmaEnd => Range::Logarithmic(0.001, 0.05),
-            Self::DataWeight => Range::Logarithmic(10.0, 5000.0),
+            Self::DataWeight => Range::Logarithmic(10.0, 50_000.0),
             Self::CgIterations => Range::Whole(3.0, 12.0),
             Self::Snr => Range::Logarithmic(0.01, 1.0),
             Self::Eta | Self::Lambda => Range::Linear(0.0, 1.0),
