@@ -33,17 +33,11 @@ pub fn temperature(samples: usize) -> f64 {
     if samples > 1 { 1.0 } else { 0.0 }
 }
 
-/// The default learned method.
+/// The default learned method; docs/results.md says how these numbers were chosen.
 pub fn decomposed(task: Task) -> DecomposedSettings {
     let common = DecomposedSettings { momentum: 0.7, ..DecomposedSettings::default() };
     match task {
-        Task::Ct => DecomposedSettings {
-            sigma_start: 0.25,
-            steps: 40,
-            data_weight: 5000.0,
-            cg_iterations: 8,
-            ..common
-        },
+        Task::Ct => DecomposedSettings { sigma_start: 0.25, steps: 32, data_weight: 5000.0, ..common },
         Task::Mri => DecomposedSettings { sigma_start: 0.3, sigma_end: 0.02, steps: 28, ..common },
         Task::Mar => DecomposedSettings { sigma_start: 0.3, steps: 12, ..common },
     }
