@@ -8,6 +8,7 @@ pub mod protocol;
 mod record;
 mod rows;
 mod run;
+pub mod setting;
 mod summary;
 mod thesis;
 
@@ -19,8 +20,9 @@ use super::mri::MriMethod;
 use super::options::{Learned, RunOptions};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use protocol::{Legacy, Outline, Protocol, ProtocolName};
+use protocol::{Outline, Protocol, ProtocolName};
 use run::Evaluation;
+use setting::Legacy;
 use std::path::PathBuf;
 
 /// Arguments of `recon eval`.

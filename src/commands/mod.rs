@@ -24,6 +24,7 @@ pub mod sample;
 pub mod sampling;
 pub mod scale;
 pub mod scanner;
+pub mod settings;
 pub mod several;
 pub mod simulate;
 pub mod target;

@@ -1,7 +1,7 @@
 //! One slice, measured and reconstructed by the code that `recon ct` and `recon mri` run.
 
 use super::images::{self, Image};
-use super::protocol::{CtSetting, MriSetting, Setting};
+use super::setting::{CtSetting, MriSetting, Setting};
 use super::thesis;
 use crate::commands::context::Context;
 use crate::commands::ct::CtMethod;

@@ -1,7 +1,7 @@
 //! CT with metal that is put into clean images, and removed by the code that `recon mar` runs.
 
 use super::measure::{self, Ct, Modality, Outcome, Single};
-use super::protocol::MarSetting;
+use super::setting::MarSetting;
 use crate::commands::context::Context;
 use crate::commands::failure::Failure;
 use crate::commands::job::Method;

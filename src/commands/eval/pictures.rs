@@ -2,9 +2,9 @@
 
 use super::images::Image;
 use super::measure::{self, Modality, Solved};
-use super::protocol::Setting;
 use super::rows::Row;
 use super::run::{Candidate, Evaluation};
+use super::setting::Setting;
 use anyhow::{Context as _, Result};
 use ndarray::ArrayView2;
 use recon_data::{Overwrite, atomic};

@@ -1,7 +1,8 @@
 //! With which settings the rows of an output folder were made, so that no others are mixed with them.
 
-use super::protocol::{Legacy, ProtocolName};
+use super::protocol::ProtocolName;
 use super::rows::Table;
+use super::setting::Legacy;
 use crate::commands::failure::Failure;
 use crate::commands::job::Method;
 use crate::commands::learned::Plan;

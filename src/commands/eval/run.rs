@@ -3,9 +3,9 @@
 use super::images::{self, Image};
 use super::measure::{self, Modality, Single, Solved};
 use super::pictures::Picture;
-use super::protocol::{Legacy, Setting};
 use super::record::{Outputs, Record};
 use super::rows::{Key, Row, Table};
+use super::setting::{Legacy, Setting};
 use super::summary::{self, Entry};
 use super::{EvalArgs, context};
 use crate::commands::context::Context;

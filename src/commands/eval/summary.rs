@@ -1,7 +1,7 @@
 //! Mean and standard deviation over the slices, as a table, as JSON and as a plot.
 
-use super::protocol::{Legacy, Setting};
 use super::rows::Row;
+use super::setting::{Legacy, Setting};
 use recon_pipelines::plot::{Curve, Plot, Tick};
 use serde::Serialize;
 
