@@ -253,12 +253,13 @@ fn given_settings_are_held() {
     assert_eq!(report["held"], serde_json::json!({ "sigma_start": 0.7, "cg_iterations": 4.0 }));
     for trial in trials(&folder.path("out/trials.jsonl")) {
         let names: Vec<_> = trial["settings"].as_object().expect("settings").keys().cloned().collect();
-        assert_eq!(names, ["data_weight", "sigma_end"]);
+        assert_eq!(names, ["data_weight", "momentum", "sigma_end"]);
     }
     let plan = json(&folder, "ct data/single.npy --model out/model --dry-run");
     assert_eq!(plan["plan"]["settings"]["sigma_start"], 0.7);
     let noisy = json(&folder, &format!("{CT} -o noisy --trials 2 --temperature 0.5"));
     assert!(noisy["best"]["settings"]["eta"].is_number(), "with noise there is a share of fresh noise");
+    assert!(noisy["best"]["settings"]["momentum"].is_null(), "and no momentum");
 }
 
 #[test]
