@@ -5,7 +5,10 @@ mod common;
 use common::{Folder, phantom, phantoms, read, relative_error};
 use ndarray::{Array2, Ix2};
 use num_complex::Complex32;
-use recon_data::npy;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+use recon_data::{Overwrite, npy};
 use recon_operators::{Filter, Fourier, LinearOperator, ParallelBeam, Radon, Transform};
 
 #[test]
@@ -125,6 +128,40 @@ fn fully_sampled_kspace_gives_the_image() {
         let error = relative_error(&read(&folder.path(&format!("{method}.npy"))), &images.clone().into_dyn());
         let bound = if method == "tv" { 0.1 } else { 1e-5 };
         assert!(error < bound, "{method}: {error}");
+    }
+}
+
+/// With the noise's level known, the image is nearer to the truth than one that fits the noise.
+#[test]
+fn noise_in_the_data_is_not_fitted_when_its_level_is_given() {
+    let folder = Folder::new();
+    let image = phantom(48, 48, 0.0);
+    folder.array("image.npy", image.view());
+    folder.recon("simulate ct image.npy --views 40 --angles-out a.npy -o s.npy").assert().success();
+    folder.recon("simulate mri image.npy --accel 2 --mask-out m.npy -o k.npy").assert().success();
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let mut normal = || -> f32 { rng.sample(StandardNormal) };
+    let sinogram = read(&folder.path("s.npy")).mapv(|v| v + 0.8 * normal());
+    npy::write_real(&folder.path("s.npy"), sinogram.view(), Overwrite::Force).expect("written");
+    let kept = npy::read_mask(&folder.path("m.npy")).expect("readable");
+    let mut kspace = npy::read_complex(&folder.path("k.npy")).expect("readable");
+    kspace.zip_mut_with(&kept, |v, &kept| {
+        if kept {
+            *v += 0.1 * Complex32::new(normal(), normal());
+        }
+    });
+    npy::write_complex(&folder.path("k.npy"), kspace.view(), Overwrite::Force).expect("written");
+    for (name, form, std) in [
+        ("ct", "ct --sinogram s.npy --angles a.npy --size 48x48 --steps 10", 0.8),
+        ("mri", "mri --kspace k.npy --mask m.npy --steps 10", 0.1),
+    ] {
+        let error = |std: f64| {
+            folder.recon(&format!("{form} --noise-std {std} -o {name}.npy --force")).assert().success();
+            relative_error(&read(&folder.path(&format!("{name}.npy"))), &image.clone().into_dyn())
+        };
+        let (fitted, told) = (error(0.0), error(std));
+        println!("{name}: {fitted:.4}, told the noise {told:.4}");
+        assert!(told < 0.9 * fitted, "{name}: {told} against {fitted}");
     }
 }
 

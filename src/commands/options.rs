@@ -111,6 +111,10 @@ pub struct Learned {
     /// Weight of the data against the denoised image (score only).
     #[arg(long, value_name = "W", value_parser = positive, env = "RECON_DATA_WEIGHT", help_heading = "Learned methods")]
     pub data_weight: Option<f64>,
+    /// Standard deviation of the noise in the data: of line integrals, or of the real and the imaginary part of
+    /// k-space; the fit to the data gives way by it (score only; default: 0).
+    #[arg(long, value_name = "STD", value_parser = not_negative, env = "RECON_NOISE_STD", help_heading = "Learned methods")]
+    pub noise_std: Option<f64>,
     /// Conjugate-gradient iterations of every fit to the data (score only).
     #[arg(long, value_name = "N", value_parser = count, env = "RECON_CG_ITERATIONS", help_heading = "Learned methods")]
     pub cg_iterations: Option<usize>,
@@ -197,6 +201,7 @@ impl Family {
             ("--momentum", !score),
             ("--orientations", !score),
             ("--data-weight", !score),
+            ("--noise-std", !score),
             ("--cg-iterations", !score),
             ("--snr", !sampler),
             ("--lambda", !sampler),
@@ -243,6 +248,7 @@ impl Learned {
             orientations: None,
             eta: None,
             data_weight: None,
+            noise_std: None,
             cg_iterations: None,
             snr: None,
             lambda: None,

@@ -69,6 +69,8 @@ pub struct Plan {
     pub orientations: Option<OrientationsName>,
     /// Weight of the data against the denoised image.
     pub data_weight: Option<f64>,
+    /// Standard deviation of the noise in the data, in their physical unit.
+    pub noise_std: Option<f64>,
     /// Langevin signal-to-noise ratio.
     pub snr: Option<f64>,
     /// λ
@@ -104,6 +106,7 @@ impl Plan {
                     momentum: Some(options.momentum.unwrap_or(settings.momentum)),
                     orientations: Some(options.orientations.unwrap_or(OrientationsName::All)),
                     data_weight: Some(options.data_weight.unwrap_or(settings.data_weight)),
+                    noise_std: Some(options.noise_std.unwrap_or(settings.noise_std)),
                     ..learned
                 }
             }
@@ -171,6 +174,7 @@ impl Plan {
             momentum: self.momentum.unwrap_or(settings.momentum),
             orientations: self.orientations.map_or(settings.orientations, Into::into),
             data_weight: self.data_weight.unwrap_or(settings.data_weight),
+            noise_std: self.noise_std.unwrap_or(settings.noise_std),
             cg_iterations: self.cg_iterations.unwrap_or(settings.cg_iterations),
             ..settings
         }
