@@ -38,6 +38,7 @@ fn manifest() -> Manifest {
             data: vec![],
         },
         tuned: Tuned::default(),
+        typical: None,
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F32, parameters: 0 },
     }
 }

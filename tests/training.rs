@@ -113,6 +113,7 @@ fn settings(folder: &Path, steps: u64) -> TrainSettings {
             data: vec![],
         },
         tuned: Tuned::default(),
+        typical: None,
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F16, parameters: 0 },
     };
     TrainSettings {

@@ -44,6 +44,7 @@ fn manifest() -> Manifest {
             data: vec![],
         },
         tuned: Tuned::default(),
+        typical: None,
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F16, parameters: 0 },
     }
 }

@@ -19,10 +19,14 @@ pub trait Field: Clone + Send + Sync {
     /// # Panics
     /// If the number of axes of `shape` is not that of the array type.
     fn zeros(shape: &[usize]) -> Self;
+    /// Real numbers in an entry: 1, or 2 for complex ones.
+    const COMPONENTS: usize;
     /// `self ← a · self`
     fn scale(&mut self, a: f32);
     /// `self ← self + a · other`
     fn add_scaled(&mut self, a: f32, other: &Self);
+    /// `selfᵢ ← wᵢ selfᵢ`, row-major order.
+    fn weigh(&mut self, weights: &[f32]);
     /// Zeroes the entries (row-major order) that are not kept.
     fn keep(&mut self, kept: &[bool]);
     /// `selfᵢ ← (1 − w) selfᵢ + w otherᵢ` where `kept`, unchanged elsewhere.
@@ -35,6 +39,8 @@ pub trait Field: Clone + Send + Sync {
 
 /// The scalar of a [`Field`]: `f32` or `Complex32`.
 pub trait Scalar: Copy + Send + Sync + 'static {
+    /// Real numbers in a value: 1, or 2 for a complex one.
+    const COMPONENTS: usize;
     /// The additive identity.
     const ZERO: Self;
     /// The value in double precision.
@@ -48,6 +54,7 @@ pub trait Scalar: Copy + Send + Sync + 'static {
 }
 
 impl Scalar for f32 {
+    const COMPONENTS: usize = 1;
     const ZERO: Self = 0.0;
     fn widen(self) -> Complex64 {
         Complex64::new(f64::from(self), 0.0)
@@ -64,6 +71,7 @@ impl Scalar for f32 {
 }
 
 impl Scalar for Complex32 {
+    const COMPONENTS: usize = 2;
     const ZERO: Self = Complex32::new(0.0, 0.0);
     fn widen(self) -> Complex64 {
         Complex64::new(f64::from(self.re), f64::from(self.im))
@@ -80,6 +88,7 @@ impl Scalar for Complex32 {
 }
 
 impl<A: Scalar, D: Dimension> Field for Array<A, D> {
+    const COMPONENTS: usize = A::COMPONENTS;
     fn dot(&self, other: &Self) -> Complex64 {
         Zip::from(self)
             .and(other)
@@ -98,6 +107,11 @@ impl<A: Scalar, D: Dimension> Field for Array<A, D> {
     }
     fn add_scaled(&mut self, a: f32, other: &Self) {
         Zip::from(self).and(other).for_each(|x, &y| *x = x.add_scaled(a, y));
+    }
+    fn weigh(&mut self, weights: &[f32]) {
+        for (value, &weight) in self.iter_mut().zip(weights) {
+            *value = value.scaled(weight);
+        }
     }
     fn keep(&mut self, kept: &[bool]) {
         for (value, &keep) in self.iter_mut().zip(kept) {

@@ -1,6 +1,6 @@
 //! The traits of operators and the measurement problem `A = P(Λ) T`.
 
-use crate::{Field, Mask};
+use crate::{DataNoise, Field, Mask, Weights};
 
 /// A linear map `A` and its adjoint under the plain Euclidean inner product.
 pub trait LinearOperator: Send + Sync {
@@ -41,9 +41,37 @@ pub struct Problem<T: Transform> {
     pub mask: Mask,
     /// `Λ y`, in the shape of the full data.
     pub measured: T::Data,
+    /// What is known of the noise in `measured`.
+    pub noise: DataNoise,
 }
 
 impl<T: Transform> Problem<T> {
+    /// A measurement of whose noise nothing is known.
+    pub fn new(transform: T, mask: Mask, measured: T::Data) -> Self {
+        Self { transform, mask, measured, noise: DataNoise::None }
+    }
+
+    /// `Aᴴ W A x`
+    pub fn weighted_normal(&self, image: &T::Image, weights: &Weights) -> T::Image {
+        match weights {
+            Weights::Even(weight) => {
+                let mut image = self.normal(image);
+                image.scale(*weight);
+                image
+            }
+            Weights::Each(_) => self.weighted_adjoint(self.forward(image), weights),
+        }
+    }
+
+    /// `Aᴴ W y`
+    pub fn weighted_adjoint(&self, mut data: T::Data, weights: &Weights) -> T::Image {
+        match weights {
+            Weights::Even(weight) => data.scale(*weight),
+            Weights::Each(weights) => data.weigh(weights),
+        }
+        self.adjoint(&data)
+    }
+
     /// Relative data residual `‖Λ(T x − y)‖ / ‖Λ y‖` (absolute when nothing but zeros was measured).
     pub fn residual(&self, image: &T::Image) -> f64 {
         let mut difference = self.forward(image);

@@ -1,9 +1,10 @@
 //! A case: the slices of one scan, reconstructed one after another.
 
-use crate::{Progress, Reconstruct, SliceSeed};
+use crate::{Map, Progress, Reconstruct, SliceSeed, Typicality};
 use anyhow::{Result, anyhow};
 use ndarray::{Array2, Array3, ArrayView2, Axis};
-use recon_operators::{Problem, Transform};
+use recon_operators::solvers::null_space_part;
+use recon_operators::{Field, Problem, Transform};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -29,6 +30,8 @@ pub struct Case<'a, T: Transform> {
     pub seed: u64,
     /// Which case of a batch.
     pub number: u64,
+    /// Whether to find the part of every result that the measurement does not see, [`Map::NullSpace`].
+    pub null_space: bool,
 }
 
 /// Hears about slices as well as about the steps inside one.
@@ -44,6 +47,12 @@ pub struct SliceRecord {
     pub network_calls: usize,
     /// Wall time of the method, seconds.
     pub seconds: f64,
+    /// `‖x₀‖/‖x‖` of the part x₀ of the result x that the measurement does not see, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub null_space_share: Option<f64>,
+    /// How the model took the result, where it was asked.
+    #[serde(flatten)]
+    pub typicality: Option<Typicality>,
     /// Relative data residual `‖Λ(T x − y)‖ / ‖Λ y‖` of the result; none for a slice that was known.
     pub data_residual: Option<f64>,
 }
@@ -53,8 +62,8 @@ pub struct SliceRecord {
 pub struct Reconstructed {
     /// What the method found, axes (slice, row, col).
     pub images: Array3<f32>,
-    /// Voxelwise standard deviation over samples, when the method drew several.
-    pub std: Option<Array3<f32>>,
+    /// What is known of their voxels, each map once.
+    pub maps: Vec<(Map, Array3<f32>)>,
     /// What each baseline found from the same data, in the order they were given.
     pub baselines: Vec<Array3<f32>>,
     /// What each finished slice took.
@@ -71,7 +80,8 @@ pub fn cancelled() -> anyhow::Error {
 #[derive(Default)]
 struct Stacks {
     images: Vec<Array2<f32>>,
-    std: Vec<Array2<f32>>,
+    /// Those of each slice that was reconstructed; none for one that was known.
+    maps: Vec<Option<Vec<(Map, Array2<f32>)>>>,
     baselines: Vec<Vec<Array2<f32>>>,
     records: Vec<SliceRecord>,
 }
@@ -95,7 +105,7 @@ impl<T: Transform<Image = Array2<f32>>> Case<'_, T> {
                 break;
             }
             let seed = SliceSeed { seed: self.seed, case: self.number, slice: position };
-            match solve((self.slice)(k)?, method, baselines, seed, observer, &mut stacks) {
+            match self.solve(k, method, baselines, (seed, observer), &mut stacks) {
                 Ok(()) => observer.slice(k + 1, slices),
                 Err(_) if observer.cancelled() => break,
                 Err(error) => return Err(error),
@@ -103,39 +113,50 @@ impl<T: Transform<Image = Array2<f32>>> Case<'_, T> {
         }
         stacks.finish(slices)
     }
+
+    fn solve(
+        &self,
+        k: usize,
+        method: &dyn Reconstruct<T>,
+        baselines: &[&dyn Reconstruct<T>],
+        (seed, observer): (SliceSeed, &dyn Observer),
+        stacks: &mut Stacks,
+    ) -> Result<()> {
+        let problem = match (self.slice)(k)? {
+            Slice::Measured(problem) => problem,
+            Slice::Known(image) => {
+                stacks.known(image);
+                return Ok(());
+            }
+        };
+        let begin = Instant::now();
+        let mut estimate = method.reconstruct(&problem, seed, observer)?;
+        let mut record = SliceRecord {
+            network_calls: estimate.network_calls,
+            seconds: begin.elapsed().as_secs_f64(),
+            null_space_share: None,
+            typicality: estimate.typicality,
+            data_residual: Some(problem.residual(&estimate.image)),
+        };
+        if self.null_space {
+            let unseen = null_space_part(&problem, &estimate.image, NULL_SPACE_ITERATIONS);
+            record.null_space_share = Some(unseen.norm() / estimate.image.norm().max(f64::MIN_POSITIVE));
+            estimate.maps.push((Map::NullSpace, unseen));
+        }
+        let others =
+            baselines.iter().map(|baseline| baseline.reconstruct(&problem, seed, &Unheard(observer)));
+        for (stack, image) in stacks.baselines.iter_mut().zip(others.collect::<Result<Vec<_>>>()?) {
+            stack.push(image.image);
+        }
+        stacks.images.push(estimate.image);
+        stacks.maps.push(Some(estimate.maps));
+        stacks.records.push(record);
+        Ok(())
+    }
 }
 
-fn solve<T: Transform<Image = Array2<f32>>>(
-    slice: Slice<T>,
-    method: &dyn Reconstruct<T>,
-    baselines: &[&dyn Reconstruct<T>],
-    seed: SliceSeed,
-    observer: &dyn Observer,
-    stacks: &mut Stacks,
-) -> Result<()> {
-    let problem = match slice {
-        Slice::Measured(problem) => problem,
-        Slice::Known(image) => {
-            stacks.known(image);
-            return Ok(());
-        }
-    };
-    let begin = Instant::now();
-    let estimate = method.reconstruct(&problem, seed, observer)?;
-    let record = SliceRecord {
-        network_calls: estimate.network_calls,
-        seconds: begin.elapsed().as_secs_f64(),
-        data_residual: Some(problem.residual(&estimate.image)),
-    };
-    let others = baselines.iter().map(|baseline| baseline.reconstruct(&problem, seed, &Unheard(observer)));
-    for (stack, image) in stacks.baselines.iter_mut().zip(others.collect::<Result<Vec<_>>>()?) {
-        stack.push(image.image);
-    }
-    stacks.images.push(estimate.image);
-    stacks.std.extend(estimate.std);
-    stacks.records.push(record);
-    Ok(())
-}
+/// Conjugate-gradient steps for the part of an image that a measurement sees.
+const NULL_SPACE_ITERATIONS: usize = 50;
 
 /// Passes the wish to stop on, but not the steps: those of a baseline are not the method's.
 struct Unheard<'a>(&'a dyn Observer);
@@ -152,23 +173,42 @@ impl Stacks {
         for stack in &mut self.baselines {
             stack.push(image.clone());
         }
-        self.std.push(Array2::zeros(image.raw_dim()));
+        self.maps.push(None);
         self.images.push(image);
-        self.records.push(SliceRecord { network_calls: 0, seconds: 0.0, data_residual: None });
+        self.records.push(SliceRecord {
+            network_calls: 0,
+            seconds: 0.0,
+            null_space_share: None,
+            typicality: None,
+            data_residual: None,
+        });
     }
 
     fn finish(self, slices: usize) -> Result<Reconstructed> {
-        let solved = self.records.iter().filter(|record| record.data_residual.is_some()).count();
-        let known = self.records.len() - solved;
-        // A method that draws one sample gives no std; the zeros of known slices alone are no image.
-        let has_std = self.std.len() == self.images.len() && self.std.len() > known;
         Ok(Reconstructed {
             interrupted: self.images.len() < slices,
             images: stack(&self.images)?,
-            std: if has_std { Some(stack(&self.std)?) } else { None },
+            maps: self.maps()?,
             baselines: self.baselines.iter().map(|images| stack(images)).collect::<Result<_>>()?,
             records: self.records,
         })
+    }
+
+    /// The maps that every reconstructed slice has; of a known slice nothing is uncertain.
+    fn maps(&self) -> Result<Vec<(Map, Array3<f32>)>> {
+        let kinds = self.maps.iter().flatten().next().into_iter().flatten().map(|(kind, _)| *kind);
+        let of =
+            |kind: Map, (image, maps): (&Array2<f32>, &Option<Vec<(Map, Array2<f32>)>>)| match (maps, kind) {
+                (Some(maps), _) => maps.iter().find(|(found, _)| *found == kind).map(|(_, map)| map.clone()),
+                (None, Map::Low | Map::High) => Some(image.clone()),
+                (None, Map::Std | Map::NullSpace) => Some(Array2::zeros(image.raw_dim())),
+            };
+        let slices = |kind: Map| self.images.iter().zip(&self.maps).map(|slice| of(kind, slice)).collect();
+        let stacked = kinds.filter_map(|kind| {
+            let slices: Option<Vec<Array2<f32>>> = slices(kind);
+            slices.map(|slices| Ok((kind, stack(&slices)?)))
+        });
+        stacked.collect()
     }
 }
 
@@ -235,9 +275,10 @@ mod tests {
             }
             let transform = PhasedFourier::new(2, 2, None);
             let measured = transform.forward(&image(k));
-            Ok(Slice::Measured(Problem { transform, mask: Mask::full(4), measured }))
+            Ok(Slice::Measured(Problem::new(transform, Mask::full(4), measured)))
         };
-        Case { positions_um: vec![0, 1000, 2000], slice: Box::new(slice), seed: 0, number: 0 }
+        let positions_um = vec![0, 1000, 2000];
+        Case { positions_um, slice: Box::new(slice), seed: 0, number: 0, null_space: false }
     }
 
     #[test]
@@ -247,7 +288,37 @@ mod tests {
         assert!((done.images[[2, 0, 0]] - 2.0).abs() < 1e-6);
         assert_eq!(done.baselines, std::slice::from_ref(&done.images));
         assert!(done.data_residual().is_some_and(|residual| residual < 1e-6));
-        assert!(!done.interrupted && done.std.is_none());
+        assert!(!done.interrupted && done.maps.is_empty());
+    }
+
+    #[test]
+    fn what_was_not_measured_is_found_in_the_null_space() {
+        let slice = |k: usize| {
+            let transform = PhasedFourier::new(2, 2, None);
+            // The centre alone: the mean is seen, nothing else.
+            let mask = Mask::new(vec![false, false, false, true]);
+            let measured = mask.select(transform.forward(&image(k)));
+            Ok(Slice::Measured(Problem::new(transform, mask, measured)))
+        };
+        let case =
+            Case { positions_um: vec![0], slice: Box::new(slice), seed: 0, number: 0, null_space: true };
+        struct Found;
+        impl Reconstruct<PhasedFourier> for Found {
+            fn reconstruct(
+                &self,
+                _problem: &Problem<PhasedFourier>,
+                _seed: SliceSeed,
+                _progress: &dyn Progress,
+            ) -> Result<Estimate<Array2<f32>>> {
+                Ok(Estimate::plain(array![[3.0, 1.0], [2.0, 2.0]], 0))
+            }
+        }
+        let done = case.run(&Found, &[], &Silent).expect("runs");
+        let [(Map::NullSpace, unseen)] = &done.maps[..] else { panic!("one map") };
+        let expected = array![[[1.0, -1.0], [0.0, 0.0]]];
+        assert!((unseen - &expected).iter().all(|d: &f32| d.abs() < 1e-5), "{unseen}");
+        let share = done.records[0].null_space_share.expect("asked for");
+        assert!((share - (2.0_f64 / 18.0).sqrt()).abs() < 1e-5, "{share}");
     }
 
     #[test]
@@ -263,7 +334,8 @@ mod tests {
         assert_eq!(done.images.index_axis(Axis(0), 1), image(1));
         assert_eq!(done.images[[0, 1, 1]], 0.0);
         assert_eq!(done.network_calls(), 14);
-        assert!(done.std.is_some_and(|std| std[[0, 0, 0]] == 1.0 && std[[1, 0, 0]] == 0.0));
+        let [(Map::Std, std)] = &done.maps[..] else { panic!("one map") };
+        assert!(std[[0, 0, 0]] == 1.0 && std[[1, 0, 0]] == 0.0);
     }
 
     /// Finds nothing, with great uncertainty.
@@ -277,7 +349,8 @@ mod tests {
             _progress: &dyn Progress,
         ) -> Result<Estimate<Array2<f32>>> {
             assert_eq!(problem.measured.map(|_: &Complex32| ()).dim(), (2, 2));
-            Ok(Estimate { image: Array2::zeros((2, 2)), std: Some(Array2::ones((2, 2))), network_calls: 7 })
+            let maps = vec![(Map::Std, Array2::ones((2, 2)))];
+            Ok(Estimate { maps, ..Estimate::plain(Array2::zeros((2, 2)), 7) })
         }
     }
 }

@@ -4,12 +4,12 @@ use crate::{Case, Slice, SliceSeed};
 use anyhow::{Result, ensure};
 use ndarray::{Array2, Array3, Axis};
 use recon_data::Volume;
-use recon_operators::{LinearOperator, Mask, Problem, Radon, count_photons};
+use recon_operators::{DataNoise, LinearOperator, Mask, Problem, Radon, count_photons, photon_noise};
 
 /// The sinogram of one attenuation image (1/mm), all rays measured: `y = T x`, dimensionless.
 pub fn measure(image: &Array2<f32>, radon: &Radon) -> Problem<Radon> {
     let measured = radon.forward(image);
-    Problem { transform: radon.clone(), mask: Mask::full(measured.len()), measured }
+    Problem::new(radon.clone(), Mask::full(measured.len()), measured)
 }
 
 /// A retrospective case: the sinograms are simulated from `attenuation` (1/mm; slice, row, col).
@@ -19,7 +19,7 @@ pub fn from_image<'a>(attenuation: &'a Volume, radon: &'a Radon, seed: u64, numb
         let image = attenuation.voxels.index_axis(Axis(0), k).to_owned();
         Ok(Slice::Measured(measure(&image, radon)))
     });
-    Case { positions_um, slice, seed, number }
+    Case { positions_um, slice, seed, number, null_space: false }
 }
 
 /// A retrospective case at a low dose: as [`from_image`], seen by a detector that counts `photons` a ray in air
@@ -38,23 +38,25 @@ pub fn low_dose<'a>(
         let mut rng = SliceSeed { seed, case: number, slice: places[k] }.measurement();
         let problem = measure(&image, radon);
         let measured = count_photons(&problem.measured, photons, &mut rng);
-        Ok(Slice::Measured(Problem { measured, ..problem }))
+        let noise = photon_noise(&measured, photons);
+        Ok(Slice::Measured(Problem { measured, noise, ..problem }))
     });
-    Case { positions_um, slice, seed, number }
+    Case { positions_um, slice, seed, number, null_space: false }
 }
 
 /// A case from measured line integrals (slice, angle, detector), dimensionless.
 ///
-/// `kept` names the rays to be trusted, the same for every slice; none means all.
+/// `kept` names the rays to be trusted, the same for every slice; none means all. `photons` is what a ray counts in air,
+/// from which its noise follows ([`photon_noise`]); none means that nobody knows.
 ///
 /// # Errors
 /// When the sinogram or the mask does not have the shape of the scanner geometry.
 pub fn from_sinogram<'a>(
     sinogram: &'a Array3<f32>,
     kept: Option<Mask>,
+    photons: Option<f64>,
     radon: &'a Radon,
-    seed: u64,
-    number: u64,
+    (seed, number): (u64, u64),
 ) -> Result<Case<'a, Radon>> {
     let expected = radon.data_shape();
     let found = &sinogram.shape()[1..];
@@ -66,13 +68,15 @@ pub fn from_sinogram<'a>(
     );
     let slice = Box::new(move |k: usize| {
         let measured = mask.select(sinogram.index_axis(Axis(0), k).to_owned());
-        Ok(Slice::Measured(Problem { transform: radon.clone(), mask: mask.clone(), measured }))
+        let noise = photons.map_or(DataNoise::None, |photons| photon_noise(&measured, photons));
+        Ok(Slice::Measured(Problem { transform: radon.clone(), mask: mask.clone(), measured, noise }))
     });
     Ok(Case {
         positions_um: (0..sinogram.len_of(Axis(0))).map(|k| k as i64 * 1000).collect(),
         slice,
         seed,
         number,
+        null_space: false,
     })
 }
 
@@ -103,7 +107,7 @@ mod tests {
         let volume = Volume { voxels, geometry: Geometry::default(), unit: Unit::Attenuation };
         let sinograms = simulate(&volume.voxels, &radon);
         let simulated = from_image(&volume, &radon, 0, 0);
-        let measured = from_sinogram(&sinograms, None, &radon, 0, 0).expect("shapes agree");
+        let measured = from_sinogram(&sinograms, None, None, &radon, (0, 0)).expect("shapes agree");
         assert_eq!(simulated.positions_um, measured.positions_um);
         for k in 0..2 {
             let (Ok(Slice::Measured(a)), Ok(Slice::Measured(b))) =
@@ -139,6 +143,6 @@ mod tests {
     fn a_sinogram_of_another_scanner_is_refused() {
         let radon = Radon::new(ParallelBeam::equally_spaced(8, 8, 1.0, 5), Filter::Ramp).expect("valid");
         let sinogram = Array3::zeros((1, 6, 9));
-        assert!(from_sinogram(&sinogram, None, &radon, 0, 0).is_err());
+        assert!(from_sinogram(&sinogram, None, None, &radon, (0, 0)).is_err());
     }
 }

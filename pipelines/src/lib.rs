@@ -4,6 +4,7 @@
 //! implements [`Reconstruct`]. The classical methods live here; learned ones implement the same trait
 //! elsewhere. Methods see problems only, never the image that a retrospective case was simulated from.
 
+mod calibration;
 mod case;
 pub mod ct;
 mod interpolation;
@@ -19,9 +20,12 @@ pub mod thesis;
 mod tv;
 mod zero_filled;
 
+pub use calibration::{Calibration, INTERVAL, calibration};
 pub use case::{Case, Observer, Reconstructed, Slice, SliceRecord, cancelled};
 pub use interpolation::LinearInterpolation;
 pub use l1_wavelet::L1Wavelet;
-pub use reconstruct::{Direct, Estimate, Progress, Reconstruct, Silent, SliceSeed};
+pub use reconstruct::{
+    Direct, Estimate, Map, Progress, Reconstruct, Silent, SliceSeed, Typicality, WithNoise,
+};
 pub use tv::{Tv, TvFrom};
 pub use zero_filled::ZeroFilled;

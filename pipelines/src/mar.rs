@@ -24,7 +24,7 @@ pub fn measure(
 ) -> Problem<Radon> {
     let mask = metal_trace(radon, metal, margin);
     let measured = mask.select(radon.forward(attenuation));
-    Problem { transform: radon.clone(), mask, measured }
+    Problem::new(radon.clone(), mask, measured)
 }
 
 /// A case whose sinograms are the projections of the given images, artifacts and all.
@@ -45,7 +45,7 @@ pub fn from_image<'a>(
         }
         Ok(Slice::Measured(measure(&image, &metal, radon, margin)))
     });
-    Case { positions_um: positions(attenuation), slice, seed, number }
+    Case { positions_um: positions(attenuation), slice, seed, number, null_space: false }
 }
 
 /// Where `implants` come to lie in the slices of `tissue`, axes (slice, row, col), which are those of `attenuation`; what
@@ -104,9 +104,9 @@ pub fn uncorrected<'a>(
         let metal = metal.index_axis(Axis(0), k).to_owned();
         let mut rng = SliceSeed { seed, case: number, slice: places[k] }.measurement();
         let measured = scan_titanium(&image, &metal, radon, &mut rng);
-        Ok(Slice::Measured(Problem { transform: radon.clone(), mask: Mask::full(measured.len()), measured }))
+        Ok(Slice::Measured(Problem::new(radon.clone(), Mask::full(measured.len()), measured)))
     });
-    Case { positions_um, slice, seed, number }
+    Case { positions_um, slice, seed, number, null_space: false }
 }
 
 /// Puts the metal back: where `metal`, the original value.

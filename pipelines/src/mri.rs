@@ -12,7 +12,7 @@ use recon_operators::{Fourier, LinearOperator, Mask, PhasedFourier, Problem, low
 pub fn measure(image: &Array2<f32>, mask: &Mask) -> Problem<PhasedFourier> {
     let transform = PhasedFourier::new(image.nrows(), image.ncols(), None);
     let measured = mask.select(transform.forward(image));
-    Problem { transform, mask: mask.clone(), measured }
+    Problem::new(transform, mask.clone(), measured)
 }
 
 /// A retrospective case: k-space is simulated from the real images of `volume`.
@@ -21,7 +21,7 @@ pub fn from_image<'a>(volume: &'a Volume, mask: &'a Mask, seed: u64, number: u64
         let image = volume.voxels.index_axis(Axis(0), k).to_owned();
         Ok(Slice::Measured(measure(&image, mask)))
     });
-    Case { positions_um: positions(volume), slice, seed, number }
+    Case { positions_um: positions(volume), slice, seed, number, null_space: false }
 }
 
 /// A case from measured single-channel k-space (slice, row, col), centred and orthonormal.
@@ -42,9 +42,15 @@ pub fn from_kspace<'a>(
         let measured = mask.select(kspace.index_axis(Axis(0), k).to_owned());
         let phase = low_resolution_phase(&measured, mask);
         let transform = PhasedFourier::new(rows, cols, Some(phase));
-        Ok(Slice::Measured(Problem { transform, mask: mask.clone(), measured }))
+        Ok(Slice::Measured(Problem::new(transform, mask.clone(), measured)))
     });
-    Ok(Case { positions_um: (0..slices).map(|k| k as i64 * 1000).collect(), slice, seed, number })
+    Ok(Case {
+        positions_um: (0..slices).map(|k| k as i64 * 1000).collect(),
+        slice,
+        seed,
+        number,
+        null_space: false,
+    })
 }
 
 /// Which samples of k-space are not zero in some slice: what was measured, when nobody says.

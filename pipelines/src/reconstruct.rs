@@ -3,7 +3,8 @@
 use anyhow::Result;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use recon_operators::{Problem, Transform};
+use recon_operators::{DataNoise, Problem, Transform};
+use serde::Serialize;
 
 /// Which random numbers belong to a slice: one ChaCha8 stream per (seed, case, slice, sample).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,21 +42,57 @@ impl SliceSeed {
     }
 }
 
+/// What is known of every voxel of a result beside its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Map {
+    /// Standard deviation over posterior samples.
+    Std,
+    /// The 5 % quantile of posterior samples.
+    Low,
+    /// The 95 % quantile of posterior samples.
+    High,
+    /// The part of the image that the measurement does not see.
+    NullSpace,
+}
+
 /// What a method found for one slice.
 #[derive(Clone, Debug)]
 pub struct Estimate<I> {
     /// The image.
     pub image: I,
-    /// Voxelwise standard deviation over posterior samples, when more than one was drawn.
-    pub std: Option<I>,
+    /// What is known of its voxels, each map once: spread and quantiles when more than one sample was drawn.
+    pub maps: Vec<(Map, I)>,
     /// Number of score-network calls that the slice took.
     pub network_calls: usize,
+    /// Whether the model behind the method knows such images, where that was tried.
+    pub typicality: Option<Typicality>,
+}
+
+/// How the model behind a method takes its finished image.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Typicality {
+    /// Root mean square error of the model's denoiser on the image with fresh noise, in units of that noise: far from what
+    /// it is for images of the kind that a model was trained on, the model does not know such images.
+    pub denoising_error: f64,
+    /// Share of pixels whose values the model was not trained on.
+    pub outside: f64,
 }
 
 impl<I> Estimate<I> {
     /// The result of a method that calls no network and draws no samples.
     pub fn classical(image: I) -> Self {
-        Self { image, std: None, network_calls: 0 }
+        Self::plain(image, 0)
+    }
+
+    /// An image alone, after so many network calls.
+    pub fn plain(image: I, network_calls: usize) -> Self {
+        Self { image, maps: Vec::new(), network_calls, typicality: None }
+    }
+
+    /// The map of this kind.
+    pub fn map(&self, kind: Map) -> Option<&I> {
+        self.maps.iter().find(|(found, _)| *found == kind).map(|(_, map)| map)
     }
 }
 
@@ -91,6 +128,26 @@ pub trait Reconstruct<T: Transform>: Sync {
         seed: SliceSeed,
         progress: &dyn Progress,
     ) -> Result<Estimate<T::Image>>;
+}
+
+/// A method that is told the noise of the data, whatever the problem says of it.
+pub struct WithNoise<M> {
+    /// The method.
+    pub method: M,
+    /// The noise.
+    pub noise: DataNoise,
+}
+
+impl<T: Transform + Clone, M: Reconstruct<T>> Reconstruct<T> for WithNoise<M> {
+    fn reconstruct(
+        &self,
+        problem: &Problem<T>,
+        seed: SliceSeed,
+        progress: &dyn Progress,
+    ) -> Result<Estimate<T::Image>> {
+        let problem = Problem { noise: self.noise.clone(), ..problem.clone() };
+        self.method.reconstruct(&problem, seed, progress)
+    }
 }
 
 /// `T⁻¹ y`: filtered back-projection, zero-filling.

@@ -1,6 +1,6 @@
 //! The sidecar: everything needed to say what was done to a scan, and to do it again.
 
-use crate::{Reconstructed, SliceRecord};
+use crate::{Calibration, Reconstructed, SliceRecord};
 use anyhow::Result;
 use ndarray::Array3;
 use recon_data::{Unit, Volume};
@@ -67,6 +67,9 @@ pub struct Comparison {
     pub result: Quality,
     /// What classical methods reach.
     pub baselines: Vec<Baseline>,
+    /// What the spread of posterior samples is worth, when several were drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 /// How far a run came.
@@ -112,6 +115,8 @@ pub struct Report<P> {
     pub data_residual: Option<f64>,
     /// Against the reference, when one is known.
     pub metrics: Option<Comparison>,
+    /// What to be careful about, in words.
+    pub warnings: Vec<String>,
     /// What each slice took.
     pub slices: Vec<SliceRecord>,
 }
@@ -149,6 +154,7 @@ pub fn assess(reference: &Volume, result: &Volume, baselines: &[(&str, &Volume)]
             .iter()
             .map(|(name, volume)| Ok(Baseline { name: (*name).to_owned(), quality: quality(volume)? }))
             .collect::<Result<_>>()?,
+        calibration: None,
     })
 }
 

@@ -1,5 +1,6 @@
 //! `recon ct`: CT from few views.
 
+use super::budget;
 use super::context::Context;
 use super::failure::Failure;
 use super::job::{self, Job, Method, show_plan};
@@ -10,14 +11,14 @@ use super::scanner::{self, Body, ScannerOptions, ViewOptions};
 use super::several;
 use super::target::Target;
 use super::tuned;
-use super::values::{ImageSize, count};
+use super::values::{ImageSize, count, positive};
 use super::{load, values::UnitName};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use recon_data::{Source, Unit};
 use recon_operators::{ParallelBeam, Radon};
 use recon_pipelines::preview::Window;
-use recon_pipelines::{Direct, ct};
+use recon_pipelines::{Case, Direct, ct};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +34,10 @@ pub struct CtArgs {
     /// Number of views to simulate, equally spaced over half a turn.
     #[arg(long, value_name = "N", value_parser = count, default_value = "23", conflicts_with = "sinogram", help_heading = "Scanner")]
     pub views: usize,
+    /// Photons that a ray counts in air: simulated views get the noise of such a dose; of a sinogram it says how noisy
+    /// its line integrals -ln(counts/N) are (default: no noise).
+    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Scanner")]
+    pub photons: Option<f64>,
     /// Measured line integrals, .npy [angle, detector] or [slice, angle, detector].
     #[arg(long, value_name = "FILE.npy", requires = "size", help_heading = "Input")]
     pub sinogram: Option<PathBuf>,
@@ -107,6 +112,7 @@ struct Plan {
     mask: Option<PathBuf>,
     size: Option<ImageSize>,
     simulated: bool,
+    photons: Option<f64>,
     view: ViewOptions,
     scanner: ScannerOptions,
     settings: LearnedPlan,
@@ -123,10 +129,18 @@ impl Plan {
             mask: args.mask.clone(),
             size: args.size,
             simulated: args.sinogram.is_none(),
+            photons: args.photons,
             view: args.view.clone(),
             scanner: args.scanner.clone(),
             settings: tuned::plan(&args.learned, args.method.family(), Task::Ct)?,
         })
+    }
+
+    /// The plan with the steps that `--budget` allows.
+    fn within(&self, unit: Unit, case: &Case<'_, Radon>, args: &CtArgs, context: &Context) -> Result<Self> {
+        let build = |settings: &LearnedPlan| self.method.build(settings, unit);
+        let settings = budget::fitted(&self.settings, &args.common, case, &build, context)?;
+        Ok(Self { settings, ..self.clone() })
     }
 
     fn baselines(&self) -> Vec<Method<Radon>> {
@@ -173,8 +187,10 @@ fn from_image(input: &Path, target: Target, plan: &Plan, args: &CtArgs, context:
     let unit = body.image.unit;
     let radon = body.scanner(args.views, spacing, &args.view, args.scanner.filter)?;
     let hounsfield = unit == Unit::Hounsfield;
+    let case = simulated(&body, &radon, args)?;
+    let plan = plan.within(unit, &case, args, context)?;
     let job = Job {
-        case: ct::from_image(&body.attenuation, &radon, args.common.seed, 0),
+        case,
         method: plan.method.build(&plan.settings, unit)?,
         baselines: plan.baselines(),
         values: if hounsfield { Values::Hounsfield } else { Values::As(unit) },
@@ -184,10 +200,23 @@ fn from_image(input: &Path, target: Target, plan: &Plan, args: &CtArgs, context:
         reference: job::reference(&args.common, Some(&body.image), unit, body.image.voxels.shape())?,
         window: hounsfield.then_some(Window::SOFT_TISSUE),
         inputs: vec![input.to_owned()],
-        plan: plan.clone(),
+        plan,
         target,
     };
     job.run(&args.common, context)
+}
+
+/// The case of an image, at a low dose if that is asked for.
+fn simulated<'a>(body: &'a Body, radon: &'a Radon, args: &CtArgs) -> Result<Case<'a, Radon>> {
+    let seed = args.common.seed;
+    match args.photons {
+        None => Ok(ct::from_image(&body.attenuation, radon, seed, 0)),
+        Some(_) if body.image.unit == Unit::Arbitrary => Err(Failure::Usage(
+            "--photons: counts need attenuation; say with --unit what the numbers of the image mean".into(),
+        )
+        .into()),
+        Some(photons) => Ok(ct::low_dose(&body.attenuation, radon, photons, seed, 0)),
+    }
 }
 
 fn from_sinogram(path: &Path, size: ImageSize, plan: Plan, args: &CtArgs, context: &Context) -> Result<()> {
@@ -211,8 +240,10 @@ fn from_sinogram(path: &Path, size: ImageSize, plan: Plan, args: &CtArgs, contex
     let kept = args.mask.as_ref().map(|mask| load::mask(mask, views, detectors)).transpose()?;
     // Line integrals of .npy arrays have no unit unless the user says which, so that a phantom works too.
     let unit = args.scanner.unit.unwrap_or(UnitName::Arbitrary).into();
+    let case = ct::from_sinogram(&sinogram, kept, args.photons, &radon, (args.common.seed, 0))?;
+    let plan = plan.within(unit, &case, args, context)?;
     let job = Job {
-        case: ct::from_sinogram(&sinogram, kept, &radon, args.common.seed, 0)?,
+        case,
         method: plan.method.build(&plan.settings, unit)?,
         baselines: plan.baselines(),
         values: if unit == Unit::Hounsfield { Values::Hounsfield } else { Values::As(unit) },

@@ -6,6 +6,8 @@ use super::load;
 use super::options::Common;
 use super::scale::Values;
 use super::target::Target;
+use super::typical::warnings;
+use crate::models::Typical;
 use anyhow::Result;
 use ndarray::{Array3, Axis};
 use recon_data::{Format, Geometry, Provenance, Source, Unit, Volume, atomic, check_finite, digest, npy};
@@ -14,7 +16,7 @@ use recon_pipelines::preview::{Panels, Window, montage, png};
 use recon_pipelines::report::{
     Comparison, InputRecord, ModelRecord, Quality, Report, Status, assess, peak_memory_bytes,
 };
-use recon_pipelines::{Case, Reconstruct, Reconstructed};
+use recon_pipelines::{Calibration, Case, INTERVAL, Map, Reconstruct, Reconstructed, calibration};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -29,12 +31,16 @@ pub struct Method<T: Transform> {
     pub model: Option<ModelRecord>,
     /// Where it runs.
     pub device: String,
+    /// How many posterior samples it draws.
+    pub samples: usize,
+    /// What its results usually look like to the score model, where the model's card says so.
+    pub typical: Option<Typical>,
 }
 
 impl<T: Transform> Method<T> {
     /// A method without a network.
     pub fn classical(name: &'static str, run: impl Reconstruct<T> + 'static) -> Self {
-        Self { name, run: Box::new(run), model: None, device: "cpu".into() }
+        Self { name, run: Box::new(run), model: None, device: "cpu".into(), samples: 1, typical: None }
     }
 }
 
@@ -71,7 +77,7 @@ pub struct Job<'a, T: Transform, P> {
 
 struct Images {
     result: Volume,
-    std: Option<Volume>,
+    maps: Vec<(Map, Volume)>,
     baselines: Vec<Volume>,
 }
 
@@ -82,6 +88,7 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
     /// When the method fails, a file cannot be written, or the user stopped it ([`Failure::Interrupted`],
     /// after the finished slices have been written).
     pub fn run(mut self, common: &Common, context: &Context) -> Result<()> {
+        self.case.null_space = common.null_space;
         let begin = Instant::now();
         let bars = context.bars(self.case.positions_um.len());
         let outcome = self.case.run(&*self.method.run, &self.comparable(), &bars);
@@ -125,9 +132,13 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
             }
             volume(images)
         };
+        let mapped = |(kind, map): (Map, Array3<f32>)| match kind {
+            Map::Low | Map::High => (kind, finished(map)),
+            Map::Std | Map::NullSpace => (kind, volume(values.spread(map))),
+        };
         Images {
             result: finished(std::mem::take(&mut done.images)),
-            std: done.std.take().map(|std| volume(values.spread(std))),
+            maps: std::mem::take(&mut done.maps).into_iter().map(mapped).collect(),
             baselines: std::mem::take(&mut done.baselines).into_iter().map(finished).collect(),
         }
     }
@@ -140,12 +151,9 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         context: &Context,
         seconds: f64,
     ) -> Result<Report<P>> {
-        let outputs = [Some(&self.target.image), self.target.std.as_ref().filter(|_| images.std.is_some())]
-            .into_iter()
-            .chain([self.target.preview.as_ref(), Some(&self.target.sidecar)])
-            .flatten()
-            .cloned()
-            .collect();
+        let maps = self.maps(images).map(|(path, _)| path);
+        let outputs = std::iter::once(&self.target.image).chain(maps).chain(&self.target.preview);
+        let outputs = outputs.chain([&self.target.sidecar]).cloned().collect();
         let mut report = Report {
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             version: env!("CARGO_PKG_VERSION"),
@@ -162,6 +170,7 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
             peak_memory_bytes: peak_memory_bytes(),
             data_residual: None,
             metrics: self.metrics(images)?,
+            warnings: self.method.typical.map_or_else(Vec::new, |typical| warnings(typical, &done.records)),
             slices: Vec::new(),
         };
         report.record(done);
@@ -177,7 +186,13 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         }
         let names = self.baselines.iter().map(|method| method.name);
         let baselines: Vec<_> = names.zip(&images.baselines).collect();
-        assess(&reference, &images.result, &baselines).map(Some)
+        let mut comparison = assess(&reference, &images.result, &baselines)?;
+        let std = images.maps.iter().find(|(kind, _)| *kind == Map::Std);
+        comparison.calibration = std.and_then(|(_, std)| {
+            let found = (images.result.voxels.view(), std.voxels.view());
+            calibration(reference.voxels.view(), found, self.method.samples).ok()
+        });
+        Ok(Some(comparison))
     }
 
     /// The reference of the slices that were finished.
@@ -192,14 +207,20 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         let overwrite = self.target.overwrite();
         let provenance = self.provenance(common);
         self.write_image(&self.target.image, &images.result, &provenance)?;
-        if let (Some(path), Some(std)) = (&self.target.std, &images.std) {
-            self.write_image(path, std, &provenance)?;
+        for (path, map) in self.maps(images) {
+            self.write_image(path, map, &provenance)?;
         }
         if let Some(path) = &self.target.preview {
             atomic::write_bytes(path, &self.picture(images)?, overwrite)?;
         }
         let sidecar = serde_json::to_vec_pretty(report)?;
         Ok(atomic::write_bytes(&self.target.sidecar, &sidecar, overwrite)?)
+    }
+
+    /// The maps to be written, and where.
+    fn maps<'m>(&'m self, images: &'m Images) -> impl Iterator<Item = (&'m PathBuf, &'m Volume)> {
+        let of = |kind| images.maps.iter().find(move |(found, _)| *found == kind).map(|(_, map)| map);
+        self.target.maps.iter().filter_map(move |(kind, path)| of(*kind).map(|map| (path, map)))
     }
 
     fn write_image(&self, path: &Path, volume: &Volume, provenance: &Provenance) -> Result<()> {
@@ -249,6 +270,9 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         if let Some(comparison) = &report.metrics {
             context.say(&table(comparison, self.method.name));
         }
+        for warning in &report.warnings {
+            context.say(&format!("warning: {warning}"));
+        }
         let image = self.target.image.display();
         context
             .say(&format!("{image}: {} in {:.1} s on {}", self.method.name, report.seconds, report.device));
@@ -292,5 +316,12 @@ fn table(comparison: &Comparison, method: &str) -> String {
     let mut lines = vec![format!("{:<14} {:>9} {:>7} {:>9}", "method", "PSNR (dB)", "SSIM", "NMSE")];
     lines.extend(comparison.baselines.iter().map(|baseline| row(&baseline.name, &baseline.quality)));
     lines.push(row(method, &comparison.result));
+    if let Some(Calibration { ratio, coverage }) = comparison.calibration {
+        let percent = 100.0 * INTERVAL;
+        lines.push(format!(
+            "spread: variance {ratio:.2} times the squared error, {:.0} % of voxels in their {percent:.0} % interval",
+            100.0 * coverage
+        ));
+    }
     lines.join("\n")
 }

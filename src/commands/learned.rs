@@ -5,16 +5,19 @@ use super::failure::Failure;
 use super::job::Method;
 use super::options::{EstimateName, Learned};
 pub use super::settings::{Plan, Task};
-use crate::models::{Manifest, Modality, ModelSource, Prior, ValueMapping, open};
-use crate::score::{Decomposed, PointEstimate, Posterior, PosteriorSampler, PredictorCorrector, UnitRule};
+use crate::models::{Manifest, Modality, ModelSource, Prior, Typical, ValueMapping, open};
+use crate::score::{
+    Decomposed, PointEstimate, Posterior, PosteriorSampler, PredictorCorrector, Trial, Tried, UnitRule,
+};
 use anyhow::Result;
 use candle_core::Device;
 use ndarray::Array2;
 use recon_data::Unit;
-use recon_operators::Transform;
+use recon_operators::{DataNoise, Transform};
 use recon_pipelines::report::ModelRecord;
-use recon_pipelines::{L1Wavelet, Reconstruct, Tv};
+use recon_pipelines::{L1Wavelet, Reconstruct, Tv, WithNoise};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The learned method of a plan: `pc` if the plan has a corrector, else the default one, started from what
 /// `start` finds.
@@ -23,33 +26,62 @@ use std::path::{Path, PathBuf};
 /// When the device or the model is not there, or the model knows another kind of image.
 pub fn method<T>(plan: &Plan, unit: Unit, start: Box<dyn Reconstruct<T> + Send>) -> Result<Method<T>>
 where
-    T: Transform<Image = Array2<f32>> + 'static,
+    T: Transform<Image = Array2<f32>> + Clone + 'static,
 {
     let (device, device_name) = plan.device.unwrap_or_default().open()?;
-    let prior = prior(plan.model.as_deref().unwrap_or_default(), plan.task().modality(), &device)?;
+    let prior = Arc::new(prior(plan.model.as_deref().unwrap_or_default(), plan.task().modality(), &device)?);
     let model = Some(record(prior.manifest()));
     let rule = unit_rule(prior.manifest(), unit)?;
-    let (name, run): (_, Box<dyn Reconstruct<T>>) = if plan.snr.is_some() {
+    let tried = Trying { prior: prior.clone(), unit: rule, device: device.clone() };
+    let (name, run) = if plan.snr.is_some() {
         let settings = plan.predictor_corrector(prior.manifest());
-        ("pc", posterior(PredictorCorrector { model: prior, settings, unit: rule, device }, plan))
+        ("pc", tried.posterior(PredictorCorrector { model: prior, settings, unit: rule, device }, plan))
     } else {
         let settings = plan.decomposed();
-        ("score", posterior(Decomposed { model: prior, settings, unit: rule, start, device }, plan))
+        ("score", tried.posterior(Decomposed { model: prior, settings, unit: rule, start, device }, plan))
     };
-    Ok(Method { name, run, model, device: device_name })
+    let typical = tried.prior.manifest().typical;
+    Ok(Method { name, run, model, device: device_name, samples: plan.samples.unwrap_or(1), typical })
 }
 
-fn posterior<T, M>(method: M, plan: &Plan) -> Box<dyn Reconstruct<T>>
-where
-    T: Transform<Image = Array2<f32>>,
-    M: PosteriorSampler<T> + 'static,
-{
-    let estimate = match plan.estimate.unwrap_or(EstimateName::Mean) {
-        EstimateName::Mean => PointEstimate::Mean,
-        EstimateName::Sample => PointEstimate::Sample,
-        EstimateName::Median => PointEstimate::Median,
-    };
-    Box::new(Posterior { method, samples: plan.samples.unwrap_or(1), estimate })
+/// The prior, by which results are tried.
+struct Trying {
+    prior: Arc<Prior>,
+    unit: UnitRule,
+    device: Device,
+}
+
+impl Trying {
+    /// The method for as many samples as are wanted and with the noise that the user says, its results tried.
+    fn posterior<T, M>(&self, method: M, plan: &Plan) -> Box<dyn Reconstruct<T>>
+    where
+        T: Transform<Image = Array2<f32>> + Clone + 'static,
+        M: PosteriorSampler<T> + 'static,
+    {
+        let estimate = match plan.estimate.unwrap_or(EstimateName::Mean) {
+            EstimateName::Mean => PointEstimate::Mean,
+            EstimateName::Sample => PointEstimate::Sample,
+            EstimateName::Median => PointEstimate::Median,
+        };
+        let method = Posterior { method, samples: plan.samples.unwrap_or(1), estimate };
+        match plan.noise_std {
+            Some(std) => self.tried(WithNoise { method, noise: DataNoise::white(std as f32) }),
+            None => self.tried(method),
+        }
+    }
+
+    /// The method with its results tried, if the card says what is usual.
+    fn tried<T, R>(&self, method: R) -> Box<dyn Reconstruct<T>>
+    where
+        T: Transform<Image = Array2<f32>> + 'static,
+        R: Reconstruct<T> + 'static,
+    {
+        let Some(Typical { noise, values, .. }) = self.prior.manifest().typical else {
+            return Box::new(method);
+        };
+        let (model, device) = (self.prior.clone(), self.device.clone());
+        Box::new(Tried { method, model, unit: self.unit, trial: Trial { noise, values }, device })
+    }
 }
 
 /// Total variation with its default settings, to compare a learned method with.

@@ -1,5 +1,6 @@
 //! `recon mar`: CT without the rays that went through metal.
 
+use super::budget;
 use super::context::Context;
 use super::failure::Failure;
 use super::job::{self, Job, Method, show_plan};
@@ -206,6 +207,9 @@ fn correct(input: &Path, target: Target, plan: &Plan, args: &MarArgs, context: &
         MarMethod::Fbp => ct::from_image(&body.attenuation, &radon, seed, 0),
         _ => mar::from_image(&body.attenuation, &metal, &radon, args.metal.metal_margin, (seed, 0)),
     };
+    let build = |settings: &LearnedPlan| plan.method.build(settings, unit);
+    let settings = budget::fitted(&plan.settings, &args.common, &case, &build, context)?;
+    let plan = Plan { settings, ..plan.clone() };
     let hounsfield = unit == Unit::Hounsfield;
     let job = Job {
         case,
@@ -222,7 +226,7 @@ fn correct(input: &Path, target: Target, plan: &Plan, args: &MarArgs, context: &
             .flatten()
             .map(Path::to_owned)
             .collect(),
-        plan: plan.clone(),
+        plan,
         target,
     };
     job.run(&args.common, context)

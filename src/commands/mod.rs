@@ -1,5 +1,6 @@
 //! The commands. Each file holds one: its arguments, the plan that they amount to, the run, the writing.
 
+mod budget;
 pub mod compare;
 pub mod completions;
 pub mod config;
@@ -31,6 +32,7 @@ pub mod target;
 pub mod train;
 pub mod tune;
 pub mod tuned;
+mod typical;
 pub mod values;
 
 use clap::Subcommand;

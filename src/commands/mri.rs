@@ -1,5 +1,6 @@
 //! `recon mri`: MRI from undersampled k-space.
 
+use super::budget;
 use super::context::Context;
 use super::failure::Failure;
 use super::job::{self, Job, Method, show_plan};
@@ -15,7 +16,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use recon_data::{Source, Unit};
 use recon_operators::PhasedFourier;
-use recon_pipelines::{ZeroFilled, mri};
+use recon_pipelines::{Case, ZeroFilled, mri};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -112,6 +113,13 @@ impl Plan {
         })
     }
 
+    /// The plan with the steps that `--budget` allows.
+    fn within(&self, case: &Case<'_, PhasedFourier>, args: &MriArgs, context: &Context) -> Result<Self> {
+        let build = |settings: &LearnedPlan| self.method.build(settings);
+        let settings = budget::fitted(&self.settings, &args.common, case, &build, context)?;
+        Ok(Self { settings, ..self.clone() })
+    }
+
     fn baselines(&self) -> Vec<Method<PhasedFourier>> {
         let zero_filled = || Method::classical("zero-filled", ZeroFilled);
         match self.method {
@@ -156,8 +164,10 @@ fn from_image(input: &Path, target: Target, plan: &Plan, args: &MriArgs, context
         input.display(),
         args.sampling.describe(&mask)
     ));
+    let case = mri::from_image(&scan.volume, &mask, args.common.seed, 0);
+    let plan = plan.within(&case, args, context)?;
     let job = Job {
-        case: mri::from_image(&scan.volume, &mask, args.common.seed, 0),
+        case,
         method: plan.method.build(&plan.settings)?,
         baselines: plan.baselines(),
         values: Values::As(scan.volume.unit),
@@ -172,7 +182,7 @@ fn from_image(input: &Path, target: Target, plan: &Plan, args: &MriArgs, context
         )?,
         window: None,
         inputs: vec![input.to_owned()],
-        plan: plan.clone(),
+        plan,
         target,
     };
     job.run(&args.common, context)
@@ -196,8 +206,10 @@ fn from_kspace(path: &Path, plan: Plan, args: &MriArgs, context: &Context) -> Re
     }
     args.sampling.write(&mask, rows, cols, args.common.force)?;
     context.say(&format!("{}: {} of {} samples measured", path.display(), mask.count(), rows * cols));
+    let case = mri::from_kspace(&kspace, &mask, args.common.seed, 0)?;
+    let plan = plan.within(&case, args, context)?;
     let job = Job {
-        case: mri::from_kspace(&kspace, &mask, args.common.seed, 0)?,
+        case,
         method: plan.method.build(&plan.settings)?,
         baselines: plan.baselines(),
         values: Values::As(Unit::Arbitrary),

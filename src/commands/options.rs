@@ -2,13 +2,15 @@
 
 use super::failure::Failure;
 use super::target::Target;
-use super::values::{SliceRange, below_one, count, fraction, not_negative, positive};
+use super::values::{SliceRange, below_one, count, duration, fraction, not_negative, positive};
 use crate::device::DeviceChoice;
 use crate::score::Orientations;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use recon_pipelines::Map;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Options about input, output and logs, the same for all reconstructions.
 #[derive(Args, Clone, Debug)]
@@ -22,6 +24,13 @@ pub struct Common {
     /// Write truth, baseline, result and error of the middle slice as a picture.
     #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub preview: Option<PathBuf>,
+    /// With --samples, write the 5 % and the 95 % quantile of every voxel too.
+    #[arg(long, help_heading = "Output")]
+    pub quantiles: bool,
+    /// Write the part of the image that the measurement does not see, which the method alone put there; its share
+    /// goes to the report.
+    #[arg(long, help_heading = "Output")]
+    pub null_space: bool,
     /// Print the report as one JSON object on stdout.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
@@ -34,6 +43,10 @@ pub struct Common {
     /// An image to compare the result with, of the same shape and unit.
     #[arg(long, value_name = "FILE", help_heading = "Input")]
     pub reference: Option<PathBuf>,
+    /// Time for a slice, such as 30s: as many noise levels as fit into it, by a short run that is timed first; how many
+    /// came of it is said and reported.
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "steps", help_heading = "Run")]
+    pub budget: Option<Duration>,
     /// Seed of all random numbers.
     #[arg(long, value_name = "N", default_value_t = 0, env = "RECON_SEED", help_heading = "Run")]
     pub seed: u64,
@@ -48,7 +61,16 @@ impl Common {
     /// # Errors
     /// When one of them exists or cannot be written.
     pub fn target(&self, output: Option<&Path>, input: &Path, samples: usize) -> Result<Target> {
-        Target::plan(output, input, self.force)?.with_std(samples)?.with_preview(self.preview.as_deref())
+        if self.quantiles && samples < 2 {
+            return Err(
+                Failure::Usage("--quantiles: are those of several samples; add --samples K".into()).into()
+            );
+        }
+        let mut maps = Vec::new();
+        maps.extend((samples > 1).then_some(Map::Std));
+        maps.extend(self.quantiles.then_some([Map::Low, Map::High]).into_iter().flatten());
+        maps.extend(self.null_space.then_some(Map::NullSpace));
+        Target::plan(output, input, self.force)?.with_maps(&maps)?.with_preview(self.preview.as_deref())
     }
 }
 
@@ -112,7 +134,7 @@ pub struct Learned {
     #[arg(long, value_name = "W", value_parser = positive, env = "RECON_DATA_WEIGHT", help_heading = "Learned methods")]
     pub data_weight: Option<f64>,
     /// Standard deviation of the noise in the data: of line integrals, or of the real and the imaginary part of
-    /// k-space; the fit to the data gives way by it (score only; default: 0).
+    /// k-space; the fit to the data gives way by it (default: as counted with --photons, else none).
     #[arg(long, value_name = "STD", value_parser = not_negative, env = "RECON_NOISE_STD", help_heading = "Learned methods")]
     pub noise_std: Option<f64>,
     /// Conjugate-gradient iterations of every fit to the data (score only).
@@ -201,7 +223,7 @@ impl Family {
             ("--momentum", !score),
             ("--orientations", !score),
             ("--data-weight", !score),
-            ("--noise-std", !score),
+            ("--noise-std", !learned),
             ("--cg-iterations", !score),
             ("--snr", !sampler),
             ("--lambda", !sampler),

@@ -69,7 +69,7 @@ pub struct Plan {
     pub orientations: Option<OrientationsName>,
     /// Weight of the data against the denoised image.
     pub data_weight: Option<f64>,
-    /// Standard deviation of the noise in the data, in their physical unit.
+    /// Standard deviation of the noise in the data, in their physical unit, where the user says so.
     pub noise_std: Option<f64>,
     /// Langevin signal-to-noise ratio.
     pub snr: Option<f64>,
@@ -106,7 +106,7 @@ impl Plan {
                     momentum: Some(options.momentum.unwrap_or(settings.momentum)),
                     orientations: Some(options.orientations.unwrap_or(OrientationsName::All)),
                     data_weight: Some(options.data_weight.unwrap_or(settings.data_weight)),
-                    noise_std: Some(options.noise_std.unwrap_or(settings.noise_std)),
+                    noise_std: options.noise_std,
                     ..learned
                 }
             }
@@ -116,6 +116,7 @@ impl Plan {
                     steps: Some(options.steps.unwrap_or(settings.steps)),
                     snr: Some(options.snr.unwrap_or(settings.snr)),
                     lambda: Some(options.lambda.unwrap_or(settings.lambda)),
+                    noise_std: options.noise_std,
                     ..learned
                 }
             }
@@ -174,7 +175,6 @@ impl Plan {
             momentum: self.momentum.unwrap_or(settings.momentum),
             orientations: self.orientations.map_or(settings.orientations, Into::into),
             data_weight: self.data_weight.unwrap_or(settings.data_weight),
-            noise_std: self.noise_std.unwrap_or(settings.noise_std),
             cg_iterations: self.cg_iterations.unwrap_or(settings.cg_iterations),
             ..settings
         }

@@ -4,6 +4,7 @@ use super::failure::Failure;
 use anyhow::Result;
 use recon_data::atomic::{self, Overwrite};
 use recon_data::{Format, default_output};
+use recon_pipelines::Map;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +13,9 @@ use std::path::{Path, PathBuf};
 pub struct Target {
     /// The image.
     pub image: PathBuf,
-    /// The voxelwise standard deviation, when several samples are drawn.
-    pub std: Option<PathBuf>,
+    /// What is known of its voxels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maps: Vec<(Map, PathBuf)>,
     /// The JSON report.
     pub sidecar: PathBuf,
     /// The picture.
@@ -30,18 +32,18 @@ impl Target {
     pub fn plan(output: Option<&Path>, input: &Path, force: bool) -> Result<Self> {
         let image = output.map_or_else(|| default_output(input, "recon"), Path::to_owned);
         check_path(&image)?;
-        let target =
-            Self { sidecar: sibling(&image, "", Some("json")), std: None, preview: None, image, force };
+        let sidecar = sibling(&image, "", Some("json"));
+        let target = Self { sidecar, maps: Vec::new(), preview: None, image, force };
         target.check()?;
         Ok(target)
     }
 
-    /// Adds the standard deviation `<stem>_std` when `samples` are more than one.
+    /// Adds a file `<stem>_<map>` for each of the maps.
     ///
     /// # Errors
-    /// When the file exists.
-    pub fn with_std(mut self, samples: usize) -> Result<Self> {
-        self.std = (samples > 1).then(|| sibling(&self.image, "_std", None));
+    /// When one of them exists.
+    pub fn with_maps(mut self, maps: &[Map]) -> Result<Self> {
+        self.maps = maps.iter().map(|&map| (map, sibling(&self.image, suffix(map), None))).collect();
         self.check()?;
         Ok(self)
     }
@@ -68,7 +70,7 @@ impl Target {
     pub fn partial(&self) -> Self {
         let image = sibling(&self.image, "_partial", None);
         Self {
-            std: self.std.as_ref().map(|_| sibling(&image, "_std", None)),
+            maps: self.maps.iter().map(|&(map, _)| (map, sibling(&image, suffix(map), None))).collect(),
             sidecar: sibling(&image, "", Some("json")),
             preview: self.preview.as_ref().map(|path| sibling(path, "_partial", None)),
             image,
@@ -83,10 +85,21 @@ impl Target {
     }
 
     fn check(&self) -> Result<()> {
-        for path in [Some(&self.image), self.std.as_ref(), Some(&self.sidecar), self.preview.as_ref()] {
-            path.map_or(Ok(()), |path| atomic::refuse_existing(path, self.overwrite()))?;
+        let maps = self.maps.iter().map(|(_, path)| path);
+        for path in maps.chain([&self.image, &self.sidecar]).chain(&self.preview) {
+            atomic::refuse_existing(path, self.overwrite())?;
         }
         Ok(())
+    }
+}
+
+/// What the name of a map's file ends with.
+fn suffix(map: Map) -> &'static str {
+    match map {
+        Map::Std => "_std",
+        Map::Low => "_q05",
+        Map::High => "_q95",
+        Map::NullSpace => "_null",
     }
 }
 

@@ -1,7 +1,9 @@
 //! The model card as it stands in the file, where a card has the tables that its kind of network needs.
 
 use super::Tuned;
-use super::manifest::{Architecture, FilmUnet, Manifest, Training, UnetConfig, ValueMapping, WeightsCard};
+use super::manifest::{
+    Architecture, FilmUnet, Manifest, Training, Typical, UnetConfig, ValueMapping, WeightsCard,
+};
 use super::published::{ArchFile, DataConfig, NetworkConfig, SdeConfig};
 use recon_data::Modality;
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,8 @@ pub(super) struct Card {
     training: Training,
     #[serde(default, skip_serializing_if = "Tuned::is_empty")]
     tuned: Tuned,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    typical: Option<Typical>,
     weights: WeightsCard,
 }
 
@@ -54,8 +58,8 @@ impl TryFrom<Card> for Manifest {
 
     fn try_from(card: Card) -> Result<Self, String> {
         let architecture = architecture(&card)?;
-        let Card { name, version, modality, summary, value, training, tuned, weights, .. } = card;
-        Ok(Self { name, version, modality, summary, architecture, value, training, tuned, weights })
+        let Card { name, version, modality, summary, value, training, tuned, typical, weights, .. } = card;
+        Ok(Self { name, version, modality, summary, architecture, value, training, tuned, typical, weights })
     }
 }
 
@@ -97,8 +101,8 @@ fn published(card: &Card, network: &NetworkConfig) -> Result<Architecture, Strin
 
 impl From<Manifest> for Card {
     fn from(manifest: Manifest) -> Self {
-        let Manifest { name, version, modality, summary, architecture, value, training, tuned, weights } =
-            manifest;
+        let Manifest { name, version, modality, summary, architecture, value, training, .. } = manifest;
+        let Manifest { tuned, typical, weights, .. } = manifest;
         let empty = Self {
             name,
             version,
@@ -114,6 +118,7 @@ impl From<Manifest> for Card {
             value,
             training,
             tuned,
+            typical,
             weights,
         };
         match architecture {

@@ -27,6 +27,8 @@ pub struct Manifest {
     pub training: Training,
     /// Settings of methods that were found for it.
     pub tuned: Tuned,
+    /// What images of the kind that it knows look like to it.
+    pub typical: Option<Typical>,
     /// The tensors' file.
     pub weights: WeightsCard,
 }
@@ -88,6 +90,18 @@ pub enum ValueMapping {
         /// In percent, between 0 and 100.
         percentile: f64,
     },
+}
+
+/// What images of the kind that a network was trained on look like to it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Typical {
+    /// The noise level that an image is tried with, in model units.
+    pub noise: f64,
+    /// The least and the largest denoising error in units of that noise.
+    pub error: [f64; 2],
+    /// The least and the largest value, in model units.
+    pub values: [f64; 2],
 }
 
 /// How a network was trained; empty where nobody says.

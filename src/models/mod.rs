@@ -21,7 +21,8 @@ pub(crate) use checkpoint::upstream_levels;
 pub use checkpoint::{Checkpoint, Element, Format, StoredTensor, Weights};
 pub use copy::{copy_bundle, read_card};
 pub use manifest::{
-    Architecture, Collection, Dtype, FilmUnet, Manifest, Training, UnetConfig, ValueMapping, WeightsCard,
+    Architecture, Collection, Dtype, FilmUnet, Manifest, Training, Typical, UnetConfig, ValueMapping,
+    WeightsCard,
 };
 pub use parameter::Parameter;
 pub(crate) use prior::Preconditioning;

@@ -7,7 +7,7 @@ use super::{Marginal, Noise, bridge};
 use candle_core::{Result, Tensor};
 use ndarray::Array2;
 use recon_operators::solvers::{conjugate_gradient, operator_norm};
-use recon_operators::{Field, LinearOperator, Problem, Transform};
+use recon_operators::{Field, LinearOperator, Problem, Transform, Weights};
 
 /// Pulls a batch towards a measurement.
 pub trait Consistency {
@@ -62,6 +62,9 @@ pub enum Form {
 }
 
 /// Imposes one slice's measurement on every image of a batch.
+///
+/// Where the noise n of the data is known (its root mean square, in model units), λ becomes `λ s²/(s² + m² n²)`: `ŷₜ` carries
+/// the noise `m n` beside that of the process, and is believed the less the lower the level s.
 pub struct Projection<'a, T: Transform> {
     problem: &'a Problem<T>,
     measured: T::Data,
@@ -69,6 +72,9 @@ pub struct Projection<'a, T: Transform> {
     final_lambda: f64,
     form: Form,
     norm_squared: f64,
+    noise_std: f64,
+    /// The share of the process in the noise of `ŷₜ`, at the last level seen.
+    share: f64,
 }
 
 impl<'a, T: Transform<Image = Array2<f32>>> Projection<'a, T> {
@@ -82,7 +88,8 @@ impl<'a, T: Transform<Image = Array2<f32>>> Projection<'a, T> {
             Form::Published | Form::Residual => 1.0,
             Form::ConjugateGradient { .. } => operator_norm(problem, NORM_ITERATIONS).powi(2),
         };
-        Self { problem, measured, lambda, final_lambda, form, norm_squared }
+        let noise_std = problem.noise.root_mean_square(&problem.mask) / f64::from(unit);
+        Self { problem, measured, lambda, final_lambda, form, norm_squared, noise_std, share: 1.0 }
     }
 
     /// `ŷₜ = m y + s T z`; entries outside Λ are left as they fall, since no form looks at them.
@@ -102,7 +109,8 @@ impl<'a, T: Transform<Image = Array2<f32>>> Projection<'a, T> {
                 x + &(step * lambda as f32)
             }
             Form::ConjugateGradient { iterations } => {
-                let weights = (((1.0 - lambda) * self.norm_squared) as f32, lambda as f32);
+                let stay = ((1.0 - lambda) * self.norm_squared) as f32;
+                let weights = (stay, &Weights::Even(lambda as f32));
                 regularised_fit(self.problem, x, target, weights, iterations)
             }
         }
@@ -111,20 +119,23 @@ impl<'a, T: Transform<Image = Array2<f32>>> Projection<'a, T> {
 
 impl<T: Transform<Image = Array2<f32>>> Consistency for Projection<'_, T> {
     fn impose(&mut self, x: Tensor, marginal: Marginal, noise: &mut Noise) -> Result<Tensor> {
+        let variances = (marginal.std.powi(2), (marginal.mean * self.noise_std).powi(2));
+        self.share = if variances.1 > 0.0 { variances.0 / (variances.0 + variances.1) } else { 1.0 };
+        let lambda = self.lambda * self.share;
         let noise = bridge::to_images(&noise.draw()?)?;
         let images = bridge::to_images(&x)?;
         let imposed: Vec<_> = images
             .iter()
             .zip(&noise)
-            .map(|(image, z)| self.solve(image, &self.noised(z, marginal), self.lambda))
+            .map(|(image, z)| self.solve(image, &self.noised(z, marginal), lambda))
             .collect();
         bridge::to_tensor(&imposed, x.device())
     }
 
     fn finish(&mut self, x: Tensor) -> Result<Tensor> {
         let images = bridge::to_images(&x)?;
-        let imposed: Vec<_> =
-            images.iter().map(|image| self.solve(image, &self.measured, self.final_lambda)).collect();
+        let lambda = self.final_lambda * self.share;
+        let imposed: Vec<_> = images.iter().map(|image| self.solve(image, &self.measured, lambda)).collect();
         bridge::to_tensor(&imposed, x.device())
     }
 }
@@ -147,16 +158,16 @@ fn residual<T: Transform<Image = Array2<f32>>>(
     difference
 }
 
-/// `argmin_z stay ‖z − x‖² + fit ‖A z − target‖²` for `weights = (stay, fit)`, by `iterations` conjugate-gradient
-/// steps on `(stay I + fit AᴴA)(z − x) = fit Aᴴ(target − A x)` from `z = x`.
+/// `argmin_z stay ‖z − x‖² + (A z − target)ᴴ W (A z − target)` for `weights = (stay, W)`, by `iterations`
+/// conjugate-gradient steps on `(stay I + AᴴWA)(z − x) = AᴴW(target − A x)` from `z = x`.
 pub(super) fn regularised_fit<T: Transform<Image = Array2<f32>>>(
     problem: &Problem<T>,
     x: &Array2<f32>,
     target: &T::Data,
-    (stay, fit): (f32, f32),
+    (stay, weights): (f32, &Weights),
     iterations: usize,
 ) -> Array2<f32> {
-    let right = problem.adjoint(&residual(problem, x, target)) * fit;
-    let apply = |d: &Array2<f32>| problem.normal(d) * fit + d * stay;
+    let right = problem.weighted_adjoint(residual(problem, x, target), weights);
+    let apply = |d: &Array2<f32>| problem.weighted_normal(d, weights) + d * stay;
     x + &conjugate_gradient(apply, &right, Array2::zeros(x.dim()), iterations, CG_TOLERANCE)
 }

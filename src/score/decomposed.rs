@@ -41,12 +41,10 @@ pub struct DecomposedSettings {
     pub momentum: f64,
     /// How the network is shown the images.
     pub orientations: Orientations,
-    /// γ, the weight of the data against the denoised image.
+    /// γ, the largest weight of the data against the denoised image.
     pub data_weight: f64,
     /// Conjugate-gradient steps of a data fit.
     pub cg_iterations: usize,
-    /// Standard deviation of the noise in the data, in the data's physical unit; 0 if there is none.
-    pub noise_std: f64,
     /// What the noise is taken to be between two steps.
     pub noise_estimate: NoiseEstimate,
 }
@@ -63,7 +61,6 @@ impl Default for DecomposedSettings {
             orientations: Orientations::Upright,
             data_weight: 500.0,
             cg_iterations: 6,
-            noise_std: 0.0,
             noise_estimate: NoiseEstimate::Fitted,
         }
     }
@@ -82,9 +79,8 @@ impl DecomposedSettings {
             ensure!((0.0..=1.0).contains(&share), "{name} is between 0 and 1, not {share}");
         }
         ensure!((0.0..1.0).contains(&self.momentum), "momentum lies in [0, 1), not {}", self.momentum);
-        for (name, value) in [("data weight", self.data_weight), ("noise level", self.noise_std)] {
-            ensure!(value.is_finite() && value >= 0.0, "the {name} must not be negative: {value}");
-        }
+        let weight = self.data_weight;
+        ensure!(weight.is_finite() && weight >= 0.0, "the data weight must not be negative: {weight}");
         Ok(())
     }
 
@@ -110,7 +106,7 @@ impl DecomposedSettings {
 /// ```text
 /// x   = start + κ σ₀ z
 /// D   = E[x₀ | x]                                            one network call, see Orientations
-/// x̂₀  = argmin_z ‖z − D‖² + w ‖A z − y‖²                     conjugate gradients from D
+/// x̂₀  = argmin_z ‖z − D‖² + Σ wᵢ |(A z − y)ᵢ|²                conjugate gradients from D; w by the data's noise
 /// x   = x̂₀ + κ σᵢ₊₁ (√(1 − η²) n + η z),  n = (x − x̂₀)/κσᵢ   or (x − D)/κσᵢ, see NoiseEstimate
 /// ```
 ///
@@ -121,7 +117,8 @@ impl DecomposedSettings {
 /// for the noise of each level: half-quadratic splitting with a learned denoiser (Zhang et al., "Plug-and-Play
 /// Image Restoration with Deep Denoiser Prior", 2021). That is a point estimate, the same for every seed. Here
 /// momentum helps, as in Nesterov's method, since a step takes out a part of an artefact only: the network is
-/// then shown `x̂₀ + β (x̂₀ − x̂₀ of the step before)`.
+/// then shown `x̂₀ + β (x̂₀ − x̂₀ of the step before)`. Where the noise of the data is known, the way ends early once the
+/// data are fitted to within it and a step changes less than a tenth of it.
 ///
 /// Known biases: a denoiser gives the mean of `x₀`, not a sample, and with many steps the spread of results
 /// relaxes to `√((1 + √(1 − η²))/2)` of the posterior's (0.89 at η = 0.8, measured 0.88 on Gaussian posteriors,
@@ -156,7 +153,8 @@ impl<M: ScoreModel, T: Transform<Image = Array2<f32>>> Decomposed<M, T> {
             let denoised = settings.orientations.denoise(model, &x, sigma, step)?;
             let before = std::mem::replace(&mut fitted, fit.solve(&denoised, sigma)?);
             report(progress, step + 1, settings.steps)?;
-            if step + 1 == settings.steps {
+            let last = step + 1 == settings.steps;
+            if last || (settings.temperature == 0.0 && fit.is_settled(&fitted, &before)?) {
                 break;
             }
             x = if settings.temperature == 0.0 {
@@ -215,7 +213,7 @@ where
         let start_tensor = bridge::to_tensor(&[start.image / unit], &self.device)?;
         let x = self.descend(&model, &fit, &start_tensor, &mut noise, progress)?;
         let image = bridge::to_images(&x)?.swap_remove(0) * unit;
-        Ok(Estimate { image, std: None, network_calls: start.network_calls + model.calls() })
+        Ok(Estimate::plain(image, start.network_calls + model.calls()))
     }
 }
 

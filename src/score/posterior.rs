@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use ndarray::{Array2, Axis, stack};
 use recon_operators::{Problem, Transform};
-use recon_pipelines::{Estimate, Progress, Reconstruct, SliceSeed};
+use recon_pipelines::{Estimate, Map, Progress, Reconstruct, SliceSeed};
 
 /// The user asked to stop, see [`Progress::cancelled`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub enum PointEstimate {
     Median,
 }
 
-/// Draws `samples` images and reports a point estimate and the voxelwise standard deviation.
+/// Draws `samples` images and reports a point estimate, the voxelwise standard deviation and quantiles.
 pub struct Posterior<M> {
     /// What draws them.
     pub method: M,
@@ -80,8 +80,8 @@ where
             network_calls += drawn.network_calls;
             images.push(drawn.image);
         }
-        let std = if images.len() > 1 { Some(deviation(&images)?) } else { None };
-        Ok(Estimate { image: point_estimate(&images, self.estimate)?, std, network_calls })
+        let maps = if images.len() > 1 { maps(&images)? } else { Vec::new() };
+        Ok(Estimate { maps, ..Estimate::plain(point_estimate(&images, self.estimate)?, network_calls) })
     }
 }
 
@@ -115,8 +115,24 @@ fn point_estimate(images: &[Array2<f32>], estimate: PointEstimate) -> Result<Arr
     match estimate {
         PointEstimate::Sample => Ok(images[0].clone()),
         PointEstimate::Mean => per_voxel(images, |values| mean(values) as f32),
-        PointEstimate::Median => per_voxel(images, median),
+        PointEstimate::Median => per_voxel(images, |values| quantile(values, 0.5)),
     }
+}
+
+/// The spread of several images.
+fn maps(images: &[Array2<f32>]) -> Result<Vec<(Map, Array2<f32>)>> {
+    let low = per_voxel(images, |values| quantile(values, 0.05))?;
+    let high = per_voxel(images, |values| quantile(values, 0.95))?;
+    Ok(vec![(Map::Std, deviation(images)?), (Map::Low, low), (Map::High, high)])
+}
+
+/// The quantile at this `share`, linear between the sorted values (definition 7 of Hyndman and Fan, The American
+/// Statistician 50, 1996).
+fn quantile(values: &mut [f32], share: f64) -> f32 {
+    values.sort_by(f32::total_cmp);
+    let at = share * (values.len() - 1) as f64;
+    let (below, above) = (values[at.floor() as usize], values[at.ceil() as usize]);
+    below + (above - below) * at.fract() as f32
 }
 
 /// Standard deviation with `K − 1` in the denominator.
@@ -138,12 +154,6 @@ fn mean(values: &[f32]) -> f64 {
     values.iter().copied().map(f64::from).sum::<f64>() / values.len() as f64
 }
 
-fn median(values: &mut [f32]) -> f32 {
-    values.sort_by(f32::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { 0.5 * (values[middle - 1] + values[middle]) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +166,10 @@ mod tests {
         assert_eq!(point_estimate(&images, PointEstimate::Median).unwrap(), array![[3.0, -3.0]]);
         assert_eq!(point_estimate(&images[..3], PointEstimate::Median).unwrap(), array![[2.0, -2.0]]);
         assert_eq!(point_estimate(&images, PointEstimate::Sample).unwrap(), images[0]);
+        let found =
+            |kind| maps(&images).unwrap().into_iter().find(|(map, _)| *map == kind).unwrap().1[[0, 0]];
+        // Of 1, 2, 4, 9: 15 % of the way from the first to the second, 85 % from the third to the last.
+        assert!((found(Map::Low) - 1.15).abs() < 1e-5 && (found(Map::High) - 8.25).abs() < 1e-5);
         let expected = (38.0f32 / 3.0).sqrt();
         assert!((deviation(&images).unwrap()[[0, 1]] - expected).abs() < 1e-6);
     }

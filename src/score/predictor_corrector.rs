@@ -109,7 +109,7 @@ where
         let mut on_step = |done| report(progress, done, steps);
         let x = self.sampler().sample(&model, &mut consistency, &mut noise, &mut on_step)?;
         let image = bridge::to_images(&x)?.swap_remove(0) * unit;
-        Ok(Estimate { image, std: None, network_calls: model.calls() })
+        Ok(Estimate::plain(image, model.calls()))
     }
 }
 

@@ -188,7 +188,7 @@ fn bundle<L: Learner>(
         ..settings.manifest.training.clone()
     };
     // What was tuned for other weights says nothing about these.
-    let manifest = Manifest { training, tuned: Tuned::default(), ..settings.manifest.clone() };
+    let manifest = Manifest { training, tuned: Tuned::default(), typical: None, ..settings.manifest.clone() };
     Ok(write_bundle(folder, &manifest, &learner.parameters().bundled(), settings.manifest.weights.dtype)?)
 }
 

@@ -48,7 +48,8 @@ fn problem(record: &Record) -> Problem<Dft> {
     let values = re.iter().zip(&im).map(|(&re, &im)| Complex32::new(re as f32, im as f32)).collect();
     let mask = Mask::new(record.values("mask").iter().map(|&kept| kept != 0.0).collect());
     let kspace = Array2::from_shape_vec((64, 64), values).unwrap();
-    Problem { transform: Dft::new(64, 64), measured: mask.select(kspace), mask }
+    let measured = mask.select(kspace);
+    Problem::new(Dft::new(64, 64), mask, measured)
 }
 
 fn image(record: &Record, name: &str) -> Tensor {
@@ -147,7 +148,7 @@ fn symmetric_problem(n: usize) -> Problem<Dft> {
     let transform = Dft::new(n, n);
     let image = Array2::from_shape_fn((n, n), |(i, j)| ((i * 3 + j * j) % 7) as f32);
     let measured = mask.select(recon_operators::LinearOperator::forward(&transform, &image));
-    Problem { transform, mask, measured }
+    Problem::new(transform, mask, measured)
 }
 
 #[test]

@@ -120,7 +120,8 @@ fn problems(record: &Record) -> Vec<Problem<Dft>> {
         let values = values(re).into_iter().zip(values(im)).map(|(a, b)| Complex32::new(a as f32, b as f32));
         let kspace = Array2::from_shape_vec((32, 32), values.collect()).unwrap();
         let mask = Mask::columns(32, &kept);
-        Problem { transform: Dft::new(32, 32), measured: mask.select(kspace), mask }
+        let measured = mask.select(kspace);
+        Problem::new(Dft::new(32, 32), mask, measured)
     };
     re.iter().zip(&im).map(problem).collect()
 }

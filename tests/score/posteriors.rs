@@ -10,8 +10,8 @@ use recon::score::{
     PosteriorSampler, PredictorCorrector, PredictorCorrectorSettings, ScoreModel, UnitRule,
     linear_posterior_mean,
 };
-use recon_operators::{Field, LinearOperator, Mask, Problem, Transform};
-use recon_pipelines::{Direct, Estimate, Reconstruct, Silent, SliceSeed};
+use recon_operators::{DataNoise, Field, LinearOperator, Mask, Problem, Transform};
+use recon_pipelines::{Direct, Estimate, Map, Reconstruct, Silent, SliceSeed};
 
 const SEED: SliceSeed = SliceSeed { seed: 0, case: 0, slice: 0 };
 const PRIOR_STD: f64 = 0.3;
@@ -38,7 +38,8 @@ pub(crate) fn measure<T: Transform<Image = Array2<f32>>>(
     let mut data = transform.forward(&image);
     let noise = T::Data::randn(&transform.data_shape(), &mut rng);
     data.add_scaled(std, &noise);
-    Problem { measured: mask.select(data), transform, mask }
+    let measured = mask.select(data);
+    Problem { transform, mask, measured, noise: DataNoise::white(std) }
 }
 
 fn symmetric_fourier(n: usize) -> Problem<Dft> {
@@ -122,7 +123,7 @@ where
     let std = exact_std(problem, noise);
     let drawn = draw(method, samples, problem);
     let error = root_mean_square(&(&drawn.image - &exact)) / (std / (samples as f64).sqrt());
-    let spread = root_mean_square(&drawn.std.unwrap()) / std;
+    let spread = root_mean_square(&drawn.map(Map::Std).unwrap()) / std;
     println!("{label}: mean off by {error:.2} standard errors, spread {spread:.3}, std {std:.4}");
     Accuracy { error, spread }
 }
@@ -146,13 +147,11 @@ fn predictor_corrector_samples_a_gaussian_posterior_of_dense_data() {
 
 fn decomposed<T: Transform<Image = Array2<f32>>>(
     dim: (usize, usize),
-    noise_std: f64,
     eta: f64,
     noise_estimate: NoiseEstimate,
 ) -> Decomposed<Gaussian, T> {
     let settings = DecomposedSettings {
         eta,
-        noise_std,
         noise_estimate,
         sigma_start: 5.0,
         steps: 80,
@@ -175,7 +174,7 @@ where
     T: Transform<Image = Array2<f32>> + Clone,
 {
     let dim = (problem.image_shape()[0], problem.image_shape()[1]);
-    let method = decomposed(dim, f64::from(noise), eta, NoiseEstimate::Fitted);
+    let method = decomposed(dim, eta, NoiseEstimate::Fitted);
     let Accuracy { error, spread } =
         against_truth(&format!("{label}, eta {eta}"), method, 100, problem, noise);
     assert!(error < 1.5, "{label}: mean");
@@ -194,13 +193,77 @@ fn decomposed_finds_the_posterior_mean_of_dense_data() {
     check_decomposed("decomposed noisy dense", &dense(0.1), 0.1, 0.5);
 }
 
+/// Entries of unequal noise are the same data as entries that were divided by their noise.
+#[test]
+fn every_entry_binds_by_its_own_noise() {
+    let problem = dense(0.0);
+    let stds: Vec<f32> = (0..16).map(|i| 0.02 * 1.3_f32.powi(i)).collect();
+    let inverse: Vec<f32> = stds.iter().map(|std| 1.0 / std).collect();
+    let mut measured = problem.measured.clone();
+    measured.weigh(&inverse);
+    let whitened = Problem {
+        transform: problem.transform.scaled(&inverse),
+        measured,
+        noise: DataNoise::White(1.0),
+        ..problem.clone()
+    };
+    let unequal = Problem { noise: DataNoise::Independent(stds.into()), ..problem.clone() };
+    let mean = |problem: &Problem<Dense>| {
+        let mut method = decomposed((4, 4), 0.8, NoiseEstimate::Fitted);
+        method.settings.data_weight = 1e12;
+        method.settings.temperature = 0.0;
+        method.settings.cg_iterations = 40;
+        method.settings.sigma_start = 0.3;
+        method.reconstruct(problem, SEED, &Silent).unwrap().image
+    };
+    let found = mean(&unequal);
+    let difference = root_mean_square(&(&found - &mean(&whitened)));
+    let to_even = root_mean_square(&(&found - &mean(&problem)));
+    println!("whitened differ by {difference:.1e}, without their noise by {to_even:.1e}");
+    assert!(difference < 1e-4 && to_even > 1e-2);
+}
+
+#[test]
+fn a_point_estimate_ends_when_nothing_but_noise_is_left() {
+    let problem = dense(0.1);
+    let found = |problem: &Problem<Dense>| {
+        let mut method = decomposed((4, 4), 0.8, NoiseEstimate::Fitted);
+        let settings =
+            DecomposedSettings { temperature: 0.0, sigma_start: 0.1, sigma_end: 0.1, ..method.settings };
+        method.settings = settings;
+        method.reconstruct(problem, SEED, &Silent).unwrap()
+    };
+    let (told, not_told) = (found(&problem), found(&Problem { noise: DataNoise::None, ..problem.clone() }));
+    let calls = (told.network_calls, not_told.network_calls);
+    println!("calls {calls:?}");
+    assert!(calls.0 < 40 && calls.1 == 80);
+    let residual = problem.residual(&told.image) * problem.measured.norm();
+    assert!(residual <= 0.1 * (problem.mask.count() as f64).sqrt(), "{residual}");
+}
+
+/// Without its noise known, the last projection copies the noise of the data into the image.
+#[test]
+fn projection_gives_way_to_noise() {
+    let (dim, std) = ((9, 9), 0.3);
+    let mask = Mask::columns(9, &(0..9).map(|j| j % 2 == 0).collect::<Vec<_>>());
+    let noisy = measure(Dft::new(9, 9), mask, dim, std);
+    let truth = linear_posterior_mean(&noisy, &prior_mean(dim), (PRIOR_STD * PRIOR_STD) as f32, std, 60);
+    let error = |problem: &Problem<Dft>| {
+        let found = draw(predictor_corrector(prior(dim), Form::Published), 40, problem).image;
+        root_mean_square(&(&found - &truth))
+    };
+    let (told, not_told) = (error(&noisy), error(&Problem { noise: DataNoise::None, ..noisy.clone() }));
+    println!("projection: off by {told:.3} from the posterior mean, {not_told:.3} if nobody tells the noise");
+    assert!(told < 0.5 * not_told);
+}
+
 /// With noisy data the noise has to be measured against the fitted image; the network's own estimate forgets
 /// what the data left open.
 #[test]
 fn fitted_noise_estimate_spreads_better_than_the_denoised_one() {
     let problem = dense(0.1);
     let spread = |estimate| {
-        let method = decomposed((4, 4), 0.1, 0.5, estimate);
+        let method = decomposed((4, 4), 0.5, estimate);
         against_truth(&format!("{estimate:?}"), method, 100, &problem, 0.1).spread
     };
     assert!(spread(NoiseEstimate::Denoised) + 0.02 < spread(NoiseEstimate::Fitted));
@@ -213,7 +276,7 @@ fn momentum_reaches_the_posterior_mean_sooner() {
     let problem = symmetric_fourier(9);
     let truth = linear_posterior_mean(&problem, &prior_mean((9, 9)), (PRIOR_STD * PRIOR_STD) as f32, 0.0, 60);
     let error = |steps, momentum| {
-        let mut method = decomposed((9, 9), 0.0, 0.8, NoiseEstimate::Fitted);
+        let mut method = decomposed((9, 9), 0.8, NoiseEstimate::Fitted);
         let settings =
             DecomposedSettings { temperature: 0.0, sigma_start: 0.1, sigma_end: 0.1, ..method.settings };
         method.settings = DecomposedSettings { steps, momentum, ..settings };
@@ -241,7 +304,7 @@ fn predictor_corrector_finds_the_component_that_the_data_speak_for() {
     let mask = Mask::new((0..36).map(|i| i % 2 == 0).collect());
     let transform = Dense::identity(dim);
     let measured = mask.select(transform.forward(&prior_mean(dim)));
-    let problem = Problem { transform, mask, measured };
+    let problem = Problem::new(transform, mask, measured);
     let drawn = draw(predictor_corrector(model, Form::Published), 24, &problem);
     let error = root_mean_square(&(&drawn.image - &prior_mean(dim)));
     println!("mixture: error of the mean {error:.4}");

@@ -10,7 +10,7 @@ use recon::score::{
 };
 use recon::score::{ReverseDiffusion, Update};
 use recon_operators::{LinearOperator, Mask, Problem};
-use recon_pipelines::{Direct, Progress, Reconstruct, Silent, SliceSeed};
+use recon_pipelines::{Direct, Map, Progress, Reconstruct, Silent, SliceSeed};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const SEED: SliceSeed = SliceSeed { seed: 3, case: 0, slice: 5000 };
@@ -20,7 +20,7 @@ fn problem(scale: f32) -> Problem<Dense> {
     let mask = Mask::new((0..12).map(|i| i % 3 != 0).collect());
     let image = Array2::from_shape_fn((4, 3), |(i, j)| scale * ((i + 2 * j) as f32).sin());
     let measured = mask.select(transform.forward(&image));
-    Problem { transform, mask, measured }
+    Problem::new(transform, mask, measured)
 }
 
 fn prior() -> Gaussian {
@@ -99,9 +99,9 @@ fn the_first_sample_does_not_depend_on_how_many_are_drawn() {
     let estimate = several.reconstruct(&problem(1.0), SEED, &Silent).unwrap();
     assert_eq!(alone, estimate.image);
     assert_eq!(estimate.network_calls, 27);
-    assert!(estimate.std.unwrap().iter().all(|&std| std > 0.0), "samples differ");
+    assert!(estimate.map(Map::Std).unwrap().iter().all(|&std| std > 0.0), "samples differ");
     let single = Posterior { method: decomposed(1.0), samples: 1, estimate: PointEstimate::Mean };
-    assert!(single.reconstruct(&problem(1.0), SEED, &Silent).unwrap().std.is_none());
+    assert!(single.reconstruct(&problem(1.0), SEED, &Silent).unwrap().maps.is_empty());
 }
 
 /// Wants to stop after three steps.

@@ -70,6 +70,12 @@ impl Dense {
         let matrix = Array2::eye(n) + noise * (spread / (n as f32).sqrt());
         Self { shape, inverse: invert(&matrix), matrix }
     }
+    /// Every entry of the data times a factor of its own.
+    pub(crate) fn scaled(&self, factors: &[f32]) -> Self {
+        let factors = Array1::from(factors.to_vec());
+        let matrix = &self.matrix * &factors.clone().insert_axis(ndarray::Axis(1));
+        Self { shape: self.shape, matrix, inverse: &self.inverse / &factors }
+    }
     pub(crate) fn identity(shape: (usize, usize)) -> Self {
         Self::random(shape, 0.0, 0)
     }

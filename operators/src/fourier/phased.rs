@@ -102,7 +102,7 @@ mod tests {
         let mask =
             Mask::columns(9, &[true, false, false, true, true, true, true, true, false, true, false, false]);
         let measured = mask.select(transform.forward(&Array2::zeros((9, 12))));
-        let problem = Problem { transform, mask, measured };
+        let problem = Problem::new(transform, mask, measured);
         assert!(dot_test(&problem) < 1e-6);
         assert!(linearity_test(&problem) < 1e-6);
     }

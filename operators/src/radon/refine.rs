@@ -1,7 +1,7 @@
 //! Unmeasured views between measured ones.
 
 use super::{ParallelBeam, Radon};
-use crate::{Mask, OperatorError, Problem};
+use crate::{DataNoise, Mask, OperatorError, Problem};
 use ndarray::{Array2, s};
 use std::f64::consts::PI;
 
@@ -25,14 +25,23 @@ pub fn refine_views(problem: &Problem<Radon>, factor: usize) -> Result<Problem<R
     let bins = geometry.detectors;
     let mut measured = Array2::zeros((angles.len(), bins));
     let mut kept = vec![false; angles.len() * bins];
+    // Of what is not measured the noise does not matter.
+    let mut stds = vec![1.0; kept.len()];
     for (n, &view) in order.iter().enumerate() {
         let row = n * factor;
+        let (from, to) = (view * bins..(view + 1) * bins, row * bins..(row + 1) * bins);
         measured.slice_mut(s![row, ..]).assign(&problem.measured.slice(s![view, ..]));
-        kept[row * bins..(row + 1) * bins]
-            .copy_from_slice(&problem.mask.kept()[view * bins..(view + 1) * bins]);
+        if let DataNoise::Independent(coarse) = &problem.noise {
+            stds[to.clone()].copy_from_slice(&coarse[from.clone()]);
+        }
+        kept[to].copy_from_slice(&problem.mask.kept()[from]);
     }
     let transform = Radon::new(ParallelBeam { angles, ..geometry.clone() }, problem.transform.filter())?;
-    Ok(Problem { transform, mask: Mask::new(kept), measured })
+    let noise = match &problem.noise {
+        DataNoise::Independent(_) => DataNoise::Independent(stds.into()),
+        same => same.clone(),
+    };
+    Ok(Problem { transform, mask: Mask::new(kept), measured, noise })
 }
 
 fn refine_angles(angles: &[f64], order: &[usize], factor: usize) -> Result<Vec<f64>, OperatorError> {
@@ -60,7 +69,7 @@ mod tests {
             Radon::new(ParallelBeam::with_angles(12, 11, 0.7, angles, None), Filter::Hann).unwrap();
         let image = Array2::from_shape_fn((12, 11), |(i, j)| ((i * 3 + j) % 5) as f32);
         let measured = transform.forward(&image);
-        Problem { mask: Mask::full(measured.len()), measured, transform }
+        Problem::new(transform, Mask::full(measured.len()), measured)
     }
 
     #[test]

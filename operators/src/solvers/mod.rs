@@ -71,6 +71,22 @@ pub fn conjugate_gradient<F: Field>(
     x
 }
 
+/// The part of an image that `A` does not see: `x − A⁺A x`, by `iterations` conjugate-gradient steps from 0 on
+/// `AᴴA z = AᴴA x`.
+///
+/// What `A` sees but weakly takes many steps, and before them counts as unseen.
+pub fn null_space_part<A: LinearOperator>(op: &A, image: &A::Image, iterations: usize) -> A::Image {
+    let zero = A::Image::zeros(&op.image_shape());
+    let seen =
+        conjugate_gradient(|z| op.normal(z), &op.normal(image), zero, iterations, NULL_SPACE_TOLERANCE);
+    let mut unseen = image.clone();
+    unseen.add_scaled(-1.0, &seen);
+    unseen
+}
+
+/// Beyond this, single precision leaves nothing but rounding errors to fit.
+const NULL_SPACE_TOLERANCE: f64 = 1e-6;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +117,20 @@ mod tests {
         assert!(error < 1e-5, "{error}");
         assert_eq!(solve(solution.clone(), 10), solution);
         assert_eq!(solve(Array1::zeros(3), 0), Array1::<f32>::zeros(3));
+    }
+
+    #[test]
+    fn what_is_unseen_leaves_the_data_alone_and_is_seen_by_nobody() {
+        let geometry = ParallelBeam::equally_spaced(12, 10, 1.0, 4);
+        let radon = Radon::new(geometry, Filter::Ramp).unwrap();
+        let image = Array2::<f32>::randn(&[12, 10], &mut ChaCha8Rng::seed_from_u64(3));
+        let unseen = null_space_part(&radon, &image, 300);
+        let share = radon.forward(&unseen).norm() / radon.forward(&image).norm();
+        // A part of what is seen, A⁺A z, has nothing of the unseen one.
+        let seen = radon.adjoint(&radon.forward(&image));
+        let cosine = unseen.dot(&seen).re / (unseen.norm() * seen.norm());
+        assert!(share < 1e-3 && cosine.abs() < 1e-3, "{share:e} {cosine:e}");
+        assert!((0.3..0.95).contains(&(unseen.norm() / image.norm())));
     }
 
     #[test]

@@ -85,7 +85,7 @@ mod tests {
             let geometry = ParallelBeam::equally_spaced(48, 48, spacing, views);
             let transform = Radon::new(geometry, Filter::Ramp).unwrap();
             let measured = transform.forward(&truth);
-            let problem = Problem { mask: Mask::full(measured.len()), measured, transform };
+            let problem = Problem::new(transform, Mask::full(measured.len()), measured);
             let direct = error(&problem.transform.inverse(&problem.measured), &truth);
             let tv = error(&reconstruct(&problem, 0.001), &truth);
             assert!(tv < 0.5 * direct && tv < 0.1, "{views} views at {spacing} mm: {tv}, directly {direct}");
@@ -98,7 +98,7 @@ mod tests {
         let transform = PhasedFourier::new(48, 48, None);
         let mask = SamplingPlan { offset: Some(1), ..SamplingPlan::equispaced(3.0) }.mask(48, 48).unwrap();
         let measured = mask.select(transform.forward(&truth));
-        let problem = Problem { transform, mask, measured };
+        let problem = Problem::new(transform, mask, measured);
         let direct = error(&problem.transform.inverse(&problem.measured), &truth);
         let tv = error(&reconstruct(&problem, 0.002), &truth);
         assert!(tv < 0.5 * direct, "{tv}, directly {direct}");
@@ -109,7 +109,7 @@ mod tests {
         let problem = |factor: f32| {
             let transform = Radon::new(ParallelBeam::equally_spaced(20, 20, 1.0, 7), Filter::Ramp).unwrap();
             let measured = transform.forward(&disc(20).mapv(|value| value * factor));
-            Problem { mask: Mask::full(measured.len()), measured, transform }
+            Problem::new(transform, Mask::full(measured.len()), measured)
         };
         let (one, many) = (reconstruct(&problem(1.0), 0.01), reconstruct(&problem(1000.0), 0.01));
         assert!(error(&many.mapv(|value| value / 1000.0), &one) < 1e-4);

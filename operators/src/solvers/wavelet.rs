@@ -209,7 +209,7 @@ mod tests {
             let transform = PhasedFourier::new(rows, cols, None);
             let mask = scattered(rows, cols);
             let measured = mask.select(transform.forward(&truth));
-            let problem = Problem { transform, mask, measured };
+            let problem = Problem::new(transform, mask, measured);
             let start = problem.transform.inverse(&problem.measured);
             let direct = (&start - &truth).norm();
             let found = fista_wavelet(&problem, &problem.measured, start, &settings(0.005, 100), &mut |_| ());
@@ -227,7 +227,7 @@ mod tests {
         let transform = Fourier::new(rows, cols);
         let mask = scattered(rows, cols);
         let measured = mask.select(transform.forward(&truth));
-        let problem = Problem { transform, mask, measured };
+        let problem = Problem::new(transform, mask, measured);
         let start = problem.transform.inverse(&problem.measured);
         let direct = (&start - &truth).norm();
         let found = fista_wavelet(&problem, &problem.measured, start, &settings(0.005, 100), &mut |_| ());
@@ -239,7 +239,7 @@ mod tests {
         let truth = body(20, 20);
         let transform = PhasedFourier::new(20, 20, None);
         let measured = transform.forward(&truth);
-        let problem = Problem { transform, mask: Mask::full(400), measured };
+        let problem = Problem::new(transform, Mask::full(400), measured);
         let mut steps = Vec::new();
         let zero = Array2::zeros((20, 20));
         let found =
@@ -254,7 +254,7 @@ mod tests {
             let transform = PhasedFourier::new(32, 32, None);
             let mask = SamplingPlan::equispaced(4.0).mask(32, 32).unwrap();
             let measured = mask.select(transform.forward(&body(32, 32).mapv(|v| v * factor)));
-            let problem = Problem { transform, mask, measured };
+            let problem = Problem::new(transform, mask, measured);
             let start = problem.transform.inverse(&problem.measured);
             fista_wavelet(&problem, &problem.measured, start, &settings(0.01, 20), &mut |_| ())
         };

@@ -21,13 +21,15 @@ use recon_operators::{PhasedFourier, Radon, Transform};
 use recon_pipelines::preview::Window;
 use recon_pipelines::report::{Quality, assess, assess_outside};
 use recon_pipelines::thesis::Levels;
-use recon_pipelines::{Case, SliceRecord, ct, mar, mri};
+use recon_pipelines::{Calibration, Case, Map, SliceRecord, calibration, ct, mar, mri};
 use std::path::{Path, PathBuf};
 
 /// A slice that was measured, reconstructed and judged.
 pub(in crate::commands) struct Solved {
     /// How good it came out.
     pub(in crate::commands) quality: Quality,
+    /// What the spread of several samples is worth.
+    pub(in crate::commands) calibration: Option<Calibration>,
     /// What it took.
     pub(in crate::commands) record: SliceRecord,
     /// What it should be, (row, col).
@@ -243,7 +245,7 @@ pub(super) fn judge<T: Transform<Image = Array2<f32>>>(
     values: Values,
     context: &Context,
 ) -> Result<Outcome> {
-    let Some((image, record)) = reconstruct(case, method, context)? else { return Ok(None) };
+    let Some((image, std, record)) = reconstruct(case, method, context)? else { return Ok(None) };
     let (voxels, geometry) = (values.image(image), truth.geometry.clone());
     let mut result = Volume { voxels, geometry, unit: values.unit() };
     let quality = match hidden {
@@ -253,8 +255,12 @@ pub(super) fn judge<T: Transform<Image = Array2<f32>>>(
             assess_outside(truth, &result, hidden)?
         }
     };
+    let calibration = std.and_then(|std| {
+        let std = values.spread(std);
+        calibration(truth.voxels.view(), (result.voxels.view(), std.view()), method.samples).ok()
+    });
     let slice = |volume: Volume| volume.voxels.index_axis_move(Axis(0), 0);
-    Ok(Some(Solved { quality, record, truth: slice(truth.clone()), image: slice(result) }))
+    Ok(Some(Solved { quality, calibration, record, truth: slice(truth.clone()), image: slice(result) }))
 }
 
 /// Runs a case of one slice; none when the user stopped it.
@@ -262,10 +268,13 @@ pub(super) fn reconstruct<T: Transform<Image = Array2<f32>>>(
     case: &Case<'_, T>,
     method: &Method<T>,
     context: &Context,
-) -> Result<Option<(Array3<f32>, SliceRecord)>> {
+) -> Result<Option<(Array3<f32>, Option<Array3<f32>>, SliceRecord)>> {
     let bars = context.bars(1);
     let done = case.run(&*method.run, &[], &bars);
     bars.clear();
     let mut done = done?;
-    Ok(done.records.pop().map(|record| (done.images, record)))
+    Ok(done.records.pop().map(|record| {
+        let std = done.maps.into_iter().find(|(map, _)| *map == Map::Std).map(|(_, std)| std);
+        (done.images, std, record)
+    }))
 }

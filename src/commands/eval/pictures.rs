@@ -173,7 +173,7 @@ mod tests {
 
     fn row(slice: usize, method: &str, psnr: Option<f64>) -> Row {
         let key = Key { file: "a".into(), slice, setting: "8x".into(), method: method.into() };
-        Row { key, psnr, ssim: 0.5, nmse: 0.1, calls: 0, seconds: 1.0 }
+        Row { key, psnr, ssim: 0.5, nmse: 0.1, calibration: None, calls: 0, seconds: 1.0 }
     }
 
     fn places(psnrs: &[Option<f64>]) -> Vec<(Rank, usize)> {

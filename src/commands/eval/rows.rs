@@ -3,11 +3,12 @@
 use crate::commands::failure::Failure;
 use anyhow::Result;
 use recon_data::{Overwrite, atomic};
+use recon_pipelines::Calibration;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-const HEADER: &str = "file,slice,setting,method,psnr,ssim,nmse,calls,seconds";
+const HEADER: &str = "file,slice,setting,method,psnr,ssim,nmse,calibration,coverage,calls,seconds";
 
 /// What belongs to a row: where it came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,6 +35,8 @@ pub(super) struct Row {
     pub(super) ssim: f64,
     /// `‖x − x̂‖² / ‖x‖²`
     pub(super) nmse: f64,
+    /// What the spread of several samples is worth; none for one sample.
+    pub(super) calibration: Option<Calibration>,
     /// Calls of the score network.
     pub(super) calls: usize,
     /// Wall time of the method.
@@ -112,7 +115,8 @@ fn line(row: &Row) -> String {
     let psnr = row.psnr.map_or_else(|| "inf".to_owned(), |psnr| psnr.to_string());
     let mut line = format!("{},{slice},{},{},{psnr}", quoted(file), quoted(setting), quoted(method));
     // Writing to a string cannot fail.
-    let _ = writeln!(line, ",{},{:e},{},{}", row.ssim, row.nmse, row.calls, row.seconds);
+    let spread = row.calibration.map_or_else(|| ",".to_owned(), |c| format!("{},{}", c.ratio, c.coverage));
+    let _ = writeln!(line, ",{},{:e},{spread},{},{}", row.ssim, row.nmse, row.calls, row.seconds);
     line
 }
 
@@ -125,8 +129,14 @@ fn quoted(text: &str) -> String {
 }
 
 fn parse(fields: &[String]) -> Option<Row> {
-    let [file, slice, setting, method, psnr, ssim, nmse, calls, seconds] = fields else { return None };
+    let [file, slice, setting, method, psnr, ssim, nmse, ratio, coverage, calls, seconds] = fields else {
+        return None;
+    };
     let finite = |text: &String| text.parse().ok().filter(|value: &f64| value.is_finite());
+    let calibration = match (ratio.is_empty(), coverage.is_empty()) {
+        (true, true) => None,
+        _ => Some(Calibration { ratio: finite(ratio)?, coverage: finite(coverage)? }),
+    };
     Some(Row {
         key: Key {
             file: file.clone(),
@@ -137,6 +147,7 @@ fn parse(fields: &[String]) -> Option<Row> {
         psnr: if psnr == "inf" { None } else { Some(finite(psnr)?) },
         ssim: finite(ssim)?,
         nmse: finite(nmse)?,
+        calibration,
         calls: calls.parse().ok()?,
         seconds: finite(seconds)?,
     })
@@ -174,7 +185,8 @@ mod tests {
     fn row(file: &str, psnr: Option<f64>) -> Row {
         let (setting, method) = ("8x".to_owned(), "tv".to_owned());
         let key = Key { file: file.to_owned(), slice: 3, setting, method };
-        Row { key, psnr, ssim: 0.5, nmse: 0.0123, calls: 20, seconds: 1.5 }
+        let calibration = psnr.map(|_| Calibration { ratio: 0.75, coverage: 0.875 });
+        Row { key, psnr, ssim: 0.5, nmse: 0.0123, calibration, calls: 20, seconds: 1.5 }
     }
 
     #[test]
@@ -195,7 +207,7 @@ mod tests {
     fn damage_is_found() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("results.csv");
-        let good = format!("{HEADER}\na.npy,0,8x,tv,20,0.5,0.1,0,1\n");
+        let good = format!("{HEADER}\na.npy,0,8x,tv,20,0.5,0.1,,,0,1\n");
         for bad in [
             "file,psnr\n".to_owned(),
             String::new(),

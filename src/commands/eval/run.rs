@@ -165,12 +165,13 @@ impl<'a, M: Modality> Evaluation<'a, M> {
         if let Some(row) = table.get(&key) {
             return Ok(row.clone());
         }
-        let Solved { quality, record, .. } = self.solve(single, setting, candidate)?;
+        let Solved { quality, calibration, record, .. } = self.solve(single, setting, candidate)?;
         let row = Row {
             key,
             psnr: quality.psnr,
             ssim: quality.ssim,
             nmse: quality.nmse,
+            calibration,
             calls: record.network_calls,
             // More digits than a millisecond mean nothing.
             seconds: (record.seconds * 1e3).round() / 1e3,

@@ -3,6 +3,7 @@
 use super::rows::Row;
 use super::setting::{Legacy, Setting};
 use recon_pipelines::plot::{Curve, Plot, Tick};
+use recon_pipelines::{Calibration, INTERVAL};
 use serde::Serialize;
 
 /// Mean and population standard deviation; none when a value is infinite.
@@ -48,6 +49,12 @@ pub(super) struct Entry {
     pub(super) ssim: Option<Spread>,
     /// `‖x − x̂‖² / ‖x‖²`
     pub(super) nmse: Option<Spread>,
+    /// Variance of samples over squared error of their mean, see [`Calibration`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) calibration: Option<Spread>,
+    /// Share of voxels in their interval, see [`Calibration`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) coverage: Option<Spread>,
     /// Calls of the score network a slice.
     pub(super) calls: Option<Spread>,
     /// Wall time of the method a slice.
@@ -70,6 +77,8 @@ pub(super) fn summarise<S: Setting>(settings: &[&S], methods: &[&'static str], r
             psnr: spread(|row| row.psnr),
             ssim: spread(|row| Some(row.ssim)),
             nmse: spread(|row| Some(row.nmse)),
+            calibration: spread(|row| row.calibration.map(|Calibration { ratio, .. }| ratio)),
+            coverage: spread(|row| row.calibration.map(|Calibration { coverage, .. }| coverage)),
             calls: spread(|row| Some(row.calls as f64)),
             seconds: spread(|row| Some(row.seconds)),
         }
@@ -98,9 +107,16 @@ pub(super) fn table(entries: &[Entry]) -> String {
             mean(entry.nmse),
             mean(entry.calls),
             mean(entry.seconds)
-        )
+        ) + &spread(entry)
     }));
     lines.join("\n")
+}
+
+/// What the spread of samples is worth, in words.
+fn spread(entry: &Entry) -> String {
+    let (Some(ratio), Some(coverage)) = (entry.calibration, entry.coverage) else { return String::new() };
+    let (interval, share) = (100.0 * INTERVAL, 100.0 * coverage.mean);
+    format!("  variance/error² {:.2}, {share:.0} % in the {interval:.0} % interval", ratio.mean)
 }
 
 /// Mean PSNR against how much was measured, a curve a method.
@@ -137,7 +153,7 @@ mod tests {
 
     fn row(setting: &str, method: &str, psnr: Option<f64>) -> Row {
         let key = Key { file: "a".into(), slice: 0, setting: setting.into(), method: method.into() };
-        Row { key, psnr, ssim: 0.5, nmse: 0.1, calls: 0, seconds: 1.0 }
+        Row { key, psnr, ssim: 0.5, nmse: 0.1, calibration: None, calls: 0, seconds: 1.0 }
     }
 
     #[test]

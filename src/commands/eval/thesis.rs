@@ -39,10 +39,16 @@ pub(super) fn ct(
     let geometry = ParallelBeam::with_angles(rows, cols, spacing, thesis::views(rows, views), None);
     let radon = Radon::new(geometry, Filter::Ramp)?;
     let case = ct_case::from_image(&body.attenuation, &radon, seed, 0);
-    let Some((result, record)) = reconstruct(&case, method, context)? else { return Ok(None) };
+    let Some((result, _, record)) = reconstruct(&case, method, context)? else { return Ok(None) };
     let quality = thesis::assess(&truth, &levels.shares(&slice(&result)))?;
     let shown = |attenuation: &Array3<f32>| slice(attenuation).mapv(attenuation_to_hounsfield);
-    Ok(Some(Solved { quality, record, truth: shown(&body.attenuation.voxels), image: shown(&result) }))
+    Ok(Some(Solved {
+        quality,
+        calibration: None,
+        record,
+        truth: shown(&body.attenuation.voxels),
+        image: shown(&result),
+    }))
 }
 
 /// An MR slice in 8 bits of its scan's range, from every `acceleration`-th line of k-space. The images of the outcome
@@ -63,8 +69,8 @@ pub(super) fn mri(
     let kept = ((cols as f64 / acceleration).round() as usize).max(1);
     let mask = SamplingPlan::score_inverse_problems(cols, kept)?.mask(rows, cols)?;
     let case = mri_case::from_image(&scan, &mask, seed, 0);
-    let Some((result, record)) = reconstruct(&case, method, context)? else { return Ok(None) };
+    let Some((result, _, record)) = reconstruct(&case, method, context)? else { return Ok(None) };
     let image = slice(&result).mapv_into(|value| value.clamp(0.0, 1.0));
     let quality = thesis::assess(&truth, &image)?;
-    Ok(Some(Solved { quality, record, truth, image }))
+    Ok(Some(Solved { quality, calibration: None, record, truth, image }))
 }

@@ -52,6 +52,7 @@ fn card(args: &TrainArgs, architecture: Architecture, dtype: Dtype) -> Manifest 
         value: Some(value_mapping(modality)),
         training: Training { data: args.collections.clone(), ..Training::default() },
         tuned: Tuned::default(),
+        typical: None,
         weights: WeightsCard { sha256: String::new(), dtype, parameters: 0 },
     }
 }

@@ -193,6 +193,7 @@ impl ArchFile {
             value: None,
             training: Training::default(),
             tuned: Tuned::default(),
+            typical: None,
             weights: WeightsCard { sha256: String::new(), dtype: Dtype::F32, parameters: 0 },
         }
     }
