@@ -43,13 +43,14 @@ pub(super) fn fitted<T: Transform<Image = Array2<f32>>>(
     let clock = Clock { begin: Instant::now(), steps: Mutex::default(), context };
     pilot.run.reconstruct(&problem, seed, &clock)?;
     let pace = clock.pace();
-    let steps = pace.steps(budget / plan.samples.unwrap_or(1) as u32, most);
+    let samples = plan.samples.unwrap_or(1);
+    let steps = pace.steps(budget, samples, most);
     context.say(&format!(
         "--budget {:.0} s: {steps} steps of {:.2} s after {:.1} s for the start{}",
         budget.as_secs_f64(),
         pace.step.as_secs_f64(),
         pace.start.as_secs_f64(),
-        if pace.time(steps) > budget { "; fewer would spoil the result" } else { "" }
+        if pace.time(steps, samples) > budget { "; fewer would spoil the result" } else { "" }
     ));
     Ok(Plan { steps: Some(steps), ..plan.clone() })
 }
@@ -59,7 +60,10 @@ pub(super) fn fitted<T: Transform<Image = Array2<f32>>>(
 fn most(plan: &Plan) -> Option<usize> {
     match (&plan.model, plan.snr) {
         (None, _) => None,
-        (Some(_), None) => Some(2 * defaults::decomposed(plan.task()).steps),
+        (Some(_), None) => {
+            let samples = plan.samples.unwrap_or(1);
+            Some(2 * defaults::decomposed(plan.task(), samples).steps)
+        }
         (Some(_), Some(_)) => Some(defaults::predictor_corrector(plan.task(), (0.01, 1.0)).steps),
     }
 }
@@ -114,14 +118,14 @@ struct Pace {
 }
 
 impl Pace {
-    fn time(&self, steps: usize) -> Duration {
-        self.start + self.step * steps as u32
+    fn time(&self, steps: usize, samples: usize) -> Duration {
+        self.start + self.step * (steps * samples) as u32
     }
 
-    /// The number of steps that end before `time`, at least [`FEWEST`] and at `most` so many.
-    fn steps(&self, time: Duration, most: usize) -> usize {
+    /// The number of steps of so many samples that end before `time`, at least [`FEWEST`] and at `most` so many.
+    fn steps(&self, time: Duration, samples: usize, most: usize) -> usize {
         let left = time.saturating_sub(self.start).as_secs_f64();
-        let steps = (left / self.step.as_secs_f64().max(1e-9)).floor();
+        let steps = (left / self.step.as_secs_f64().max(1e-9) / samples as f64).floor();
         (steps.min(most as f64) as usize).max(FEWEST.min(most))
     }
 }
@@ -133,8 +137,12 @@ mod tests {
     #[test]
     fn steps_fill_the_time_between_the_fewest_and_the_most() {
         let pace = Pace { start: Duration::from_secs(5), step: Duration::from_millis(500) };
-        let steps = |seconds| pace.steps(Duration::from_secs(seconds), 64);
+        let steps = |seconds| pace.steps(Duration::from_secs(seconds), 1, 64);
         assert_eq!([1, 9, 20, 21, 1000].map(steps), [FEWEST, FEWEST, 30, 32, 64]);
-        assert_eq!(pace.time(30), Duration::from_secs(20));
+        assert_eq!(pace.time(30, 1), Duration::from_secs(20));
+        assert_eq!(
+            (pace.steps(Duration::from_secs(45), 8, 64), pace.time(10, 8)),
+            (10, Duration::from_secs(45))
+        );
     }
 }

@@ -27,15 +27,24 @@ pub fn start(task: Task) -> TvSettings {
     TvSettings { iterations: 60, ..tv(task) }
 }
 
-/// How much noise the default learned method adds: none when one image is asked for, because the point
-/// estimate has the least error; all of it when several are, because equal samples have no spread.
-pub fn temperature(samples: usize) -> f64 {
-    if samples > 1 { 1.0 } else { 0.0 }
+/// The default learned method; docs/results.md says how these numbers were chosen.
+///
+/// One image is the point estimate, without noise, which has the least error. Several are drawn around it.
+pub fn decomposed(task: Task, samples: usize) -> DecomposedSettings {
+    if samples > 1 { spread(task) } else { point(task) }
 }
 
-/// The default learned method; docs/results.md says how these numbers were chosen.
-pub fn decomposed(task: Task) -> DecomposedSettings {
-    let common = DecomposedSettings { momentum: 0.7, ..DecomposedSettings::default() };
+/// Samples around a point estimate.
+fn spread(task: Task) -> DecomposedSettings {
+    let settings = DecomposedSettings { momentum: 0.0, temperature: 1.0, steps: 12, ..point(task) };
+    match task {
+        Task::Ct | Task::Mar => DecomposedSettings { sigma_start: 0.1, ..settings },
+        Task::Mri => DecomposedSettings { sigma_start: 0.15, ..settings },
+    }
+}
+
+fn point(task: Task) -> DecomposedSettings {
+    let common = DecomposedSettings { momentum: 0.7, temperature: 0.0, ..DecomposedSettings::default() };
     match task {
         Task::Ct => DecomposedSettings { sigma_start: 0.25, steps: 32, data_weight: 5000.0, ..common },
         Task::Mri => DecomposedSettings { sigma_start: 0.3, sigma_end: 0.02, steps: 28, ..common },

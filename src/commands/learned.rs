@@ -38,6 +38,13 @@ where
         ("pc", tried.posterior(PredictorCorrector { model: prior, settings, unit: rule, device }, plan))
     } else {
         let settings = plan.decomposed();
+        let start = match &plan.around {
+            None => start,
+            Some(point) => {
+                let (model, device) = (prior.clone(), device.clone());
+                Box::new(Decomposed { model, settings: point.decomposed(), unit: rule, start, device })
+            }
+        };
         ("score", tried.posterior(Decomposed { model: prior, settings, unit: rule, start, device }, plan))
     };
     let typical = tried.prior.manifest().typical;

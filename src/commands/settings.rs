@@ -46,6 +46,9 @@ pub struct Plan {
     pub model: Option<String>,
     /// Where the network is to run.
     pub device: Option<DeviceChoice>,
+    /// The estimate that samples are drawn around, when several are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub around: Option<Box<Plan>>,
     /// Number of posterior samples.
     pub samples: Option<usize>,
     /// What is made of them.
@@ -94,14 +97,15 @@ impl Plan {
             Family::Tv => Self::tv_plan(options, task),
             Family::Wavelet => Self::wavelet_plan(options, task),
             Family::Score => {
-                let settings = defaults::decomposed(task);
+                let settings = defaults::decomposed(task, options.samples);
                 Self {
                     steps: Some(options.steps.unwrap_or(settings.steps)),
                     sigma_start: Some(options.sigma_start.unwrap_or(settings.sigma_start)),
                     sigma_end: Some(options.sigma_end.unwrap_or(settings.sigma_end)),
                     cg_iterations: Some(options.cg_iterations.unwrap_or(settings.cg_iterations)),
-                    start_iterations: (task != Task::Mar).then(|| defaults::start(task).iterations),
-                    temperature: Some(options.temperature.unwrap_or(defaults::temperature(options.samples))),
+                    start_iterations: (options.samples == 1 && task != Task::Mar)
+                        .then(|| defaults::start(task).iterations),
+                    temperature: Some(options.temperature.unwrap_or(settings.temperature)),
                     eta: Some(options.eta.unwrap_or(settings.eta)),
                     momentum: Some(options.momentum.unwrap_or(settings.momentum)),
                     orientations: Some(options.orientations.unwrap_or(OrientationsName::All)),
@@ -165,7 +169,7 @@ impl Plan {
     }
 
     pub(super) fn decomposed(&self) -> DecomposedSettings {
-        let settings = defaults::decomposed(self.task());
+        let settings = defaults::decomposed(self.task(), self.samples.unwrap_or(1));
         DecomposedSettings {
             steps: self.steps.unwrap_or(settings.steps),
             sigma_start: self.sigma_start.unwrap_or(settings.sigma_start),

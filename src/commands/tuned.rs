@@ -15,9 +15,24 @@ pub fn plan(options: &Learned, family: Family, task: Task) -> Result<Plan> {
         return Ok(Plan::new(options, family, task));
     }
     let card = read_card(&learned::source(&learned::model_name(options, task))?)?;
-    let mut filled = filled(options, family, of_task(&card.tuned, task));
-    filled.orientations = options.orientations.or(Some(orientations(&card)));
-    Ok(Plan::new(&filled, family, task))
+    let planned = |options: &Learned| {
+        let mut filled = filled(options, family, of_task(&card.tuned, task));
+        filled.orientations = options.orientations.or(Some(orientations(&card)));
+        Plan::new(&filled, family, task)
+    };
+    let mut plan = planned(options);
+    if family == Family::Score && options.samples > 1 {
+        plan.around = Some(Box::new(planned(&one(options))));
+    }
+    Ok(plan)
+}
+
+/// The options for the estimate that several samples are drawn around: what the user says of levels and noise is about
+/// the samples.
+fn one(options: &Learned) -> Learned {
+    let Learned { model, device, orientations, data_weight, noise_std, cg_iterations, .. } = options.clone();
+    let shared = Learned { model, device, orientations, ..options.without_settings() };
+    Learned { samples: 1, data_weight, noise_std, cg_iterations, ..shared }
 }
 
 /// The program's own networks are trained on all of them; of others nobody knows.
@@ -58,15 +73,15 @@ fn filled(options: &Learned, family: Family, tuned: &TunedTask) -> Learned {
     let mut filled = options.clone();
     match (family, &tuned.score, &tuned.pc) {
         (Family::Score, Some(score), _) => {
-            filled.steps = options.steps.or(score.steps);
-            filled.sigma_start = options.sigma_start.or(score.sigma_start);
-            filled.sigma_end = options.sigma_end.or(score.sigma_end);
-            filled.eta = options.eta.or(score.eta);
-            filled.momentum = options.momentum.or(score.momentum);
             filled.data_weight = options.data_weight.or(score.data_weight);
             filled.cg_iterations = options.cg_iterations.or(score.cg_iterations);
-            // A temperature that is best for one estimate would leave several samples without their spread.
+            // Levels and temperature that are best for one estimate say nothing about the samples around it.
             if options.samples == 1 {
+                filled.steps = options.steps.or(score.steps);
+                filled.sigma_start = options.sigma_start.or(score.sigma_start);
+                filled.sigma_end = options.sigma_end.or(score.sigma_end);
+                filled.eta = options.eta.or(score.eta);
+                filled.momentum = options.momentum.or(score.momentum);
                 filled.temperature = options.temperature.or(score.temperature);
             }
         }
@@ -130,6 +145,6 @@ mod tests {
     fn several_samples_keep_their_spread() {
         let filled = filled(&options("--samples 3"), Family::Score, &task());
         let plan = Plan::new(&filled, Family::Score, Task::Ct);
-        assert_eq!((plan.temperature, plan.steps), (Some(1.0), Some(7)));
+        assert_eq!((plan.temperature, plan.steps), (Some(1.0), Some(12)));
     }
 }

@@ -4,7 +4,7 @@
 //! Large-Scale Inverse Problems", 2024), with noise levels instead of a VP time axis and a choice of the noise
 //! estimate (Zhu et al., "Denoising Diffusion Models for Plug-and-Play Image Restoration", 2023).
 
-use super::posterior::{Quiet, report};
+use super::posterior::{first, report};
 use super::{Counted, DataFit, Noise, Orientations, PosteriorSampler, ScoreModel, Stream, UnitRule, bridge};
 use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor};
@@ -197,23 +197,32 @@ where
     T: Transform<Image = Array2<f32>>,
     M: ScoreModel,
 {
+    type Start = Estimate<Array2<f32>>;
+
+    fn begin(&self, problem: &Problem<T>, seed: SliceSeed, progress: &dyn Progress) -> Result<Self::Start> {
+        self.settings.check()?;
+        self.start.reconstruct(problem, seed, progress)
+    }
+
+    fn calls(start: &Self::Start) -> usize {
+        start.network_calls
+    }
+
     fn sample(
         &self,
         problem: &Problem<T>,
-        seed: SliceSeed,
-        sample: u64,
+        start: &Self::Start,
+        stream: Stream,
         progress: &dyn Progress,
     ) -> Result<Estimate<Array2<f32>>> {
-        self.settings.check()?;
-        let start = self.start.reconstruct(problem, seed, &Quiet(progress))?;
         let unit = self.unit.unit(problem)?;
         let fit = DataFit::new(problem, unit, &self.settings);
         let model = Counted::new(&self.model);
-        let mut noise = Noise::new(&[Stream { slice: seed, sample }], start.image.dim(), &self.device);
-        let start_tensor = bridge::to_tensor(&[start.image / unit], &self.device)?;
+        let mut noise = Noise::new(&[stream], start.image.dim(), &self.device);
+        let start_tensor = bridge::to_tensor(&[&start.image / unit], &self.device)?;
         let x = self.descend(&model, &fit, &start_tensor, &mut noise, progress)?;
         let image = bridge::to_images(&x)?.swap_remove(0) * unit;
-        Ok(Estimate::plain(image, start.network_calls + model.calls()))
+        Ok(Estimate::plain(image, model.calls()))
     }
 }
 
@@ -228,6 +237,6 @@ where
         seed: SliceSeed,
         progress: &dyn Progress,
     ) -> Result<Estimate<Array2<f32>>> {
-        self.sample(problem, seed, 0, progress)
+        first(self, problem, seed, progress)
     }
 }

@@ -1,5 +1,6 @@
 //! Several samples of one posterior, and what to make of them.
 
+use super::Stream;
 use anyhow::{Result, ensure};
 use ndarray::{Array2, Axis, stack};
 use recon_operators::{Problem, Transform};
@@ -25,15 +26,27 @@ pub(super) fn report(progress: &dyn Progress, done: usize, steps: usize) -> Resu
 
 /// A method that draws images from a posterior.
 pub trait PosteriorSampler<T: Transform>: Sync {
-    /// The sample with this number. The same number gives the same image, however many are drawn.
+    /// What all samples of a problem start from.
+    type Start;
+
+    /// Finds what all samples start from; draws from no sample's numbers.
+    ///
+    /// # Errors
+    /// When the method cannot run or was [`Cancelled`].
+    fn begin(&self, problem: &Problem<T>, seed: SliceSeed, progress: &dyn Progress) -> Result<Self::Start>;
+
+    /// Network calls that went into a start.
+    fn calls(start: &Self::Start) -> usize;
+
+    /// The sample with this number; calls are its own, without those of the start. The same number gives the same image, however many are drawn.
     ///
     /// # Errors
     /// When the method cannot run or was [`Cancelled`].
     fn sample(
         &self,
         problem: &Problem<T>,
-        seed: SliceSeed,
-        sample: u64,
+        start: &Self::Start,
+        stream: Stream,
         progress: &dyn Progress,
     ) -> Result<Estimate<T::Image>>;
 }
@@ -73,16 +86,39 @@ where
     ) -> Result<Estimate<Array2<f32>>> {
         ensure!(self.samples > 0, "at least one sample must be drawn");
         let mut images = Vec::with_capacity(self.samples);
-        let mut network_calls = 0;
+        // A start is worth a part of the bar when it is one of many.
+        let parts = if self.samples > 1 { self.samples + 1 } else { 1 };
+        let start = match parts {
+            1 => self.method.begin(problem, seed, &Quiet(progress))?,
+            _ => self.method.begin(problem, seed, &Part { whole: progress, index: 0, parts })?,
+        };
+        let mut network_calls = M::calls(&start);
         for sample in 0..self.samples {
-            let part = Part { whole: progress, index: sample, parts: self.samples };
-            let drawn = self.method.sample(problem, seed, sample as u64, &part)?;
+            let part = Part { whole: progress, index: parts - self.samples + sample, parts };
+            let stream = Stream { slice: seed, sample: sample as u64 };
+            let drawn = self.method.sample(problem, &start, stream, &part)?;
             network_calls += drawn.network_calls;
             images.push(drawn.image);
         }
         let maps = if images.len() > 1 { maps(&images)? } else { Vec::new() };
         Ok(Estimate { maps, ..Estimate::plain(point_estimate(&images, self.estimate)?, network_calls) })
     }
+}
+
+/// The first sample of a method.
+///
+/// # Errors
+/// As the method's.
+pub(super) fn first<T: Transform, M: PosteriorSampler<T>>(
+    method: &M,
+    problem: &Problem<T>,
+    seed: SliceSeed,
+    progress: &dyn Progress,
+) -> Result<Estimate<T::Image>> {
+    let start = method.begin(problem, seed, &Quiet(progress))?;
+    let mut estimate = method.sample(problem, &start, Stream { slice: seed, sample: 0 }, progress)?;
+    estimate.network_calls += M::calls(&start);
+    Ok(estimate)
 }
 
 /// The progress of one of several equal parts.

@@ -1,6 +1,6 @@
 //! The dissertation's method: a VE predictor-corrector sampler that imposes the measurement at every step.
 
-use super::posterior::report;
+use super::posterior::{first, report};
 use super::{
     Counted, Form, Langevin, Noise, PosteriorSampler, Projection, ReverseDiffusion, Sampler, ScoreModel,
     Stream, UnitRule, Ve, bridge,
@@ -93,19 +93,29 @@ where
     T: Transform<Image = Array2<f32>>,
     M: ScoreModel,
 {
+    /// Pure noise.
+    type Start = ();
+
+    fn begin(&self, _problem: &Problem<T>, _seed: SliceSeed, _progress: &dyn Progress) -> Result<()> {
+        self.settings.check()
+    }
+
+    fn calls((): &()) -> usize {
+        0
+    }
+
     fn sample(
         &self,
         problem: &Problem<T>,
-        seed: SliceSeed,
-        sample: u64,
+        (): &(),
+        stream: Stream,
         progress: &dyn Progress,
     ) -> Result<Estimate<Array2<f32>>> {
-        self.settings.check()?;
         let PredictorCorrectorSettings { steps, lambda, final_lambda, form, .. } = self.settings;
         let unit = self.unit.unit(problem)?;
         let model = Counted::new(&self.model);
         let mut consistency = Projection::new(problem, unit, lambda, final_lambda, form);
-        let mut noise = Noise::new(&[Stream { slice: seed, sample }], image_dim(problem)?, &self.device);
+        let mut noise = Noise::new(&[stream], image_dim(problem)?, &self.device);
         let mut on_step = |done| report(progress, done, steps);
         let x = self.sampler().sample(&model, &mut consistency, &mut noise, &mut on_step)?;
         let image = bridge::to_images(&x)?.swap_remove(0) * unit;
@@ -124,7 +134,7 @@ where
         seed: SliceSeed,
         progress: &dyn Progress,
     ) -> Result<Estimate<Array2<f32>>> {
-        self.sample(problem, seed, 0, progress)
+        first(self, problem, seed, progress)
     }
 }
 
