@@ -39,6 +39,8 @@ fn usage_errors_end_with_2() {
         "ct good.npy --threads 0",
         "ct good.npy --method fbp --steps 9",
         "ct good.npy --method fbp --model ct",
+        "ct good.npy --method fbp --unit arbitrary --photons 1e4",
+        "ct good.npy --photons 0",
         "ct good.npy --method score --snr 0.2",
         "ct good.npy --method pc --lambda 1.5",
         "ct good.npy --device gpu",

@@ -165,6 +165,22 @@ fn noise_in_the_data_is_not_fitted_when_its_level_is_given() {
     }
 }
 
+/// Photons that are counted say how noisy each ray is; `--noise-std 0` says that none is.
+#[test]
+fn the_noise_of_counted_photons_is_not_fitted() {
+    let folder = Folder::new();
+    let image = phantom(48, 48, 0.0);
+    folder.array("image.npy", image.view());
+    let error = |more: &str| {
+        let form = "ct image.npy --unit attenuation --spacing 0.05 --views 60 --photons 2000 --steps 10";
+        folder.recon(&format!("{form} {more} -o out.npy --force")).assert().success();
+        relative_error(&read(&folder.path("out.npy")), &image.clone().into_dyn())
+    };
+    let (told, fitted) = (error(""), error("--noise-std 0"));
+    println!("photons: {fitted:.4}, told {told:.4}");
+    assert!(told < 0.9 * fitted, "{told} against {fitted}");
+}
+
 #[test]
 fn compare_prints_the_agreed_object_and_obeys_the_tolerance() {
     let folder = Folder::new();

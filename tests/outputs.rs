@@ -3,6 +3,8 @@
 mod common;
 
 use common::{Folder, phantom, phantoms, read, shared};
+use rand::{RngExt, SeedableRng};
+use recon_data::{Overwrite, npy};
 use ndarray::Array3;
 use serde_json::Value;
 
@@ -35,7 +37,7 @@ fn the_sidecar_says_what_was_done() {
     let report = sidecar(&folder, "out.json");
     assert_eq!(report["status"], "complete");
     assert_eq!((&report["seed"], &report["threads"]), (&5.into(), &1.into()));
-    assert_eq!(report["nfe"], 4, "two steps for each of two slices");
+    assert_eq!(report["nfe"], 6, "two steps and a trial for each of two slices");
     assert_eq!(report["plan"]["settings"]["steps"], 2);
     assert_eq!(report["plan"]["sampling"]["accel"], 3.0);
     assert_eq!(report["plan"]["settings"]["model"], "mr");
@@ -73,10 +75,68 @@ fn json_is_alone_on_stdout_and_the_table_on_stderr() {
 fn several_samples_give_a_spread() {
     let folder = Folder::new();
     folder.array("scan.npy", phantom(24, 24, 0.0).view());
-    folder.recon("mri scan.npy --accel 6 --steps 3 --samples 3 -o out.npy").assert().success();
-    let spread = read(&folder.path("out_std.npy"));
+    folder.recon("mri scan.npy --accel 6 --steps 3 --samples 3 --quantiles -o out.npy").assert().success();
+    let [mean, spread, low, high] =
+        ["out", "out_std", "out_q05", "out_q95"].map(|name| read(&folder.path(&format!("{name}.npy"))));
     assert!(spread.iter().all(|&s| s >= 0.0) && spread.iter().any(|&s| s > 0.0));
-    assert_eq!(sidecar(&folder, "out.json")["nfe"], 9);
+    let between = |((mean, low), high): ((&f32, &f32), &f32)| low <= mean && mean <= high;
+    assert!(mean.iter().zip(&low).zip(&high).all(between));
+    let report = sidecar(&folder, "out.json");
+    let around = report["plan"]["settings"]["around"]["steps"].as_u64().expect("the estimate's steps");
+    assert_eq!(report["nfe"], 3 * 3 + around + 1, "three samples, what they are drawn around, a trial");
+    let calibration = &report["metrics"]["calibration"];
+    assert!(calibration["ratio"].as_f64() > Some(0.0) && calibration["coverage"].as_f64() <= Some(1.0));
+    folder.recon("mri scan.npy --quantiles -o other.npy").assert().code(2);
+}
+
+/// The data say nothing about what is written as unseen, and everything about the rest.
+#[test]
+fn what_the_measurement_does_not_see_is_written_apart() {
+    let folder = Folder::new();
+    folder.array("scan.npy", phantom(24, 24, 0.0).view());
+    let form = "mri scan.npy --accel 4 --method tv --mask-out m.npy";
+    folder.recon(&format!("{form} --null-space -o out.npy")).assert().success();
+    let (image, unseen) = (read(&folder.path("out.npy")), read(&folder.path("out_null.npy")));
+    npy::write_real(&folder.path("seen.npy"), (&image - &unseen).view(), Overwrite::Force).expect("written");
+    // The k-space of the part that is seen, on the lines that were measured, is that of the image.
+    let kspace = |name: &str| {
+        let form = format!("simulate mri {name}.npy --mask m.npy -o k-{name}.npy");
+        folder.recon(&form).assert().success();
+        npy::read_complex(&folder.path(&format!("k-{name}.npy"))).expect("readable")
+    };
+    let (all, seen) = (kspace("out"), kspace("seen"));
+    let norm = |k: &ndarray::ArrayD<num_complex::Complex32>| k.iter().map(|v| v.norm_sqr()).sum::<f32>().sqrt();
+    assert!(norm(&(&all - &seen)) < 1e-4 * norm(&all));
+    let share = sidecar(&folder, "out.json")["slices"][0]["null_space_share"].as_f64().expect("a share");
+    let expected = unseen.mapv(|v| v * v).sum().sqrt() / image.mapv(|v| v * v).sum().sqrt();
+    assert!(share > 0.01 && (share - f64::from(expected)).abs() < 1e-4, "{share} {expected}");
+}
+
+#[test]
+fn strange_images_are_warned_of() {
+    let folder = Folder::new();
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
+    let noise = ndarray::Array2::from_shape_simple_fn((64, 64), || rng.random::<f32>());
+    folder.array("noise.npy", noise.view());
+    let run = folder.recon("mri noise.npy --accel 2 --steps 4 -o out.npy").assert().success();
+    let log = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    assert!(log.contains("warning: slice 0: unlike what the model was trained on"), "{log}");
+    let report = sidecar(&folder, "out.json");
+    assert_eq!(report["warnings"].as_array().map(Vec::len), Some(1), "{report}");
+    assert!(report["slices"][0]["denoising_error"].as_f64() > Some(0.3), "{report}");
+}
+
+#[test]
+fn a_budget_is_turned_into_steps() {
+    let folder = Folder::new();
+    folder.array("scan.npy", phantom(24, 24, 0.0).view());
+    let run = folder.recon("mri scan.npy --budget 1m -o out.npy").assert().success();
+    let log = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    let steps = sidecar(&folder, "out.json")["plan"]["settings"]["steps"].as_u64().expect("steps");
+    assert!(steps >= 8 && log.contains(&format!("--budget 60 s: {steps} steps of ")), "{log}");
+    for wrong in ["--method tv --budget 1m", "--budget 1m --steps 3", "--budget soon"] {
+        folder.recon(&format!("mri scan.npy {wrong} -o other.npy")).assert().code(2);
+    }
 }
 
 #[test]
