@@ -177,6 +177,13 @@ fn the_noise_of_counted_photons_is_not_fitted() {
         relative_error(&read(&folder.path("out.npy")), &image.clone().into_dyn())
     };
     let (told, fitted) = (error(""), error("--noise-std 0"));
+    // The same rays from a file, which are known to be counts.
+    let form = "simulate ct image.npy --unit attenuation --spacing 0.05 --views 60 --photons 2000";
+    folder.recon(&format!("{form} -o s.npy")).assert().success();
+    let form = "ct --sinogram s.npy --size 48x48 --unit attenuation --spacing 0.05 --photons 2000 --steps 10";
+    folder.recon(&format!("{form} -o file.npy")).assert().success();
+    let file = relative_error(&read(&folder.path("file.npy")), &image.clone().into_dyn());
+    assert!((file - told).abs() < 1e-4, "{file} and {told}");
     println!("photons: {fitted:.4}, told {told:.4}");
     assert!(told < 0.9 * fitted, "{told} against {fitted}");
 }

@@ -80,6 +80,17 @@ pub fn from_sinogram<'a>(
     })
 }
 
+/// Sinograms (slice, angle, detector) of a volume in 1/mm as [`low_dose`] has them.
+pub fn simulate_low_dose(attenuation: &Volume, radon: &Radon, photons: f64, seed: u64) -> Array3<f32> {
+    let mut sinograms = simulate(&attenuation.voxels, radon);
+    for (mut sinogram, slice) in sinograms.outer_iter_mut().zip(positions(attenuation)) {
+        let mut rng = SliceSeed { seed, case: 0, slice }.measurement();
+        let counted = count_photons(&sinogram.to_owned(), photons, &mut rng);
+        sinogram.assign(&counted);
+    }
+    sinograms
+}
+
 /// Sinograms (slice, angle, detector) of a volume in 1/mm.
 pub fn simulate(attenuation: &Array3<f32>, radon: &Radon) -> Array3<f32> {
     let shape = radon.data_shape();
@@ -132,6 +143,8 @@ mod tests {
             }
         };
         assert_eq!(measured(0, 1), measured(0, 1));
+        let simulated = simulate_low_dose(&volume, &radon, 1e4, 0);
+        assert_eq!(simulated.index_axis(Axis(0), 1), measured(0, 1));
         assert_ne!(measured(0, 1), measured(0, 0));
         assert_ne!(measured(0, 1), measured(1, 1));
         let clean = measure(&volume.voxels.index_axis(Axis(0), 0).to_owned(), &radon).measured;

@@ -211,11 +211,10 @@ fn simulated<'a>(body: &'a Body, radon: &'a Radon, args: &CtArgs) -> Result<Case
     let seed = args.common.seed;
     match args.photons {
         None => Ok(ct::from_image(&body.attenuation, radon, seed, 0)),
-        Some(_) if body.image.unit == Unit::Arbitrary => Err(Failure::Usage(
-            "--photons: counts need attenuation; say with --unit what the numbers of the image mean".into(),
-        )
-        .into()),
-        Some(photons) => Ok(ct::low_dose(&body.attenuation, radon, photons, seed, 0)),
+        Some(photons) => {
+            body.check_attenuation("--photons")?;
+            Ok(ct::low_dose(&body.attenuation, radon, photons, seed, 0))
+        }
     }
 }
 

@@ -73,6 +73,19 @@ impl Body {
         Self { image, attenuation }
     }
 
+    /// Refuses an option that needs to know how many photons come through.
+    ///
+    /// # Errors
+    /// When the numbers of the image have no unit.
+    pub fn check_attenuation(&self, option: &str) -> Result<(), Failure> {
+        match self.image.unit {
+            Unit::Arbitrary => Err(Failure::Usage(format!(
+                "{option}: counts need attenuation; say with --unit what the numbers of the image mean"
+            ))),
+            Unit::Hounsfield | Unit::Attenuation => Ok(()),
+        }
+    }
+
     /// A scanner that takes `views` of these images.
     ///
     /// # Errors

@@ -71,6 +71,12 @@ pub struct SimulateCt {
     /// Number of views, equally spaced over half a turn.
     #[arg(long, value_name = "N", value_parser = count)]
     pub views: usize,
+    /// Photons that a ray counts in air: adds the noise of such a dose (default: no noise).
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub photons: Option<f64>,
+    /// Seed of the noise.
+    #[arg(long, value_name = "N", default_value_t = 0, env = "RECON_SEED")]
+    pub seed: u64,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub scanner: SimulatedScanner,
@@ -164,7 +170,13 @@ fn write_sinogram(
 fn simulate_ct(args: &SimulateCt) -> Result<()> {
     let context = begin(&args.common, &[args.scanner.angles_out.as_ref()])?;
     let (body, radon) = scanner(&args.common, &args.scanner, args.views, &context)?;
-    let sinogram = ct::simulate(&body.attenuation.voxels, &radon);
+    let sinogram = match args.photons {
+        None => ct::simulate(&body.attenuation.voxels, &radon),
+        Some(photons) => {
+            body.check_attenuation("--photons")?;
+            ct::simulate_low_dose(&body.attenuation, &radon, photons, args.seed)
+        }
+    };
     context.say(&described(&args.common, &sinogram, "sinogram"));
     write_sinogram(sinogram, &radon, &args.common, &args.scanner)
 }
