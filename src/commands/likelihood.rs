@@ -1,11 +1,13 @@
 //! `recon likelihood`: how probable images are under a model.
 
-use super::context;
+use super::context::{self, Context};
 use super::failure::Failure;
 use super::load::wrong_shape;
 use super::model::source_of;
+use super::options::RunOptions;
 use super::process::{Shown, process_of, value_range};
 use super::values::{count, positive};
+use super::watched::Watched;
 use crate::device::DeviceChoice;
 use crate::models::{Prior, open};
 use crate::score::{
@@ -17,7 +19,7 @@ use candle_core::Tensor;
 use clap::{Args, ValueEnum};
 use ndarray::ArrayD;
 use recon_data::npy;
-use recon_pipelines::SliceSeed;
+use recon_pipelines::{Observer, SliceSeed};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -61,6 +63,9 @@ pub struct LikelihoodArgs {
     /// Where the network runs: auto, cpu, cuda or cuda:N
     #[arg(long, default_value_t, env = "RECON_DEVICE")]
     pub device: DeviceChoice,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub run: RunOptions,
 }
 
 /// The distribution of random directions.
@@ -98,13 +103,23 @@ const T_START: f64 = 1e-5;
 /// # Errors
 /// When the model or the images cannot be read, do not fit, or the solver fails.
 pub fn run(args: &LikelihoodArgs) -> Result<()> {
+    let context = Context::new(&args.run)?;
     let (device, _) = args.device.open()?;
     let prior = open(&source_of(&args.model), &device)?;
     let images = read(&args.images, &prior)?;
     let mut answer = Answer::default();
-    for index in 0..images.dim(0)? {
-        add(&mut answer, args, &prior, images.narrow(0, index, 1)?.contiguous()?, index)?;
+    let watched = Watched { prior: &prior, context: &context };
+    let count = images.dim(0)?;
+    let bars = context.bars(count);
+    for index in 0..count {
+        let image = images.narrow(0, index, 1)?.contiguous()?;
+        if let Err(error) = add(&mut answer, args, &watched, image, index) {
+            bars.clear();
+            return Err(context.interruption().map_or(error, Into::into));
+        }
+        bars.slice(index + 1, count);
     }
+    bars.clear();
     context::print(&if args.json { serde_json::to_string(&answer)? } else { lines(&answer) })
 }
 
@@ -130,7 +145,14 @@ fn read(path: &Path, prior: &Prior) -> Result<Tensor> {
 }
 
 /// Adds what there is to say about one image. Noise is consumed in the order dequantization, directions, bound.
-fn add(answer: &mut Answer, args: &LikelihoodArgs, prior: &Prior, mut x: Tensor, index: usize) -> Result<()> {
+fn add(
+    answer: &mut Answer,
+    args: &LikelihoodArgs,
+    model: &Watched<'_>,
+    mut x: Tensor,
+    index: usize,
+) -> Result<()> {
+    let prior = model.prior;
     let sde = process_of(prior.manifest());
     let slice = SliceSeed { seed: args.seed, case: 0, slice: index as i64 };
     let (_, channels, rows, cols) = x.dims4()?;
@@ -141,13 +163,13 @@ fn add(answer: &mut Answer, args: &LikelihoodArgs, prior: &Prior, mut x: Tensor,
     if args.dequantize {
         x = dequantized(&x, grey_step, &mut noise)?;
     }
-    let found = likelihood(args, &*sde).evaluate(&Autograd(prior), &x, &mut noise)?;
+    let found = likelihood(args, &*sde).evaluate(&Autograd(model), &x, &mut noise)?;
     answer.nfe += found.calls;
     answer.bits_per_dim.extend(found.nats.iter().map(|nats| bits.bits(*nats)));
     answer.standard_error.extend(found.standard_error.iter().flatten().map(|nats| bits.spread(*nats)));
     if let Some(times) = args.bound {
         let bound = LikelihoodBound { sde: &*sde, t_end: T_START, times: times as usize };
-        let found = bound.evaluate(prior, &x, &mut noise)?;
+        let found = bound.evaluate(model, &x, &mut noise)?;
         answer.nfe += found.calls;
         answer.bound.extend(found.nats.iter().map(|nats| bits.bits(-nats)));
         answer.bound_standard_error.extend(found.standard_error.iter().map(|nats| bits.spread(*nats)));

@@ -34,6 +34,7 @@ pub mod tune;
 pub mod tuned;
 mod typical;
 pub mod values;
+mod watched;
 
 use clap::Subcommand;
 

@@ -1,11 +1,14 @@
 //! `recon sample`: images that a model makes up.
 
+use super::context::Context;
 use super::failure::Failure;
 use super::model::source_of;
+use super::options::RunOptions;
 use super::process::{Shown, process_of, sampling_end};
 use super::values::count;
+use super::watched::Watched;
 use crate::device::DeviceChoice;
-use crate::models::{Prior, open};
+use crate::models::open;
 use crate::score::{
     Descent, DormandPrince, Langevin, LevelMethod, Noise, ProbabilityFlow, ReverseDiffusion, Sampler,
     Schedule, Sde, Stream, Unconditional,
@@ -16,8 +19,8 @@ use clap::{Args, ValueEnum};
 use ndarray::{Array2, ArrayD};
 use recon_data::atomic::write_bytes;
 use recon_data::{Overwrite, check_output, npy};
-use recon_pipelines::SliceSeed;
 use recon_pipelines::preview::{Panels, Window, montage, png};
+use recon_pipelines::{Observer, SliceSeed};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -52,6 +55,9 @@ pub struct SampleArgs {
     /// Where the network runs: auto, cpu, cuda or cuda:N
     #[arg(long, default_value_t, env = "RECON_DEVICE")]
     pub device: DeviceChoice,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub run: RunOptions,
 }
 
 /// A sampler; see docs/samplers.md.
@@ -116,6 +122,7 @@ pub fn run(args: &SampleArgs) -> Result<()> {
     let overwrite = if args.force { Overwrite::Force } else { Overwrite::Refuse };
     let form = form(args)?;
     check_output(&args.output, overwrite)?;
+    let context = Context::new(&args.run)?;
     let (device, _) = args.device.open()?;
     let prior = open(&source_of(&args.model), &device)?;
     if form == Form::Picture && prior.channels() != 1 {
@@ -123,11 +130,21 @@ pub fn run(args: &SampleArgs) -> Result<()> {
         return Err(Failure::Usage(message.to_owned()).into());
     }
     let shown = Shown::of(prior.manifest());
+    let watched = Watched { prior: &prior, context: &context };
+    let bars = context.bars(args.count);
     let mut values = Vec::new();
     for index in 0..args.count {
-        let image = draw(&prior, args, index)?;
+        let image = match draw(&watched, args, index) {
+            Ok(image) => image,
+            Err(error) => {
+                bars.clear();
+                return Err(context.interruption().map_or(error, Into::into));
+            }
+        };
         values.extend(image.flatten_all()?.to_vec1::<f32>()?.into_iter().map(|v| shown.show(v)));
+        bars.slice(index + 1, args.count);
     }
+    bars.clear();
     write(args, form, prior.channels(), values, overwrite)
 }
 
@@ -140,7 +157,8 @@ fn form(args: &SampleArgs) -> Result<Form, Failure> {
 }
 
 /// The image of this number, which does not depend on how many are drawn.
-fn draw(prior: &Prior, args: &SampleArgs, index: usize) -> Result<Tensor> {
+fn draw(model: &Watched<'_>, args: &SampleArgs, index: usize) -> Result<Tensor> {
+    let prior = model.prior;
     let slice = SliceSeed { seed: args.seed, case: 0, slice: 0 };
     let streams = [Stream { slice, sample: index as u64 }];
     let shape = (prior.channels(), args.size.rows, args.size.cols);
@@ -154,18 +172,18 @@ fn draw(prior: &Prior, args: &SampleArgs, index: usize) -> Result<Tensor> {
         SampleMethod::Pc => {
             let (predictor, corrector) = (Box::new(ReverseDiffusion), Box::new(Langevin::new(SNR)));
             let sampler = Sampler { sde, predictor, corrector, steps: steps.max(2), t_end };
-            sampler.sample(prior, &mut free, &mut noise, &mut on_step)
+            sampler.sample(model, &mut free, &mut noise, &mut on_step)
         }
         SampleMethod::Ode => {
             let flow = ProbabilityFlow { sde: &*sde, t_end, solver: DormandPrince::default() };
-            let x = flow.decode(prior, &sde.sample_prior(&mut noise)?)?.x;
-            Ok(flow.moment(t_end).denoise(prior, &x)?)
+            let x = flow.decode(model, &sde.sample_prior(&mut noise)?)?.x;
+            Ok(flow.moment(t_end).denoise(model, &x)?)
         }
         SampleMethod::Heun => {
-            level(LevelMethod::Heun(None)).sample(prior, &mut free, &mut noise, &mut on_step)
+            level(LevelMethod::Heun(None)).sample(model, &mut free, &mut noise, &mut on_step)
         }
         SampleMethod::Dpmpp => {
-            level(LevelMethod::DpmPlusPlus).sample(prior, &mut free, &mut noise, &mut on_step)
+            level(LevelMethod::DpmPlusPlus).sample(model, &mut free, &mut noise, &mut on_step)
         }
     }
 }
