@@ -43,14 +43,14 @@ pub(super) fn fitted<T: Transform<Image = Array2<f32>>>(
     let clock = Clock { begin: Instant::now(), steps: Mutex::default(), context };
     pilot.run.reconstruct(&problem, seed, &clock)?;
     let pace = clock.pace();
-    let samples = plan.samples.unwrap_or(1);
-    let steps = pace.steps(budget, samples, most);
+    let runs = plan.samples.unwrap_or(1) * plan.passes.unwrap_or(1);
+    let steps = pace.steps(budget, runs, most);
     context.say(&format!(
         "--budget {:.0} s: {steps} steps of {:.2} s after {:.1} s for the start{}",
         budget.as_secs_f64(),
         pace.step.as_secs_f64(),
         pace.start.as_secs_f64(),
-        if pace.time(steps, samples) > budget { "; fewer would spoil the result" } else { "" }
+        if pace.time(steps, runs) > budget { "; fewer would spoil the result" } else { "" }
     ));
     Ok(Plan { steps: Some(steps), ..plan.clone() })
 }
@@ -118,14 +118,14 @@ struct Pace {
 }
 
 impl Pace {
-    fn time(&self, steps: usize, samples: usize) -> Duration {
-        self.start + self.step * (steps * samples) as u32
+    fn time(&self, steps: usize, runs: usize) -> Duration {
+        self.start + self.step * (steps * runs) as u32
     }
 
-    /// The number of steps of so many samples that end before `time`, at least [`FEWEST`] and at `most` so many.
-    fn steps(&self, time: Duration, samples: usize, most: usize) -> usize {
+    /// The number of steps of so many passes or samples that end before `time`, at least [`FEWEST`] and at `most` so many.
+    fn steps(&self, time: Duration, runs: usize, most: usize) -> usize {
         let left = time.saturating_sub(self.start).as_secs_f64();
-        let steps = (left / self.step.as_secs_f64().max(1e-9) / samples as f64).floor();
+        let steps = (left / self.step.as_secs_f64().max(1e-9) / runs as f64).floor();
         (steps.min(most as f64) as usize).max(FEWEST.min(most))
     }
 }

@@ -36,7 +36,8 @@ pub fn decomposed(task: Task, samples: usize) -> DecomposedSettings {
 
 /// Samples around a point estimate.
 fn spread(task: Task) -> DecomposedSettings {
-    let settings = DecomposedSettings { momentum: 0.0, temperature: 1.0, steps: 12, ..point(task) };
+    let settings =
+        DecomposedSettings { momentum: 0.0, temperature: 1.0, steps: 12, passes: 1, ..point(task) };
     match task {
         Task::Ct | Task::Mar => DecomposedSettings { sigma_start: 0.1, ..settings },
         Task::Mri => DecomposedSettings { sigma_start: 0.15, ..settings },
@@ -47,7 +48,7 @@ fn point(task: Task) -> DecomposedSettings {
     let common = DecomposedSettings { momentum: 0.7, temperature: 0.0, ..DecomposedSettings::default() };
     match task {
         Task::Ct => DecomposedSettings { sigma_start: 0.25, steps: 32, data_weight: 5000.0, ..common },
-        Task::Mri => DecomposedSettings { sigma_start: 0.3, sigma_end: 0.02, steps: 28, ..common },
+        Task::Mri => DecomposedSettings { sigma_start: 0.3, sigma_end: 0.02, steps: 28, passes: 3, ..common },
         Task::Mar => DecomposedSettings { sigma_start: 0.3, steps: 12, ..common },
     }
 }

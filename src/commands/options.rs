@@ -130,6 +130,10 @@ pub struct Learned {
     /// architectures, which may have seen upright images alone).
     #[arg(long, value_enum, env = "RECON_ORIENTATIONS", help_heading = "Learned methods")]
     pub orientations: Option<OrientationsName>,
+    /// How often the whole way is gone, the image turned otherwise each time; the mean is the result (score only; more
+    /// than 1 only at temperature 0).
+    #[arg(long, value_name = "N", value_parser = count, env = "RECON_PASSES", help_heading = "Learned methods")]
+    pub passes: Option<usize>,
     /// Weight of the data against the denoised image (score only).
     #[arg(long, value_name = "W", value_parser = positive, env = "RECON_DATA_WEIGHT", help_heading = "Learned methods")]
     pub data_weight: Option<f64>,
@@ -222,6 +226,7 @@ impl Family {
             ("--eta", !score),
             ("--momentum", !score),
             ("--orientations", !score),
+            ("--passes", !score),
             ("--data-weight", !score),
             ("--noise-std", !learned),
             ("--cg-iterations", !score),
@@ -268,6 +273,7 @@ impl Learned {
             temperature: None,
             momentum: None,
             orientations: None,
+            passes: None,
             eta: None,
             data_weight: None,
             noise_std: None,

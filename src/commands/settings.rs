@@ -70,6 +70,8 @@ pub struct Plan {
     pub momentum: Option<f64>,
     /// How the network is shown the images.
     pub orientations: Option<OrientationsName>,
+    /// How often the whole way is gone.
+    pub passes: Option<usize>,
     /// Weight of the data against the denoised image.
     pub data_weight: Option<f64>,
     /// Standard deviation of the noise in the data, in their physical unit, where the user says so.
@@ -96,24 +98,7 @@ impl Plan {
             Family::Direct => Self { task: Some(task), ..Self::default() },
             Family::Tv => Self::tv_plan(options, task),
             Family::Wavelet => Self::wavelet_plan(options, task),
-            Family::Score => {
-                let settings = defaults::decomposed(task, options.samples);
-                Self {
-                    steps: Some(options.steps.unwrap_or(settings.steps)),
-                    sigma_start: Some(options.sigma_start.unwrap_or(settings.sigma_start)),
-                    sigma_end: Some(options.sigma_end.unwrap_or(settings.sigma_end)),
-                    cg_iterations: Some(options.cg_iterations.unwrap_or(settings.cg_iterations)),
-                    start_iterations: (options.samples == 1 && task != Task::Mar)
-                        .then(|| defaults::start(task).iterations),
-                    temperature: Some(options.temperature.unwrap_or(settings.temperature)),
-                    eta: Some(options.eta.unwrap_or(settings.eta)),
-                    momentum: Some(options.momentum.unwrap_or(settings.momentum)),
-                    orientations: Some(options.orientations.unwrap_or(OrientationsName::All)),
-                    data_weight: Some(options.data_weight.unwrap_or(settings.data_weight)),
-                    noise_std: options.noise_std,
-                    ..learned
-                }
-            }
+            Family::Score => Self::score_plan(options, task, learned),
             Family::PredictorCorrector => {
                 let settings = defaults::predictor_corrector(task, (0.01, 1.0));
                 Self {
@@ -124,6 +109,31 @@ impl Plan {
                     ..learned
                 }
             }
+        }
+    }
+
+    fn score_plan(options: &Learned, task: Task, learned: Self) -> Self {
+        let settings = defaults::decomposed(task, options.samples);
+        let temperature = options.temperature.unwrap_or(settings.temperature);
+        let orientations = options.orientations.unwrap_or(OrientationsName::All);
+        // Passes differ by the orientations alone, and each would draw another sample.
+        let several = orientations == OrientationsName::All && temperature == 0.0;
+        let passes = if several { settings.passes } else { 1 };
+        Self {
+            steps: Some(options.steps.unwrap_or(settings.steps)),
+            sigma_start: Some(options.sigma_start.unwrap_or(settings.sigma_start)),
+            sigma_end: Some(options.sigma_end.unwrap_or(settings.sigma_end)),
+            cg_iterations: Some(options.cg_iterations.unwrap_or(settings.cg_iterations)),
+            start_iterations: (options.samples == 1 && task != Task::Mar)
+                .then(|| defaults::start(task).iterations),
+            temperature: Some(temperature),
+            eta: Some(options.eta.unwrap_or(settings.eta)),
+            momentum: Some(options.momentum.unwrap_or(settings.momentum)),
+            orientations: Some(orientations),
+            passes: Some(options.passes.unwrap_or(passes)),
+            data_weight: Some(options.data_weight.unwrap_or(settings.data_weight)),
+            noise_std: options.noise_std,
+            ..learned
         }
     }
 
@@ -178,6 +188,7 @@ impl Plan {
             eta: self.eta.unwrap_or(settings.eta),
             momentum: self.momentum.unwrap_or(settings.momentum),
             orientations: self.orientations.map_or(settings.orientations, Into::into),
+            passes: self.passes.unwrap_or(settings.passes),
             data_weight: self.data_weight.unwrap_or(settings.data_weight),
             cg_iterations: self.cg_iterations.unwrap_or(settings.cg_iterations),
             ..settings

@@ -4,7 +4,7 @@
 //! Large-Scale Inverse Problems", 2024), with noise levels instead of a VP time axis and a choice of the noise
 //! estimate (Zhu et al., "Denoising Diffusion Models for Plug-and-Play Image Restoration", 2023).
 
-use super::posterior::{first, report};
+use super::posterior::{Part, first, report};
 use super::{Counted, DataFit, Noise, Orientations, PosteriorSampler, ScoreModel, Stream, UnitRule, bridge};
 use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor};
@@ -41,6 +41,9 @@ pub struct DecomposedSettings {
     pub momentum: f64,
     /// How the network is shown the images.
     pub orientations: Orientations,
+    /// How often the whole way is gone, each time through the orientations in another order; the mean is the result. More
+    /// than 1 only with κ = 0.
+    pub passes: usize,
     /// γ, the largest weight of the data against the denoised image.
     pub data_weight: f64,
     /// Conjugate-gradient steps of a data fit.
@@ -59,6 +62,7 @@ impl Default for DecomposedSettings {
             temperature: 1.0,
             momentum: 0.0,
             orientations: Orientations::Upright,
+            passes: 1,
             data_weight: 500.0,
             cg_iterations: 6,
             noise_estimate: NoiseEstimate::Fitted,
@@ -78,6 +82,11 @@ impl DecomposedSettings {
         for (name, share) in [("eta", self.eta), ("temperature", self.temperature)] {
             ensure!((0.0..=1.0).contains(&share), "{name} is between 0 and 1, not {share}");
         }
+        ensure!(
+            self.passes == 1 || (self.passes > 1 && self.temperature == 0.0),
+            "one pass draws a sample; several ({}) are for temperature 0",
+            self.passes
+        );
         ensure!((0.0..1.0).contains(&self.momentum), "momentum lies in [0, 1), not {}", self.momentum);
         let weight = self.data_weight;
         ensure!(weight.is_finite() && weight >= 0.0, "the data weight must not be negative: {weight}");
@@ -136,12 +145,33 @@ pub struct Decomposed<M, T: Transform> {
     pub device: Device,
 }
 
+/// By how many orientations a pass is ahead of the one before: of three passes, no two begin alike.
+const PASS_OFFSET: usize = 3;
+
 impl<M: ScoreModel, T: Transform<Image = Array2<f32>>> Decomposed<M, T> {
-    fn descend(
+    /// The mean of all passes.
+    fn passes(
         &self,
         model: &dyn ScoreModel,
         fit: &DataFit<'_, T>,
         start: &Tensor,
+        noise: &mut Noise,
+        progress: &dyn Progress,
+    ) -> Result<Tensor> {
+        let passes = self.settings.passes;
+        let mut sum = start.zeros_like()?;
+        for pass in 0..passes {
+            let part = Part { whole: progress, index: pass, parts: passes };
+            sum = (sum + self.descend(model, fit, (start, pass * PASS_OFFSET), noise, &part)?)?;
+        }
+        Ok((sum / passes as f64)?)
+    }
+
+    fn descend(
+        &self,
+        model: &dyn ScoreModel,
+        fit: &DataFit<'_, T>,
+        (start, offset): (&Tensor, usize),
         noise: &mut Noise,
         progress: &dyn Progress,
     ) -> Result<Tensor> {
@@ -150,7 +180,7 @@ impl<M: ScoreModel, T: Transform<Image = Array2<f32>>> Decomposed<M, T> {
         let mut x = noised(start, settings.added(0), noise)?;
         for step in 0..settings.steps {
             let sigma = settings.sigma(step);
-            let denoised = settings.orientations.denoise(model, &x, sigma, step)?;
+            let denoised = settings.orientations.denoise(model, &x, sigma, step + offset)?;
             let before = std::mem::replace(&mut fitted, fit.solve(&denoised, sigma)?);
             report(progress, step + 1, settings.steps)?;
             let last = step + 1 == settings.steps;
@@ -220,7 +250,7 @@ where
         let model = Counted::new(&self.model);
         let mut noise = Noise::new(&[stream], start.image.dim(), &self.device);
         let start_tensor = bridge::to_tensor(&[&start.image / unit], &self.device)?;
-        let x = self.descend(&model, &fit, &start_tensor, &mut noise, progress)?;
+        let x = self.passes(&model, &fit, &start_tensor, &mut noise, progress)?;
         let image = bridge::to_images(&x)?.swap_remove(0) * unit;
         Ok(Estimate::plain(image, model.calls()))
     }

@@ -122,10 +122,10 @@ pub(super) fn first<T: Transform, M: PosteriorSampler<T>>(
 }
 
 /// The progress of one of several equal parts.
-struct Part<'a> {
-    whole: &'a dyn Progress,
-    index: usize,
-    parts: usize,
+pub(super) struct Part<'a> {
+    pub(super) whole: &'a dyn Progress,
+    pub(super) index: usize,
+    pub(super) parts: usize,
 }
 
 impl Progress for Part<'_> {

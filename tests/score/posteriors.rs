@@ -223,6 +223,21 @@ fn every_entry_binds_by_its_own_noise() {
     assert!(difference < 1e-4 && to_even > 1e-2);
 }
 
+/// Where the network is the same for all orientations, every pass finds the same; each takes its calls.
+#[test]
+fn passes_are_averaged() {
+    let problem = symmetric_fourier(9);
+    let found = |passes| {
+        let mut method = decomposed((9, 9), 0.8, NoiseEstimate::Fitted);
+        method.settings = DecomposedSettings { temperature: 0.0, steps: 5, passes, ..method.settings };
+        method.reconstruct(&problem, SEED, &Silent)
+    };
+    let (once, thrice) = (found(1).unwrap(), found(3).unwrap());
+    assert!(root_mean_square(&(&once.image - &thrice.image)) < 1e-6);
+    assert_eq!((once.network_calls, thrice.network_calls), (5, 15));
+    assert!(found(0).is_err());
+}
+
 #[test]
 fn a_point_estimate_ends_when_nothing_but_noise_is_left() {
     let problem = dense(0.1);
