@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 /// `q(u | x)` on the unit cube over the pixels, for variational dequantization (Ho et al., "Flow++", 2019).
 ///
-/// `u = sigmoid(μ(x) + s(x) ε)` pixel by pixel, with `μ` and `ln s` from a [`Head`] and `ε` from the standard logistic
-/// distribution rather than a normal one: `μ = 0`, `s = 1` is then uniform exactly, so that a dequantizer that starts with a
-/// last layer of zeros starts as the usual uniform one. Pixels are independent given `x`.
+/// `u = sigmoid(μ(x) + s(x) ε)` pixel by pixel, with `μ` and `ln s` from a [`Head`] and `ε` from the
+/// standard logistic distribution rather than a normal one: `μ = 0`, `s = 1` is then uniform exactly, so
+/// that a dequantizer that starts with a last layer of zeros starts as the usual uniform one. Pixels are
+/// independent given `x`.
 pub struct Dequantizer {
     head: Head,
 }
@@ -53,8 +54,8 @@ impl Dequantizer {
         Self::new(body, &get)
     }
 
-    /// Places for images `x` of grey values in model units, `[batch, 1, row, col]`, from numbers `uniform` of the same shape
-    /// between 0 and 1. Differentiable by the parameters.
+    /// Places for images `x` of grey values in model units, `[batch, 1, row, col]`, from numbers `uniform`
+    /// of the same shape between 0 and 1. Differentiable by the parameters.
     ///
     /// # Errors
     /// When shapes do not fit or a tensor operation fails.
@@ -65,7 +66,8 @@ impl Dequantizer {
         let uniform = uniform.clamp(EDGE, 1.0 - EDGE)?;
         let logistic = (uniform.log()? - uniform.affine(-1.0, 1.0)?.log()?)?;
         let argument = (shift + (&logistic * log_scale.exp()?)?)?;
-        // log q = log f(ε) − ln s − ln u − ln(1 − u), with f the logistic density: log f(ε) = −softplus(ε) − softplus(−ε).
+        // log q = log f(ε) − ln s − ln u − ln(1 − u), with f the logistic density: log f(ε) = −softplus(ε)
+        // − softplus(−ε).
         let tails = |v: &Tensor| softplus(v)? + softplus(&v.neg()?)?;
         let log_density = ((tails(&argument)? - tails(&logistic)?)? - log_scale)?;
         Ok(Placed {

@@ -19,7 +19,8 @@ pub enum HeadBody {
         /// Columns of an image.
         cols: usize,
     },
-    /// 3×3 convolutions with SiLU, for images of any size. What a pixel is given comes from `layers` pixels around it.
+    /// 3×3 convolutions with SiLU, for images of any size. What a pixel is given comes from `layers` pixels
+    /// around it.
     Convolutional {
         /// Features of a pixel.
         channels: usize,

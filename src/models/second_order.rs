@@ -4,20 +4,23 @@ use super::{Head, HeadConfig, Parameter};
 use crate::score::{LowRank, LowRankCovariance, ScoreModel};
 use candle_core::{Result, Tensor};
 use std::collections::BTreeMap;
+use std::f64::consts::LN_2;
 
 /// The covariance of clean images given noisy ones, learned on top of a score model.
 ///
-/// The dissertation's section 4.4.2 takes `s₂ = diag(α) + β βᵀ` with `β` of low rank for the Hessian of `log p`. In the units
-/// of the noise and with Tweedie's formula (4.18) that is
+/// The dissertation's section 4.4.2 takes `s₂ = diag(α) + β βᵀ` with `β` of low rank for the Hessian of
+/// `log p`. In the units of the noise and with Tweedie's formula (4.18) that is
 ///
 /// ```text
 /// Cov[x₀ | x]/σ² = I + σ² s₂ = diag(a) + Σᵢ bᵢ bᵢᵀ,    a = 1 + σ² α,  b = σ β
 /// ```
 ///
-/// and `a > 0` makes it positive definite, as a covariance is. A mixture of isotropic normals with `K` components has exactly
-/// this form with rank `K − 1`. The [`Head`] is given the noisy image, the denoised one and `ln σ`, so
-/// that what the score model knows of the whole image reaches every pixel. One call of the score model and one of the head
-/// give all variances, where probing a Jacobian takes a gradient of the network for each probe.
+/// and `a > 0` makes it positive definite, as a covariance is. A mixture of isotropic normals with `K`
+/// components has exactly this form with rank `K − 1`. The [`Head`] is given the noisy image, the denoised
+/// one and `ln σ`, so that what the score model knows of the whole image reaches every pixel. Its output 0
+/// stands for `a = σ_d²/(σ_d² + σ²)`, the covariance of a Gaussian of spread `σ_d`, and `b` is in units of
+/// the root of that. One call of the score model and one of the head give all variances, where probing a
+/// Jacobian takes a gradient of the network for each probe.
 pub struct SecondOrderModel {
     head: Head,
     config: SecondOrderConfig,
@@ -67,33 +70,36 @@ impl SecondOrderModel {
         Self::new(config, &get)
     }
 
-    /// `Cov[x₀ | x]/σ²` for single channel images `x` `[batch, 1, row, col]` and `σ` times their score.
+    /// `Cov[x₀ | x]/σ²` for single channel images `x` `[batch, 1, row, col]` and what they are without noise,
+    /// `E[x₀ | x]`.
     ///
     /// # Errors
     /// When shapes do not fit or a tensor operation fails.
-    pub fn matrix(&self, x: &Tensor, scaled_score: &Tensor, std: f64) -> Result<LowRank> {
+    pub fn matrix(&self, x: &Tensor, denoised: &Tensor, std: f64) -> Result<LowRank> {
         let batch = x.dim(0)?;
         let scale = 1.0 / (std * std + self.config.sigma_data.powi(2)).sqrt();
-        let features = Tensor::cat(&[&(x * scale)?, scaled_score], 1)?;
+        let features = Tensor::cat(&[&(x * scale)?, denoised], 1)?;
         let level = Tensor::full((0.25 * std.ln()) as f32, batch, x.device())?;
         let out = self.head.forward(&features, &level)?;
         let flat = |from: usize, count: usize| out.narrow(1, from, count)?.contiguous()?.flatten_from(2);
         let rank = self.config.rank;
+        let gaussian = (self.config.sigma_data * scale).powi(2);
         Ok(LowRank {
-            diagonal: softplus(&flat(0, 1)?.squeeze(1)?)?,
-            factors: flat(1, rank)?,
+            diagonal: (softplus(&flat(0, 1)?.squeeze(1)?)? * (gaussian / LN_2))?,
+            factors: (flat(1, rank)? * gaussian.sqrt())?,
             signs: vec![1.0; rank],
         })
     }
 
-    /// The covariance of the clean images given noisy ones `x`, with the score model that this one was trained on.
+    /// The covariance of the clean images given noisy ones `x`, with the score model that this one was
+    /// trained on.
     ///
     /// # Errors
     /// When the score model fails or shapes do not fit.
     pub fn covariance(&self, first: &dyn ScoreModel, x: &Tensor, std: f64) -> Result<LowRankCovariance> {
-        let scaled = (first.score(x, std)? * std)?;
+        let denoised = first.denoise(x, std)?;
         Ok(LowRankCovariance {
-            matrix: self.matrix(x, &scaled, std)?,
+            matrix: self.matrix(x, &denoised, std)?,
             variance: std * std,
             images: x.clone(),
         })

@@ -2,12 +2,12 @@
 
 use super::hamiltonian::dot;
 use super::{Differentiable, Moment, Noise, ScoreModel, Sde, TweedieCovariance};
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use candle_core::Tensor;
 use std::f64::consts::PI;
 
-/// The bound `−log p(x) ≤ L` of Theorem 9.3 in its denoising form, from `t_end` on, with the correction (B.41)
-/// for the beginning:
+/// The bound `−log p(x) ≤ L` of Theorem 9.3 in its denoising form, from `t_end` on, with the correction
+/// (B.41) for the beginning:
 ///
 /// ```text
 /// L = −E log π(x₁) + Λ/2 E‖e(t)‖² − D Λ/2 − D ln m(1) + E‖e(t_end)‖²/2 − D/2
@@ -15,22 +15,22 @@ use std::f64::consts::PI;
 /// ```
 ///
 /// with `D` pixels and the expectations that have a closed form put in. Times are drawn from `g²/s²` (9.12);
-/// because `g²/s² = d ln σ²/dt` for every process with scalar coefficients, that is `ln σ` uniform. Four things
-/// lower the variance and leave the estimate unbiased:
+/// because `g²/s² = d ln σ²/dt` for every process with scalar coefficients, that is `ln σ` uniform. Four
+/// things lower the variance and leave the estimate unbiased:
 ///
 /// - each of `times` equal parts of that range gets one draw, in rising order;
 /// - the draws in two neighbouring parts are mirror images, so that what is linear in `ln σ` there cancels;
 /// - `‖e‖²` is the mean over `z` and `−z`, in which what is odd in `z` cancels;
-/// - `c (‖z‖² − D)`, whose mean is 0, is subtracted. The half difference `d` of the two `e` is what is linear in
-///   `z`, and `c = ‖d‖²/‖z‖²` of the draw before, which this `z` does not depend on. For an isotropic Gaussian
-///   nothing of the scatter by `z` is left.
+/// - `c (‖z‖² − D)`, whose mean is 0, is subtracted. The half difference `d` of the two `e` is what is
+///   linear in `z`, and `c = ‖d‖²/‖z‖²` of the draw before, which this `z` does not depend on. For an
+///   isotropic Gaussian nothing of the scatter by `z` is left.
 #[derive(Clone, Copy)]
 pub struct LikelihoodBound<'a> {
     /// The process.
     pub sde: &'a dyn Sde,
     /// The time that counts as the image's.
     pub t_end: f64,
-    /// How many times are drawn for an image, at two calls each: at least 5, an odd number is raised by one. See
+    /// How many times are drawn for an image, at two calls each; raised to an even number, and to 6. See
     /// [`LikelihoodBound::TIMES`].
     pub times: usize,
 }
@@ -51,14 +51,14 @@ impl LikelihoodBound<'_> {
     pub const TIMES: usize = 1000;
 
     /// The bound for every image of a batch, which share the drawn times of the first image. Draws a
-    /// normal batch for the beginning, then for every two times a uniform number an image and two normal batches.
+    /// normal batch for the beginning, then for every two times a uniform number an image and two normal
+    /// batches.
     ///
     /// # Errors
-    /// When fewer than five times are asked for, or the model or the noise fails.
+    /// When the model or the noise fails.
     pub fn evaluate(&self, model: &dyn ScoreModel, x: &Tensor, noise: &mut Noise) -> Result<Bound> {
-        ensure!(self.times >= 5, "the bound needs at least five times");
         let (low, high) = (self.sde.noise_level(self.t_end).ln(), self.sde.noise_level(1.0).ln());
-        let pairs = self.times.div_ceil(2);
+        let pairs = self.pairs();
         let width = (high - low) / pairs as f64;
         let mut shares = vec![1.0; x.dim(0)?];
         let last = self.squared_error(model, x, self.t_end, &mut shares, noise)?;
@@ -82,16 +82,20 @@ impl LikelihoodBound<'_> {
         })
     }
 
-    /// An unbiased estimate of the gradient of the bound by `x`, of its shape. In `x/m` the gradient of `‖e‖²` is
-    /// `2 σ J(x + σ z)ᵀ e`, averaged over `z` and `−z`, which leaves no scatter for a Gaussian. Two gradients of the model for
-    /// every time; draws as [`LikelihoodBound::evaluate`].
+    /// How many pairs of neighbouring parts there are.
+    fn pairs(&self) -> usize {
+        self.times.div_ceil(2).max(3)
+    }
+
+    /// An unbiased estimate of the gradient of the bound by `x`, of its shape. In `x/m` the gradient of
+    /// `‖e‖²` is `2 σ J(x + σ z)ᵀ e`, averaged over `z` and `−z`, which leaves no scatter for a Gaussian.
+    /// Two gradients of the model for every time; draws as [`LikelihoodBound::evaluate`].
     ///
     /// # Errors
     /// As [`LikelihoodBound::evaluate`], and when the model has no gradient.
     pub fn slope(&self, model: &dyn Differentiable, x: &Tensor, noise: &mut Noise) -> Result<Tensor> {
-        ensure!(self.times >= 5, "the bound needs at least five times");
         let (low, high) = (self.sde.noise_level(self.t_end).ln(), self.sde.noise_level(1.0).ln());
-        let pairs = self.times.div_ceil(2);
+        let pairs = self.pairs();
         let width = (high - low) / pairs as f64;
         let mut sum = (slope_at(model, x, low.exp(), noise)? * 0.5)?;
         for pair in 0..pairs {
@@ -105,8 +109,8 @@ impl LikelihoodBound<'_> {
         Ok((sum + (x * (end * end))?)?)
     }
 
-    /// `‖e‖² − c (‖z‖² − D)` of every image, the mean over `z` and `−z`; `shares` holds `c` and gets that of this
-    /// draw.
+    /// `‖e‖² − c (‖z‖² − D)` of every image, the mean over `z` and `−z`; `shares` holds `c` and gets that
+    /// of this draw.
     fn squared_error(
         &self,
         model: &dyn ScoreModel,
@@ -168,8 +172,8 @@ fn slope_at(
     (one(&z)? + one(&z.neg()?)?)? * std
 }
 
-/// The mean over pairs of image `i`, and its standard error: neighbouring pairs have nearly the same mean, and a nearly
-/// constant trend, so that their second differences show the noise alone.
+/// The mean over pairs of image `i`, and its standard error: neighbouring pairs have nearly the same mean,
+/// and a nearly constant trend, so that their second differences show the noise alone.
 fn mean_and_error(pairs: &[Vec<f64>], i: usize) -> (f64, f64) {
     let count = pairs.len() as f64;
     let mean = pairs.iter().map(|pair| pair[i]).sum::<f64>() / count;

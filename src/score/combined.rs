@@ -8,8 +8,9 @@ use std::f64::consts::TAU;
 /// What `Y_m = x₀ + σ_m z_m`, `m = 1 … M`, with independent noise say together about `x₀`.
 ///
 /// The precision-weighted mean `ȳ = v Σ Y_m/σ_m²`, `v = 1/Σ σ_m⁻²`, is sufficient: the density of all
-/// (the "M-density" of Saremi and Srivastava, "Multimeasurement Generative Models", 2022) is that of `ȳ` at noise
-/// level `√v` times a factor without `x₀`. A score model for one noisy image therefore serves for any number.
+/// (the "M-density" of Saremi and Srivastava, "Multimeasurement Generative Models", 2022) is that of `ȳ` at
+/// noise level `√v` times a factor without `x₀`. A score model for one noisy image therefore serves for any
+/// number.
 #[derive(Clone, Debug)]
 pub struct Combined {
     /// `ȳ`

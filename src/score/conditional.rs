@@ -8,25 +8,25 @@ use recon_operators::solvers::conjugate_gradient;
 use recon_operators::{Field, LinearOperator, Problem, Transform};
 use std::cell::RefCell;
 
-/// `p(x₀ | x, y)` for a noisy image `x = x₀ + σ z` and a measurement `y = A x₀ + n ε`, with `p(x₀ | x)` taken as the
-/// normal distribution with Tweedie's mean `D(x)` and covariance `C = σ² (I + σ² J(x))`:
+/// `p(x₀ | x, y)` for a noisy image `x = x₀ + σ z` and a measurement `y = A x₀ + n ε`, with `p(x₀ | x)`
+/// taken as the normal distribution with Tweedie's mean `D(x)` and covariance `C = σ² (I + σ² J(x))`:
 ///
 /// ```text
 /// mean        D(x) + C Aᴴ K⁻¹ (y − A D(x)),    K = A C Aᴴ + n² I
 /// covariance  C − C Aᴴ K⁻¹ A C  =  (C⁻¹ + AᴴA/n²)⁻¹
 /// ```
 ///
-/// The first form of the covariance needs only `J v` and `A`: `K` is solved with conjugate gradients, one gradient
-/// of the network an iteration. What it assumes:
+/// The first form of the covariance needs only `J v` and `A`: `K` is solved with conjugate gradients, one
+/// gradient of the network an iteration. What it assumes:
 ///
-/// - the noise in `x` is independent of that in `y`, and both are white. In the middle of a sampler that has used `y`
-///   already, the measurement counts twice, and the result is too confident;
-/// - `p(x₀ | x)` is Gaussian. That holds exactly for a Gaussian prior at any `σ`, where all this is exact, and for
-///   any smooth prior when `σ` is small compared with what the prior varies over;
+/// - the noise in `x` is independent of that in `y`, and both are white. In the middle of a sampler that
+///   has used `y` already, the measurement counts twice, and the result is too confident;
+/// - `p(x₀ | x)` is Gaussian. That holds exactly for a Gaussian prior at any `σ`, where all this is exact,
+///   and for any smooth prior when `σ` is small compared with what the prior varies over;
 /// - `J` is symmetric, as that of an exact score.
 ///
-/// The smaller `σ` is, the more of the answer is what `x` says: `C ≤ σ² I` where `log p` is concave. For what `y` alone
-/// leaves open take `σ` larger than the prior's own spread, where `x` says little.
+/// The smaller `σ` is, the more of the answer is what `x` says: `C ≤ σ² I` where `log p` is concave. For
+/// what `y` alone leaves open take `σ` larger than the prior's own spread, where `x` says little.
 #[derive(Clone, Copy)]
 pub struct Conditional<'a, T: Transform> {
     /// What is known without the measurement: a single image with one channel.

@@ -14,8 +14,8 @@ pub trait Covariance {
     /// Any batch with the shape, precision and device of the images.
     fn images(&self) -> &Tensor;
 
-    /// The variance of every pixel. Takes one draw for each random direction or round of lattices, none for the
-    /// exact diagonal.
+    /// The variance of every pixel. Takes one draw for each random direction or round of lattices, none for
+    /// the exact diagonal.
     ///
     /// # Errors
     /// When there is nothing to probe with, or as [`Covariance::products`].
@@ -33,17 +33,18 @@ pub trait Covariance {
 pub enum Probing {
     /// Every unit vector: exact, one product a pixel.
     Exact,
-    /// `v ⊙ C v` for `count` random directions (Bekas, Kokiopoulou and Saad 2007). For entries of ±1 the variance of
-    /// one is `Σ_{j≠i} C_ij²`; with normal entries `2 C_ii²` more.
+    /// `v ⊙ C v` for `count` random directions (Bekas, Kokiopoulou and Saad 2007). For entries of ±1 the
+    /// variance of one is `Σ_{j≠i} C_ij²`; with normal entries `2 C_ii²` more.
     Random {
         /// Their distribution.
         probe: Probe,
         /// How many.
         count: usize,
     },
-    /// Entries of ±1 on one in `spacing²` pixels, for each of the `spacing²` shifts of that lattice, `rounds` times
-    /// (Tang and Saad 2012). Only covariances between pixels of the same lattice disturb: where they fade with
-    /// distance this needs fewer products than `Random` by far. `spacing² · rounds` products.
+    /// Entries of ±1 on one in `spacing²` pixels, for each of the `spacing²` shifts of that lattice,
+    /// `rounds` times (Tang and Saad 2012). Only covariances between pixels of the same lattice disturb:
+    /// where they fade with distance this needs fewer products than `Random` by far. `spacing² · rounds`
+    /// products.
     Lattice {
         /// Distance between neighbours on the lattice in pixels, at least 1.
         spacing: usize,
@@ -141,12 +142,12 @@ impl Variances {
     }
 }
 
-/// The covariance `σ² (I + σ² J)` of the clean image given the noisy one, `J` the Jacobian of the score: Tweedie's
-/// formula of second order, (4.18).
+/// The covariance `σ² (I + σ² J)` of the clean image given the noisy one, `J` the Jacobian of the score:
+/// Tweedie's formula of second order, (4.18).
 ///
-/// Exact for an exact score. A network's Jacobian need not be symmetric nor the covariance positive; products here
-/// are with the transposed Jacobian, which has the same diagonal. It describes `x₀` given *this* noisy image
-/// at *this* level; see [`super::Conditional`] for a measurement.
+/// Exact for an exact score. A network's Jacobian need not be symmetric nor the covariance positive;
+/// products here are with the transposed Jacobian, which has the same diagonal. It describes `x₀` given
+/// *this* noisy image at *this* level; see [`super::Conditional`] for a measurement.
 #[derive(Clone, Copy)]
 pub struct TweedieCovariance<'a> {
     /// The score.

@@ -4,8 +4,8 @@ use super::{Differentiable, GaussianMixture, LikelihoodBound, Noise, NormalMixtu
 use anyhow::Result;
 use candle_core::Tensor;
 
-/// A lower bound on the log-density of images, or the log-density itself, and its gradient. Either may be an unbiased estimate
-/// that draws from the noise.
+/// A lower bound on the log-density of images, or the log-density itself, and its gradient. Either may be
+/// an unbiased estimate that draws from the noise.
 pub trait Density {
     /// `log p(x)` of every image or less, in nats.
     ///
@@ -38,8 +38,9 @@ impl Density for NormalMixture {
     }
 }
 
-/// The density that a [`LikelihoodBound`] guarantees, `−L`: the published choice for training dequantization (dissertation,
-/// 9.5.2), without an ODE. For training some ten times are enough, for evaluating take [`LikelihoodBound::TIMES`].
+/// The density that a [`LikelihoodBound`] guarantees, `−L`: the published choice for training
+/// dequantization (dissertation, 9.5.2), without an ODE. For training some ten times are enough, for
+/// evaluating take [`LikelihoodBound::TIMES`].
 pub struct Bounded<'a> {
     /// The bound.
     pub bound: LikelihoodBound<'a>,

@@ -3,8 +3,8 @@
 use super::{Covariance, Noise, Probing, Variances};
 use candle_core::{Result, Tensor};
 
-/// `diag(a) + Σᵢ cᵢ bᵢ bᵢᵀ` over the `D` numbers of an image, without a `D × D` array ever being formed. All of it is
-/// tensor operations, which can be differentiated.
+/// `diag(a) + Σᵢ cᵢ bᵢ bᵢᵀ` over the `D` numbers of an image, without a `D × D` array ever being formed.
+/// All of it is tensor operations, which can be differentiated.
 #[derive(Clone, Debug)]
 pub struct LowRank {
     /// `a`, `[batch, D]`.

@@ -10,10 +10,10 @@ use std::f64::consts::TAU;
 
 /// `Σ_k w_k N(mean_k, covariance_k)` over all numbers of an image, in row-major order.
 ///
-/// A closed form for tests and for the first and second order score that a learned one is held to. Everything is
-/// computed in double precision on the host, with a Cholesky factor of every blurred covariance a call, so that
-/// images should have some hundred numbers at most; [`super::GaussianMixture`] is the isotropic case without
-/// that limit.
+/// A closed form for tests and for the first and second order score that a learned one is held to.
+/// Everything is computed in double precision on the host, with a Cholesky factor of every blurred
+/// covariance a call, so that images should have some hundred numbers at most; [`super::GaussianMixture`]
+/// is the isotropic case without that limit.
 #[derive(Clone, Debug)]
 pub struct NormalMixture {
     components: Vec<Component>,
@@ -47,8 +47,8 @@ impl NormalMixture {
     /// From weights, which need not sum to 1, means and covariances.
     ///
     /// # Errors
-    /// When there is no component, a weight is not positive, shapes differ, or a covariance is not symmetric and
-    /// positive definite.
+    /// When there is no component, a weight is not positive, shapes differ, or a covariance is not
+    /// symmetric and positive definite.
     pub fn new(components: Vec<(f64, Array1<f64>, Array2<f64>)>) -> Result<Self> {
         let total: f64 = components.iter().map(|(weight, ..)| weight).sum();
         let Some(numbers) = components.first().map(|(_, mean, _)| mean.len()) else {
@@ -81,6 +81,9 @@ impl NormalMixture {
     }
 
     /// `count` draws, one in each row.
+    ///
+    /// # Errors
+    /// When a covariance has no Cholesky factor, which [`NormalMixture::new`] has excluded.
     pub fn sample(&self, count: usize, rng: &mut impl Rng) -> Result<Array2<f64>> {
         let numbers = self.components[0].mean.len();
         let blurred = self.blurred(0.0)?;

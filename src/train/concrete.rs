@@ -4,8 +4,8 @@ use ndarray::Array2;
 
 /// States `0 … n−1` with the same number of named neighbours each, some of which may be missing.
 ///
-/// The concrete score (Meng, Choi, Song and Ermon, "Concrete Score Matching", 2022) stands for the gradient where
-/// there is none: `c(x)ᵢ = p(nᵢ(x))/p(x) − 1` for every neighbour `nᵢ(x)` of the state `x`.
+/// The concrete score (Meng, Choi, Song and Ermon, "Concrete Score Matching", 2022) stands for the gradient
+/// where there is none: `c(x)ᵢ = p(nᵢ(x))/p(x) − 1` for every neighbour `nᵢ(x)` of the state `x`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbourhood {
     neighbours: Vec<Vec<Option<usize>>>,
@@ -39,7 +39,8 @@ impl Neighbourhood {
         Self { neighbours: (0..rows * cols).map(|i| of(i / cols, i % cols)).collect() }
     }
 
-    /// The concrete score of positive probabilities `p`, `[state, neighbour]`; 0 where a neighbour is missing.
+    /// The concrete score of positive probabilities `p`, `[state, neighbour]`; 0 where a neighbour is
+    /// missing.
     ///
     /// # Panics
     /// When there is another number of probabilities than of states.
@@ -51,14 +52,15 @@ impl Neighbourhood {
         })
     }
 
-    /// `E_p Σᵢ (c − c_p)ᵢ²`, the distance of a model's concrete score `c`, `[state, neighbour]`, from that of `p`.
+    /// `E_p Σᵢ (c − c_p)ᵢ²`, the distance of a model's concrete score `c`, `[state, neighbour]`, from that
+    /// of `p`.
     pub fn distance(&self, p: &[f64], c: &Array2<f64>) -> f64 {
         let exact = self.scores(p);
         self.total(|x, i, _| p[x] * (c[[x, i]] - exact[[x, i]]).powi(2))
     }
 
-    /// The same up to a constant, and without the ratios of `p`: `Σ p(x) (c² + 2c)(x)ᵢ − 2 p(nᵢ(x)) c(x)ᵢ`. It is linear
-    /// in `p`, so that the frequencies of states in a sample give an unbiased estimate.
+    /// The same up to a constant, and without the ratios of `p`: `Σ p(x) (c² + 2c)(x)ᵢ − 2 p(nᵢ(x)) c(x)ᵢ`.
+    /// It is linear in `p`, so that the frequencies of states in a sample give an unbiased estimate.
     pub fn objective(&self, p: &[f64], c: &Array2<f64>) -> f64 {
         self.total(|x, i, next| {
             let c = c[[x, i]];

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 
 /// The bound `−log P(x) ≤ E_q[−log p(x + δ u) + log q(u | x)] − D ln δ`, (9.13), on the bits of grey values.
 ///
-/// `P(x)` is the probability that a model with density `p` gives to the cell `[x, x + δ)` of every pixel. Images
-/// are the lower edges of their cells.
+/// `P(x)` is the probability that a model with density `p` gives to the cell `[x, x + δ)` of every pixel.
+/// Images are the lower edges of their cells.
 #[derive(Clone, Copy)]
 pub struct DequantizedBound<'a> {
     /// A density, or a lower bound on it.
@@ -37,7 +37,8 @@ pub struct DiscreteBound {
 }
 
 impl DequantizedBound<'_> {
-    /// The bound for every image of a batch. Takes uniform numbers for every draw, then what the density draws.
+    /// The bound for every image of a batch. Takes uniform numbers for every draw, then what the density
+    /// draws.
     ///
     /// # Errors
     /// When nothing is drawn, or the model or the noise fails.
@@ -153,8 +154,8 @@ impl<D: Density> Learner for DequantizerTrainer<D> {
         })
     }
 
-    /// `mean (log q(u | x) − g·δ u)/D` with `g` the density's gradient at `x + δ u`, held fixed: it has the gradient of the
-    /// bound (9.13), but not its value, for which there is [`DequantizedBound`].
+    /// `mean (log q(u | x) − g·δ u)/D` with `g` the density's gradient at `x + δ u`, held fixed: it has the
+    /// gradient of the bound (9.13), but not its value, for which there is [`DequantizedBound`].
     fn loss(&self, batch: &GreyBatch) -> Result<Tensor> {
         let placed = self.model.place(&batch.grey, &batch.uniform)?;
         let moved = (placed.place * self.grey_step)?;

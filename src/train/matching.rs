@@ -2,8 +2,8 @@
 //!
 //! Chapter 3 of the dissertation: for a model `s` of `∇ log p` and images drawn from `p`, each is an unbiased
 //! estimate, up to a constant that does not depend on the model, of `E ½‖s − ∇ log p‖²`. All give one number
-//! an image. Those that take a model evaluate it in closed form or by gradients, to judge it; those that take tensors
-//! can be differentiated by a network's parameters, to train it.
+//! an image. Those that take a model evaluate it in closed form or by gradients, to judge it; those that
+//! take tensors can be differentiated by a network's parameters, to train it.
 
 use crate::score::{Differentiable, Noise, Trace};
 use candle_core::{Result, Tensor};
@@ -31,8 +31,8 @@ pub fn denoising(score: &Tensor, noise: &Tensor, std: f64) -> Result<Tensor> {
     explicit(score, &(noise / -std)?)
 }
 
-/// [`denoising`] with the control variate (B.2), `−s(x)·z/σ − ‖z‖²/2σ² + D/2σ²`, of mean 0: at small noise levels its
-/// scatter stays bounded. `at_clean` is the score at the image without noise.
+/// [`denoising`] with the control variate (B.2), `−s(x)·z/σ − ‖z‖²/2σ² + D/2σ²`, of mean 0: at small noise
+/// levels its scatter stays bounded. `at_clean` is the score at the image without noise.
 ///
 /// # Errors
 /// When shapes differ.
@@ -77,8 +77,8 @@ impl Sliced {
 
     /// The same with `J v` by a central difference of length `step`, off by `O(step²)`:
     /// `v·(s(x + h v) − s(x − h v))/2h` (Pang et al., "Efficient Learning of Generative Models via
-    /// Finite-Difference Score Matching", 2020). One backward pass through it trains a network, which a gradient of a
-    /// gradient would need otherwise.
+    /// Finite-Difference Score Matching", 2020). One backward pass through it trains a network, which a
+    /// gradient of a gradient would need otherwise.
     ///
     /// # Errors
     /// When the score fails or shapes differ.

@@ -14,18 +14,19 @@ use std::collections::BTreeMap;
 /// How the second order denoising score matching objective is estimated.
 ///
 /// With `u = σ s₁(x̃)`, `N = σ² s₂(x̃) + u uᵀ` and `x̃ = x + σ z` the objective is `σ⁴` times (4.13),
-/// `E ‖N + I − z zᵀ‖²`: `z zᵀ − I` given `x̃` has the mean `σ² s₂ + u uᵀ` of an exact model. All norms are computed
-/// from products of vectors, never from a `D × D` array.
+/// `E ‖N + I − z zᵀ‖²`: `z zᵀ − I` given `x̃` has the mean `σ² s₂ + u uᵀ` of an exact model. All norms are
+/// computed from products of vectors, never from a `D × D` array.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SecondOrderEstimate {
     /// One draw of `z`, as it stands.
     Plain,
     /// (4.4.3) with `z` and `−z` and the control variate at the clean image, `N₀`:
-    /// `½‖N₊‖² + ½‖N₋‖² + (I − z zᵀ)·(N₊ + N₋ − 2N₀) + D² + D`. The same mean; when `σ` goes to 0 its scatter does not
-    /// grow in the units of `s₂`. Three calls of the models.
+    /// `½‖N₊‖² + ½‖N₋‖² + (I − z zᵀ)·(N₊ + N₋ − 2N₀) + D² + D`. The same mean; when `σ` goes to 0 and
+    /// `s₂` does not grow, neither does its scatter in the units of `s₂`. Three calls of the models.
     Antithetic,
-    /// `E ‖I + σ² s₂ − e eᵀ‖²` with the residual `e = z + u` of the denoiser: less scatter where `σ` is large, and an
-    /// error of `s₁` enters by its square only, where it enters (4.13) linearly. Differs from the others by a constant.
+    /// `E ‖I + σ² s₂ − e eᵀ‖²` with the residual `e = z + u` of the denoiser: less scatter where `σ` is
+    /// large, and an error of `s₁` enters by its square only, where it enters (4.13) linearly. Differs from
+    /// the others by a constant.
     #[default]
     Residual,
 }
@@ -42,8 +43,8 @@ pub struct SecondOrderObjective {
 }
 
 impl SecondOrderObjective {
-    /// The loss of every image, `[batch]`, for clean images and their noise at one noise level, divided by the number of
-    /// pixels. Gradients do not reach the first order model.
+    /// The loss of every image, `[batch]`, for clean images and their noise at one noise level, divided by
+    /// the number of pixels. Gradients do not reach the first order model.
     ///
     /// # Errors
     /// When a model fails or shapes differ.
@@ -58,7 +59,8 @@ impl SecondOrderObjective {
         let at = |shift: f64| -> Result<Point> {
             let x = (clean + (noise * (shift * std))?)?;
             let scaled = (first.score(&x, std)?.detach() * std)?;
-            Ok(Point { covariance: model.matrix(&x, &scaled, std)?, scaled: scaled.flatten_from(1)? })
+            let denoised = (&x + (&scaled * std)?)?;
+            Ok(Point { covariance: model.matrix(&x, &denoised, std)?, scaled: scaled.flatten_from(1)? })
         };
         let z = noise.flatten_from(1)?;
         let pixels = z.dim(1)? as f64;
@@ -124,8 +126,8 @@ pub struct SecondOrderTrainer<M> {
 }
 
 impl<M: ScoreModel> SecondOrderTrainer<M> {
-    /// Starts from these parameters, such as those of [`crate::models::HeadConfig::initial`] with a random last layer: from factors
-    /// `b = 0` no gradient leads away.
+    /// Starts from these parameters, such as those of [`crate::models::HeadConfig::initial`] with a random
+    /// last layer: from factors `b = 0` no gradient leads away.
     ///
     /// # Errors
     /// When a parameter is missing or of another shape, or the noise levels are not positive and in order.

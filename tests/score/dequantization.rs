@@ -76,8 +76,8 @@ fn trained(density: impl Density, law: &GaussianMixture, steps: usize) -> Dequan
     Dequantizer::of_tensors(BODY, &trainer.parameters().bundled()).unwrap()
 }
 
-/// Means over images of the bound and of the exact value, in bits a pixel, and the least distance of one image in
-/// standard errors.
+/// Means over images of the bound and of the exact value, in bits a pixel, and the least distance of one
+/// image in standard errors.
 fn compare(
     density: &dyn Density,
     law: &GaussianMixture,

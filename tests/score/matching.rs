@@ -172,8 +172,8 @@ impl Rademacher {
     }
 }
 
-/// Many draws: the mean of denoising score matching within five standard errors of its expectation, with and without
-/// control variate, whose scatter is smaller by the more the less noise there is.
+/// Many draws: the mean of denoising score matching within five standard errors of its expectation, with
+/// and without control variate, whose scatter is smaller by the more the less noise there is.
 #[test]
 fn the_control_variate_keeps_the_mean_and_lowers_the_scatter() {
     let record = Record::fixture("second_order_objectives");
@@ -225,7 +225,8 @@ fn concrete_scores_of_a_grid_and_of_a_cycle() {
     }
 }
 
-/// A linear model trained by sliced score matching from draws alone reaches the least squares optimum for a Gaussian.
+/// A linear model trained by sliced score matching from draws alone reaches the least squares optimum for a
+/// Gaussian.
 #[test]
 fn differenced_slices_train_a_model_without_noise() {
     let covariance = ndarray::array![[0.5, 0.2], [0.2, 1.0]];

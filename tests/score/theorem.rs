@@ -1,5 +1,5 @@
-//! Theorem 9.3 on a thousand random cases: the bound is the negative log-likelihood for exact scores, and never falls below it
-//! for wrong ones.
+//! Theorem 9.3 on a thousand random cases: the bound is the negative log-likelihood for exact scores, and
+//! never falls below it for wrong ones.
 
 use crate::fixtures::{Record, values};
 use crate::flow::{gaussian, mixture};
@@ -84,9 +84,9 @@ impl Case {
         (mean, variance)
     }
 
-    /// By how much the bound for the exact score lies above `−log p(x)`: the process has not quite arrived at its
-    /// prior, and the last denoising step has variance `σ²` instead of that of the posterior. Exact for one Gaussian;
-    /// mixtures are taken as one, which is as good where the gap is not negligible itself.
+    /// By how much the bound for the exact score lies above `−log p(x)`: the process has not quite arrived
+    /// at its prior, and the last denoising step has variance `σ²` instead of that of the posterior. Exact
+    /// for one Gaussian; mixtures are taken as one, which is as good where the gap is not negligible itself.
     fn gap(&self) -> f64 {
         let (mean, variance) = self.moments();
         let from_mean = squares(&(&self.x - mean).unwrap());
@@ -131,8 +131,8 @@ fn exact_scores_make_the_bound_the_likelihood_in_a_thousand_cases() {
     assert!(largest < 7.0, "{largest}");
 }
 
-/// `(1 + gain)` times the score of a Gaussian whose mean is off by `offset · cos(ln σ)`. No process has this score, but the
-/// reverse of one that uses it has a Gaussian law again.
+/// `(1 + gain)` times the score of a Gaussian whose mean is off by `offset · cos(ln σ)`. No process has
+/// this score, but the reverse of one that uses it has a Gaussian law again.
 struct Wrong {
     right: Gaussian,
     gain: f64,
@@ -148,8 +148,9 @@ impl Wrong {
         (1.0 + self.gain) / (self.right.variance + level * level)
     }
 
-    /// `log p(x)` of what the reverse process makes of its prior, with the last denoising step. In `y = x/m` and `w = σ²`
-    /// it is `dy = s dw + d(noise of variance w)` towards smaller `w`; mean and variance follow by Heun's method.
+    /// `log p(x)` of what the reverse process makes of its prior, with the last denoising step. In `y =
+    /// x/m` and `w = σ²` it is `dy = s dw + d(noise of variance w)` towards smaller `w`; mean and variance
+    /// follow by Heun's method.
     fn log_density(&self, x: &Tensor, sde: &dyn Sde, t_end: f64) -> f64 {
         const STEPS: usize = 4000;
         let (low, high) = (sde.noise_level(t_end).ln(), sde.noise_level(1.0).ln());

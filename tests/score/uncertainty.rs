@@ -7,6 +7,7 @@ use crate::transforms::Dft;
 use candle_core::{DType, Device, Result, Tensor};
 use ndarray::{Array1, Array2};
 use num_complex::Complex64;
+use recon::models::{ModelSource, open};
 use recon::score::{
     Autograd, Conditional, Covariance, Gaussian, Noise, NormalMixture, Probe, Probing, ScoreModel,
     TweedieCovariance,
@@ -257,4 +258,58 @@ fn a_failure_within_the_solution_is_reported() {
     let found =
         Conditional { prior, problem: &problem, noise_std: 0.1, iterations: 10, tolerance: 1e-6 }.mean();
     assert!(found.is_err());
+}
+
+/// A part of the CT slice that ships with the program, in model units, 40×40 pixels.
+fn slice() -> Tensor {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/samples/ct_lung.dcm");
+    let scan = recon_data::read(&path).unwrap();
+    let image = scan.volume.slices().next().unwrap();
+    let (row, col) = (image.nrows() / 2 - 20, image.ncols() / 3 - 20);
+    let crop = image.slice(ndarray::s![row..row + 40, col..col + 40]).mapv(|hu| (hu + 1000.0) / 2000.0);
+    recon::score::bridge::to_tensor(&[crop], &Device::Cpu).unwrap()
+}
+
+/// The variance that the CT prior's Jacobian predicts is the squared error that its denoiser makes.
+#[test]
+fn a_real_network_knows_how_wrong_it_is() {
+    let model = Autograd(open(&ModelSource::Builtin(recon_data::Modality::Ct), &Device::Cpu).unwrap());
+    let clean = slice();
+    for std in [0.05, 0.2] {
+        let (mut predicted, mut made) = (0.0, 0.0);
+        let mut source = noise(1, (40, 40));
+        for _ in 0..3 {
+            let x = (&clean + (source.draw().unwrap() * std).unwrap()).unwrap();
+            let error = (model.denoise(&x, std).unwrap() - &clean).unwrap().sqr().unwrap();
+            made += values(&error.mean_all().unwrap())[0];
+            let covariance = TweedieCovariance { model: &model, x: &x, std };
+            let probing = Probing::Random { probe: Probe::Rademacher, count: 4 };
+            let found = covariance.diagonal(probing, &mut source).unwrap();
+            predicted += values(&found.variance.mean_all().unwrap())[0];
+        }
+        let (predicted, made) = ((predicted / 3.0_f64).sqrt(), (made / 3.0_f64).sqrt());
+        println!("σ = {std}: predicted error {predicted:.4}, made {made:.4}");
+        assert!((0.7..1.4).contains(&(predicted / made)), "{predicted} and {made}");
+    }
+}
+
+/// Products are with the transposed Jacobian of the network, to the accuracy of a difference; and how far
+/// that is from being symmetric.
+#[test]
+fn products_through_a_network_are_those_of_its_transposed_jacobian() {
+    let model = Autograd(open(&ModelSource::Builtin(recon_data::Modality::Ct), &Device::Cpu).unwrap());
+    let (clean, mut source, std) = (slice(), noise(1, (40, 40)), 0.1);
+    let x = (clean + (source.draw().unwrap() * std).unwrap()).unwrap();
+    let (v, w) = (source.draw().unwrap(), source.draw().unwrap());
+    let covariance = TweedieCovariance { model: &model, x: &x, std };
+    let products = covariance.second_order_scores(&[v.clone(), w.clone()]).unwrap();
+    let step = 2e-3;
+    let score = |h: f64| model.score(&(&x + (&v * h).unwrap()).unwrap(), std).unwrap();
+    let moved = ((score(step) - score(-step)).unwrap() / (2.0 * step)).unwrap();
+    let dot = |a: &Tensor, b: &Tensor| values(a).iter().zip(values(b)).map(|(a, b)| a * b).sum::<f64>();
+    let size = (dot(&products[0], &products[0]) * dot(&w, &w)).sqrt();
+    let off = (dot(&w, &moved) - dot(&products[1], &v)).abs() / size;
+    let asymmetry = (dot(&w, &products[0]) - dot(&products[1], &v)).abs() / size;
+    println!("off by {off:.1e}, asymmetry {asymmetry:.1e}");
+    assert!(off < 3e-3 && asymmetry < 3e-2, "{off} {asymmetry}");
 }
