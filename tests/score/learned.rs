@@ -151,7 +151,7 @@ fn the_covariance_of_small_images_is_learned() {
     let config = SecondOrderConfig { body, rank: 1, sigma_data: 0.5 };
     let estimate = SecondOrderEstimate::Residual;
     let objective = SecondOrderObjective { estimate, sigma_min: 2.0, sigma_max: 4.0 };
-    let model = law.train(config, objective, 2000);
+    let model = law.train(config, objective, 1000);
     let (off, naive, deviation) = law.errors(&model, 2.8);
     println!("8×8: covariance off by {off:.3} (without learning {naive:.3}), std by {deviation:.3}");
     assert!(off < 0.3 && off < 0.5 * naive && deviation < 0.3, "{off}, {naive}, {deviation}");
