@@ -6,12 +6,15 @@ mod bundle;
 mod card;
 mod checkpoint;
 mod copy;
+mod dequantizer;
 mod embedding;
+mod head;
 mod layers;
 mod manifest;
 mod parameter;
 mod prior;
 mod published;
+mod second_order;
 mod tuned;
 mod unet;
 
@@ -20,6 +23,8 @@ pub use bundle::{ModelError, ModelSource, open, read_bundle, read_source, write_
 pub(crate) use checkpoint::upstream_levels;
 pub use checkpoint::{Checkpoint, Element, Format, StoredTensor, Weights};
 pub use copy::{copy_bundle, read_card};
+pub use dequantizer::{Dequantizer, Placed};
+pub use head::{Head, HeadBody, HeadConfig, LastLayer};
 pub use manifest::{
     Architecture, Collection, Dtype, FilmUnet, Manifest, Training, Typical, UnetConfig, ValueMapping,
     WeightsCard,
@@ -33,5 +38,6 @@ pub use published::{
     ScoreNetwork, SdeConfig, Spacing,
 };
 pub use recon_data::Modality;
+pub use second_order::{SecondOrderConfig, SecondOrderModel};
 pub use tuned::{Found, Tuned, TunedPc, TunedScore, TunedTask};
 pub use unet::Unet;

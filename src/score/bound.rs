@@ -1,13 +1,13 @@
 //! A bound on the likelihood of the reverse-time SDE, without solving an ODE and without gradients.
 
 use super::hamiltonian::dot;
-use super::{Moment, Noise, ScoreModel, Sde};
-use anyhow::{Result, ensure};
+use super::{Differentiable, Moment, Noise, ScoreModel, Sde, TweedieCovariance};
+use anyhow::Result;
 use candle_core::Tensor;
 use std::f64::consts::PI;
 
-/// The bound `−log p(x) ≤ L` of Theorem 9.3 in its denoising form, from `t_end` on, with the correction (B.41)
-/// for the beginning:
+/// The bound `−log p(x) ≤ L` of Theorem 9.3 in its denoising form, from `t_end` on, with the correction
+/// (B.41) for the beginning:
 ///
 /// ```text
 /// L = −E log π(x₁) + Λ/2 E‖e(t)‖² − D Λ/2 − D ln m(1) + E‖e(t_end)‖²/2 − D/2
@@ -15,18 +15,23 @@ use std::f64::consts::PI;
 /// ```
 ///
 /// with `D` pixels and the expectations that have a closed form put in. Times are drawn from `g²/s²` (9.12);
-/// because `g²/s² = d ln σ²/dt` for every process with scalar coefficients, that is `ln σ` uniform. Each of the
-/// `times` equal parts of that range gets one draw, in rising order. From `‖e‖²` the estimate subtracts
-/// `c (‖z‖² − D)`, whose mean is 0, with `c = ‖e‖²/D` of the draw before, which `z` does not depend on: at low noise
-/// `e` is nearly `z`; and it is the mean over `z` and `−z`, in which what is odd in `z` cancels. All three
-/// leave the estimate unbiased and lower its variance.
+/// because `g²/s² = d ln σ²/dt` for every process with scalar coefficients, that is `ln σ` uniform. Four
+/// things lower the variance and leave the estimate unbiased:
+///
+/// - each of `times` equal parts of that range gets one draw, in rising order;
+/// - the draws in two neighbouring parts are mirror images, so that what is linear in `ln σ` there cancels;
+/// - `‖e‖²` is the mean over `z` and `−z`, in which what is odd in `z` cancels;
+/// - `c (‖z‖² − D)`, whose mean is 0, is subtracted. The half difference `d` of the two `e` is what is
+///   linear in `z`, and `c = ‖d‖²/‖z‖²` of the draw before, which this `z` does not depend on. For an
+///   isotropic Gaussian nothing of the scatter by `z` is left.
 #[derive(Clone, Copy)]
 pub struct LikelihoodBound<'a> {
     /// The process.
     pub sde: &'a dyn Sde,
     /// The time that counts as the image's.
     pub t_end: f64,
-    /// How many times are drawn for an image, at two calls each; the published evaluation draws 1000.
+    /// How many times are drawn for an image, at two calls each; raised to an even number, and to 6. See
+    /// [`LikelihoodBound::TIMES`].
     pub times: usize,
 }
 
@@ -35,45 +40,77 @@ pub struct LikelihoodBound<'a> {
 pub struct Bound {
     /// `L`, an upper bound on `−log p(x)`, in nats.
     pub nats: Vec<f64>,
-    /// Its Monte-Carlo standard error, from the differences of successive times.
+    /// Its Monte-Carlo standard error, from the second differences of successive pairs of times.
     pub standard_error: Vec<f64>,
     /// How often the model was called.
     pub calls: usize,
 }
 
 impl LikelihoodBound<'_> {
+    /// As many times as the published evaluation draws.
+    pub const TIMES: usize = 1000;
+
     /// The bound for every image of a batch, which share the drawn times of the first image. Draws a
-    /// normal batch for the beginning, then a uniform number an image and a normal batch for every time.
+    /// normal batch for the beginning, then for every two times a uniform number an image and two normal
+    /// batches.
     ///
     /// # Errors
-    /// When fewer than two times are asked for, or the model or the noise fails.
+    /// When the model or the noise fails.
     pub fn evaluate(&self, model: &dyn ScoreModel, x: &Tensor, noise: &mut Noise) -> Result<Bound> {
-        ensure!(self.times >= 2, "the bound needs at least two times");
         let (low, high) = (self.sde.noise_level(self.t_end).ln(), self.sde.noise_level(1.0).ln());
-        let mut errors = Vec::with_capacity(self.times);
+        let pairs = self.pairs();
+        let width = (high - low) / pairs as f64;
         let mut shares = vec![1.0; x.dim(0)?];
         let last = self.squared_error(model, x, self.t_end, &mut shares, noise)?;
-        for part in 0..self.times {
-            let uniform = noise.uniform(1)?.first().map_or(0.5, |u| u[0]);
-            let level = low + (high - low) * (part as f64 + uniform) / self.times as f64;
-            errors.push(self.squared_error(model, x, self.sde.time_of(level.exp()), &mut shares, noise)?);
+        let mut errors = Vec::with_capacity(pairs);
+        for pair in 0..pairs {
+            let offset = 0.5 * noise.uniform(1)?.first().map_or(0.5, |u| u[0]);
+            let mut at = |offset: f64| {
+                let level = low + width * (pair as f64 + offset);
+                self.squared_error(model, x, self.sde.time_of(level.exp()), &mut shares, noise)
+            };
+            let (first, second) = (at(offset)?, at(1.0 - offset)?);
+            errors.push(first.iter().zip(second).map(|(a, b)| 0.5 * (a + b)).collect());
         }
         let constant = self.constants(x, high - low)?;
-        let count = self.times as f64;
-        let mean = |i: usize| errors.iter().map(|e| e[i]).sum::<f64>() / count;
-        // Neighbouring parts have nearly the same mean: their differences show the noise alone.
-        let noise = |i: usize| errors.windows(2).map(|pair| (pair[1][i] - pair[0][i]).powi(2)).sum::<f64>();
-        let variance = |i: usize| noise(i) / (2.0 * (count - 1.0));
-        let images = 0..last.len();
+        let summary: Vec<_> = (0..last.len()).map(|i| mean_and_error(&errors, i)).collect();
+        let nats = summary.iter().enumerate();
         Ok(Bound {
-            nats: images.clone().map(|i| constant[i] + (high - low) * mean(i) + 0.5 * last[i]).collect(),
-            standard_error: images.map(|i| (high - low) * (variance(i) / count).sqrt()).collect(),
-            calls: 2 * (self.times + 1),
+            nats: nats.map(|(i, (mean, _))| constant[i] + (high - low) * mean + 0.5 * last[i]).collect(),
+            standard_error: summary.iter().map(|(_, error)| (high - low) * error).collect(),
+            calls: 2 * (2 * pairs + 1),
         })
     }
 
-    /// `‖e‖² − c (‖z‖² − D)` of every image, the mean over `z` and `−z`; `shares` holds `c` and gets that of this
-    /// draw.
+    /// How many pairs of neighbouring parts there are.
+    fn pairs(&self) -> usize {
+        self.times.div_ceil(2).max(3)
+    }
+
+    /// An unbiased estimate of the gradient of the bound by `x`, of its shape. In `x/m` the gradient of
+    /// `‖e‖²` is `2 σ J(x + σ z)ᵀ e`, averaged over `z` and `−z`, which leaves no scatter for a Gaussian.
+    /// Two gradients of the model for every time; draws as [`LikelihoodBound::evaluate`].
+    ///
+    /// # Errors
+    /// As [`LikelihoodBound::evaluate`], and when the model has no gradient.
+    pub fn slope(&self, model: &dyn Differentiable, x: &Tensor, noise: &mut Noise) -> Result<Tensor> {
+        let (low, high) = (self.sde.noise_level(self.t_end).ln(), self.sde.noise_level(1.0).ln());
+        let pairs = self.pairs();
+        let width = (high - low) / pairs as f64;
+        let mut sum = (slope_at(model, x, low.exp(), noise)? * 0.5)?;
+        for pair in 0..pairs {
+            let offset = 0.5 * noise.uniform(1)?.first().map_or(0.5, |u| u[0]);
+            for offset in [offset, 1.0 - offset] {
+                let level = (low + width * (pair as f64 + offset)).exp();
+                sum = (sum + (slope_at(model, x, level, noise)? * (0.5 * width))?)?;
+            }
+        }
+        let end = self.sde.marginal(1.0).mean / self.sde.prior_std();
+        Ok((sum + (x * (end * end))?)?)
+    }
+
+    /// `‖e‖² − c (‖z‖² − D)` of every image, the mean over `z` and `−z`; `shares` holds `c` and gets that
+    /// of this draw.
     fn squared_error(
         &self,
         model: &dyn ScoreModel,
@@ -86,18 +123,20 @@ impl LikelihoodBound<'_> {
         let marginal = at.marginal();
         let z = noise.draw()?.to_dtype(x.dtype())?;
         let clean = (x * marginal.mean)?;
-        let squares = |z: &Tensor| {
+        let error = |z: &Tensor| {
             let noisy = (&clean + (z * marginal.std)?)?;
-            let error = (z + (at.score(model, &noisy)? * marginal.std)?)?;
-            dot(&error, &error)?.to_vec1::<f64>()
+            z + (at.score(model, &noisy)? * marginal.std)?
         };
-        let both = squares(&z)?.into_iter().zip(squares(&z.neg()?)?).map(|(a, b)| 0.5 * (a + b));
-        let lengths: Vec<f64> = dot(&z, &z)?.to_vec1()?;
+        let (plus, minus) = (error(&z)?, error(&z.neg()?)?);
+        // ‖e‖² averaged over both signs is the sum of these.
+        let (odd, even) = (((&plus - &minus)? * 0.5)?, ((plus + minus)? * 0.5)?);
+        let lengths = |v: &Tensor| dot(v, v)?.to_vec1::<f64>();
+        let (odd, even, z) = (lengths(&odd)?, lengths(&even)?, lengths(&z)?);
         let pixels = (x.elem_count() / x.dim(0)?.max(1)) as f64;
-        let controlled = both.zip(lengths).zip(shares).map(|((error, z), share)| {
-            let value = error - *share * (z - pixels);
+        let controlled = odd.iter().zip(even).zip(z).zip(shares).map(|(((odd, even), z), share)| {
+            let value = odd + even - *share * (z - pixels);
             // More than 1 is no fit to noise at all, and a bad one to learn from.
-            *share = (error / pixels).min(1.0);
+            *share = (odd / z).min(1.0);
             value
         });
         Ok(controlled.collect())
@@ -113,4 +152,33 @@ impl LikelihoodBound<'_> {
         let squares: Vec<f64> = dot(x, x)?.to_vec1()?;
         Ok(squares.iter().map(|s| 0.5 * last.mean.powi(2) * s / variance + spread - rest).collect())
     }
+}
+
+/// The gradient of `‖e‖²` by the image, for one `z` and its negative.
+fn slope_at(
+    model: &dyn Differentiable,
+    x: &Tensor,
+    std: f64,
+    noise: &mut Noise,
+) -> candle_core::Result<Tensor> {
+    let z = noise.draw()?.to_dtype(x.dtype())?;
+    let one = |z: &Tensor| -> candle_core::Result<Tensor> {
+        let noisy = (x + (z * std)?)?;
+        let error = (z + (model.score(&noisy, std)? * std)?)?;
+        let slopes = TweedieCovariance { model, x: &noisy, std }.second_order_scores(&[error])?;
+        slopes.into_iter().try_fold(x.zeros_like()?, |sum, slope| sum + slope)
+    };
+    // The mean of both signs, times 2σ.
+    (one(&z)? + one(&z.neg()?)?)? * std
+}
+
+/// The mean over pairs of image `i`, and its standard error: neighbouring pairs have nearly the same mean,
+/// and a nearly constant trend, so that their second differences show the noise alone.
+fn mean_and_error(pairs: &[Vec<f64>], i: usize) -> (f64, f64) {
+    let count = pairs.len() as f64;
+    let mean = pairs.iter().map(|pair| pair[i]).sum::<f64>() / count;
+    let noise = pairs.windows(3).map(|three| (three[0][i] - 2.0 * three[1][i] + three[2][i]).powi(2));
+    // A second difference of independent numbers has six times their variance.
+    let variance = noise.sum::<f64>() / (6.0 * (count - 2.0));
+    (mean, (variance / count).sqrt())
 }
