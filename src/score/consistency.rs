@@ -137,7 +137,7 @@ pub(super) const NORM_ITERATIONS: usize = 12;
 const CG_TOLERANCE: f64 = 1e-6;
 
 /// `Λ (y − T x)`
-fn residual<T: Transform<Image = Array2<f32>>>(
+pub(super) fn residual<T: Transform<Image = Array2<f32>>>(
     problem: &Problem<T>,
     x: &Array2<f32>,
     target: &T::Data,
@@ -147,9 +147,20 @@ fn residual<T: Transform<Image = Array2<f32>>>(
     difference
 }
 
-/// `argmin_z stay ‖z − x‖² + fit ‖A z − target‖²` for `weights = (stay, fit)`, by `iterations` conjugate-gradient
-/// steps on `(stay I + fit AᴴA)(z − x) = fit Aᴴ(target − A x)` from `z = x`.
+/// `argmin_z stay ‖z − x‖² + fit ‖A z − target‖²` for `weights = (stay, fit)`: `x` and its [`regularised_step`].
 pub(super) fn regularised_fit<T: Transform<Image = Array2<f32>>>(
+    problem: &Problem<T>,
+    x: &Array2<f32>,
+    target: &T::Data,
+    weights: (f32, f32),
+    iterations: usize,
+) -> Array2<f32> {
+    x + &regularised_step(problem, x, target, weights, iterations)
+}
+
+/// `fit (stay I + fit AᴴA)⁻¹ Aᴴ(target − A x)` for `weights = (stay, fit)`, by `iterations` conjugate-gradient
+/// steps from 0; with `stay = 0` the shortest step to the best fit.
+pub(super) fn regularised_step<T: Transform<Image = Array2<f32>>>(
     problem: &Problem<T>,
     x: &Array2<f32>,
     target: &T::Data,
@@ -158,5 +169,5 @@ pub(super) fn regularised_fit<T: Transform<Image = Array2<f32>>>(
 ) -> Array2<f32> {
     let right = problem.adjoint(&residual(problem, x, target)) * fit;
     let apply = |d: &Array2<f32>| problem.normal(d) * fit + d * stay;
-    x + &conjugate_gradient(apply, &right, Array2::zeros(x.dim()), iterations, CG_TOLERANCE)
+    conjugate_gradient(apply, &right, Array2::zeros(x.dim()), iterations, CG_TOLERANCE)
 }
