@@ -57,12 +57,32 @@ impl<M: Differentiable, G: Guidance> ScoreModel for GuidedDenoiser<M, G> {
     }
 }
 
-/// A move guided by a measurement that was made noisy, anew for every call: `ŷₜ = m y + s A z` in (B.36) of the
+/// A move guided by the noisy image, in a sampler that knows the prior alone otherwise: as in the published code, the
+/// last denoising is then the prior's.
+pub struct GuidedMove<U, G> {
+    /// The move.
+    pub moves: U,
+    /// What compares image and measurement.
+    pub guidance: G,
+}
+
+impl<U: Update, G: Guidance> Update for GuidedMove<U, G> {
+    fn update(
+        &self,
+        x: &Tensor,
+        at: &Moment<'_>,
+        model: &dyn ScoreModel,
+        noise: &mut Noise,
+    ) -> Result<(Tensor, Tensor)> {
+        self.moves.update(x, at, &Guided { prior: model, guidance: &self.guidance }, noise)
+    }
+}
+
+/// A [`GuidedMove`] by a measurement that was made noisy, anew for every call: `ŷₜ = m y + s A z` in (B.36) of the
 /// dissertation.
 ///
 /// Comparing `x/m = x₀ + σ z'` with `ŷₜ/m = y + σ A z` is comparing `x/m − σ z` with `y`, so that any guidance by
-/// the noisy image will do; the published one is a [`super::LikelihoodGradient`]. The last denoising of a sampler
-/// is no move: there the score is that of the prior alone.
+/// the noisy image will do; the published one is a [`super::LikelihoodGradient`].
 ///
 /// Noise: one draw for `z`, which all scores of the call share, then that of the move.
 pub struct NoisyMeasurement<U, G> {

@@ -8,7 +8,7 @@ use recon_operators::Transform;
 /// `Aᴴ(y − A x)/((c σ)² + n²)` (Jalal et al., "Robust Compressed Sensing MRI with Deep Generative Priors", 2021):
 /// the measurement is compared with the noisy image as if its noise had grown with that of the image.
 ///
-/// For [`super::Guided`] with Langevin moves alone. In the variables of a process, `x = m x₀ + s z`, it is the slope
+/// For [`super::GuidedMove`] with Langevin moves alone. In the variables of a process, `x = m x₀ + s z`, it is the slope
 /// of `−‖m y − A x‖²/(2 (c s)² + 2 (m n)²)`. The published medical code has `n = 0` and calls `c` the projection
 /// rate.
 ///
