@@ -16,14 +16,15 @@ use recon::score::{
     Measurement, NoUpdate, NoisyMeasurement, PosteriorSampler, Projection, PseudoInverse, ReverseDiffusion,
     Sampler, ScoreModel, Sde, SubVp, Unconditional, UnitRule, Update, Ve, Vp, bridge, levels_of_process,
 };
+use recon_operators::solvers::operator_norm;
 use recon_operators::{
     Field, Filter, Identity, LinearOperator, Mask, ParallelBeam, PhasedFourier, Problem, Radon, Transform,
 };
 use recon_pipelines::{Direct, Silent, SliceSeed};
 
 const SIDE: usize = 8;
-/// Images drawn for a cell of the table. Nine in ten of them lie between the 5th and the 95th of a pixel.
-const SAMPLES: usize = 99;
+/// Images drawn for a cell of the table. Nine in ten lie between the 4th and the 76th value of a pixel.
+const SAMPLES: usize = 79;
 const PRIOR_VARIANCE: f64 = 0.09;
 /// Noise of measurements that methods take for exact: small enough not to be seen.
 const NONE: f64 = 1e-2;
@@ -85,7 +86,7 @@ impl Operator {
                 masked(&Radon::new(geometry, Filter::Ramp).unwrap(), &all)
             }
             Self::Inpainting => {
-                let kept = (0..SIDE * SIDE).map(|i| (i / SIDE + i) % 2 == 0).collect();
+                let kept = (0..SIDE * SIDE).map(|i| (i / SIDE + i).is_multiple_of(2)).collect();
                 masked(&Identity { rows: SIDE, cols: SIDE }, &Mask::new(kept))
             }
         }
@@ -153,11 +154,12 @@ impl Task {
     }
 
     fn projection(&self) -> Projection<'_, Dense> {
-        Projection::new(&self.problem, 1.0, 1.0, 1.0, Form::ConjugateGradient { iterations: 12 })
+        Projection::new(&self.problem, 1.0, 1.0, 1.0, Form::ConjugateGradient { iterations: 8 })
     }
 
     fn annealed_likelihood(&self) -> LikelihoodGradient<'_, Dense> {
-        LikelihoodGradient { measurement: self.measurement(), coefficient: 1.0 }
+        let coefficient = operator_norm(&self.problem, 30);
+        LikelihoodGradient { measurement: self.measurement(), coefficient }
     }
 
     fn pseudo_inverse(&self) -> GuidedDenoiser<&Counted<GaussianMixture>, PseudoInverse<'_, Dense>> {
@@ -237,33 +239,50 @@ fn decomposed(task: &Task) -> Result<Tensor> {
     Ok(bridge::to_tensor(&images, &Device::Cpu)?)
 }
 
+fn dps(task: &Task) -> Result<Tensor> {
+    let guidance = Dps { measurement: task.measurement(), weight: DpsWeight::Residual { step: 1.0 } };
+    let model = GuidedDenoiser { prior: &task.prior, guidance };
+    task.in_time(&model, (ReverseDiffusion, NoUpdate), 200, &mut Unconditional)
+}
+
 /// A sampler, and what it is claimed to be.
 struct Method {
     name: &'static str,
     draw: fn(&Task) -> Result<Tensor>,
-    /// Whether it runs along a process.
-    timed: bool,
+    /// The processes that it runs along; none for a method with levels of its own.
+    processes: &'static [Process],
     /// Whether it knows of noise in the data.
     noisy: bool,
-    /// Whether it is exact in the limit, for a Gaussian and for a mixture.
-    exact: [bool; 2],
+    /// For a Gaussian and for a mixture: how far the spread may be off, if it is exact in the limit.
+    exact: [Option<f64>; 2],
 }
 
-const NEVER: [bool; 2] = [false, false];
-const FOR_GAUSSIANS: [bool; 2] = [true, false];
+const ALL: &[Process] = &[Process::Ve, Process::Vp, Process::SubVp];
+const NEVER: [Option<f64>; 2] = [None, None];
+/// Four Monte-Carlo standard errors.
+const EXACT: f64 = 0.05;
+/// Those and the bias of a first-order method after 100 steps.
+const FIRST_ORDER: [Option<f64>; 2] = [Some(2.0 * EXACT), None];
+/// Those and the bias of a second-order method after 50 calls, which in even times of VP is three times that of VE.
+const SECOND_ORDER: [Option<f64>; 2] = [Some(3.0 * EXACT), None];
 
-fn timed(name: &'static str, noisy: bool, exact: [bool; 2], draw: fn(&Task) -> Result<Tensor>) -> Method {
-    Method { name, draw, timed: true, noisy, exact }
+fn timed(
+    name: &'static str,
+    noisy: bool,
+    exact: [Option<f64>; 2],
+    draw: fn(&Task) -> Result<Tensor>,
+) -> Method {
+    Method { name, draw, processes: ALL, noisy, exact }
 }
 
-fn untimed(name: &'static str, exact: [bool; 2], draw: fn(&Task) -> Result<Tensor>) -> Method {
-    Method { name, draw, timed: false, noisy: true, exact }
+fn untimed(name: &'static str, exact: [Option<f64>; 2], draw: fn(&Task) -> Result<Tensor>) -> Method {
+    Method { name, draw, processes: &[], noisy: true, exact }
 }
 
 fn methods() -> Vec<Method> {
     vec![
-        untimed("exact draws", [true, true], exact_draws),
-        timed("projection, reverse diffusion + Langevin", false, FOR_GAUSSIANS, |task| {
+        untimed("exact draws", [Some(EXACT), Some(EXACT)], exact_draws),
+        timed("projection, reverse diffusion + Langevin", false, FIRST_ORDER, |task| {
             let moves = (ReverseDiffusion, Langevin::new(0.1));
             task.in_time(&task.prior, moves, 100, &mut task.projection())
         }),
@@ -288,22 +307,20 @@ fn methods() -> Vec<Method> {
             let model = GuidedDenoiser { prior: &task.prior, guidance };
             task.in_time(&model, (ReverseDiffusion, NoUpdate), 200, &mut Unconditional)
         }),
-        timed("DPS by the residual, reverse diffusion", true, NEVER, |task| {
-            let weight = DpsWeight::Residual { step: 1.0 };
-            let guidance = Dps { measurement: task.measurement(), weight };
-            let model = GuidedDenoiser { prior: &task.prior, guidance };
-            task.in_time(&model, (ReverseDiffusion, NoUpdate), 200, &mut Unconditional)
-        }),
-        timed("ΠGDM, reverse diffusion", true, FOR_GAUSSIANS, |task| {
+        Method {
+            processes: &[Process::Ve],
+            ..timed("DPS by the residual, reverse diffusion", true, NEVER, dps)
+        },
+        timed("ΠGDM, reverse diffusion", true, FIRST_ORDER, |task| {
             task.in_time(&task.pseudo_inverse(), (ReverseDiffusion, NoUpdate), 100, &mut Unconditional)
         }),
         timed("ΠGDM, Euler over levels", true, NEVER, |task| {
             task.over_levels(&task.pseudo_inverse(), LevelMethod::Euler, 50)
         }),
-        timed("ΠGDM, Heun", true, FOR_GAUSSIANS, |task| {
+        timed("ΠGDM, Heun", true, SECOND_ORDER, |task| {
             task.over_levels(&task.pseudo_inverse(), LevelMethod::Heun(None), 25)
         }),
-        timed("ΠGDM, DPM-Solver++(2M)", true, FOR_GAUSSIANS, |task| {
+        timed("ΠGDM, DPM-Solver++(2M)", true, SECOND_ORDER, |task| {
             task.over_levels(&task.pseudo_inverse(), LevelMethod::DpmPlusPlus, 50)
         }),
     ]
@@ -334,7 +351,7 @@ impl Accuracy {
             drawn += squares / (SAMPLES - 1) as f64;
             exact += truth.std(pixel).powi(2);
             errors += ((mean - truth.mean(pixel)) / truth.std(pixel)).powi(2);
-            coverage += truth.mass(pixel, (sorted[4], sorted[94]));
+            coverage += truth.mass(pixel, (sorted[3], sorted[75]));
         }
         let count = open.len() as f64;
         let (mean, spread) = ((errors / count).sqrt(), (drawn / exact).sqrt());
@@ -352,8 +369,10 @@ fn accuracy(method: &Method, process: Process, operator: Operator, prior: Prior)
     let samples = (method.draw)(&task).unwrap();
     let calls = task.prior.calls();
     // Drawn one by one, or all at once.
-    let calls = if method.timed { calls } else { calls / SAMPLES };
-    Accuracy::of(&samples, calls, &task.truth)
+    let calls = if method.processes.is_empty() { calls / SAMPLES } else { calls };
+    let accuracy = Accuracy::of(&samples, calls, &task.truth);
+    assert!(accuracy.spread.is_finite(), "{} left the numbers", method.name);
+    accuracy
 }
 
 struct Row {
@@ -372,28 +391,24 @@ impl Row {
         format!("{head}{}{}", gaussian.cells(), mixture.cells())
     }
 
-    /// For methods that are exact in the limit: what a perfect sampler would show. See the page for the errors.
-    fn check(&self) {
-        for (cell, exact) in self.cells.iter().zip(self.method.exact) {
-            if exact {
-                let sound = cell.mean < 0.16
-                    && (cell.spread - 1.0).abs() < 0.06
-                    && (cell.coverage - 0.9).abs() < 0.02;
-                assert!(sound, "{}", self.render());
-            }
-        }
+    /// Whether methods that are exact in the limit show what a perfect sampler would. See the page for the errors.
+    fn is_sound(&self) -> bool {
+        self.cells.iter().zip(self.method.exact).all(|(cell, exact)| {
+            exact.is_none_or(|spread| {
+                cell.mean < 0.17
+                    && (cell.spread - 1.0).abs() < spread
+                    && (cell.coverage - 0.9).abs() < 0.01 + 0.3 * spread
+            })
+        })
     }
 }
 
 fn rows() -> Vec<Row> {
     let mut cases = Vec::new();
     for (index, method) in methods().iter().enumerate() {
-        let processes: &[Option<Process>] = if method.timed {
-            &[Some(Process::Ve), Some(Process::Vp), Some(Process::SubVp)]
-        } else {
-            &[None]
-        };
-        for &process in processes {
+        let named = method.processes.iter().copied().map(Some);
+        let none = method.processes.is_empty().then_some(None);
+        for process in named.chain(none) {
             for operator in [Operator::Fourier, Operator::Radon, Operator::Inpainting] {
                 cases.push((index, process, operator));
             }
@@ -420,5 +435,6 @@ fn every_conditional_sampler_against_exact_posteriors() {
     ];
     table.extend(rows.iter().map(Row::render));
     guard("conditional samplers", &table, 0.03);
-    rows.iter().for_each(Row::check);
+    let wrong: Vec<String> = rows.iter().filter(|row| !row.is_sound()).map(Row::render).collect();
+    assert!(wrong.is_empty(), "these are exact in the limit:\n{}", wrong.join("\n"));
 }
