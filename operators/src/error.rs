@@ -14,6 +14,16 @@ pub enum OperatorError {
         /// Number of columns.
         cols: usize,
     },
+    /// A matrix across channels is not square, or its rows are not orthonormal.
+    #[error(
+        "the {rows}x{cols} matrix across channels is not orthonormal; its rows must be, and as many as columns"
+    )]
+    NotOrthonormal {
+        /// Rows of the matrix.
+        rows: usize,
+        /// Columns of the matrix.
+        cols: usize,
+    },
     /// The geometry has no angle.
     #[error("there are no projection angles; at least one view is needed")]
     NoAngles,

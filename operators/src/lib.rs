@@ -6,9 +6,11 @@
 //!
 //! Axes are `(row, col)` for images, `(angle, detector)` for sinograms and `(row, col)` for k-space.
 
+mod channels;
 mod error;
 mod field;
 mod fourier;
+mod identity;
 mod implant;
 mod mask;
 mod metal;
@@ -23,9 +25,11 @@ pub mod testing;
 mod titanium;
 mod wavelet;
 
+pub use channels::ChannelMix;
 pub use error::OperatorError;
 pub use field::{Field, Scalar};
 pub use fourier::{Fourier, PhasedFourier, low_resolution_phase};
+pub use identity::Identity;
 pub use implant::Implants;
 pub use mask::Mask;
 pub use metal::{interpolate_trace, metal_trace};

@@ -148,7 +148,7 @@ pub(super) const NORM_ITERATIONS: usize = 12;
 const CG_TOLERANCE: f64 = 1e-6;
 
 /// `Λ (y − T x)`
-fn residual<T: Transform<Image = Array2<f32>>>(
+pub(super) fn residual<T: Transform<Image = Array2<f32>>>(
     problem: &Problem<T>,
     x: &Array2<f32>,
     target: &T::Data,
@@ -158,9 +158,21 @@ fn residual<T: Transform<Image = Array2<f32>>>(
     difference
 }
 
-/// `argmin_z stay ‖z − x‖² + (A z − target)ᴴ W (A z − target)` for `weights = (stay, W)`, by `iterations`
-/// conjugate-gradient steps on `(stay I + AᴴWA)(z − x) = AᴴW(target − A x)` from `z = x`.
+/// `argmin_z stay ‖z − x‖² + (A z − target)ᴴ W (A z − target)` for `weights = (stay, W)`: `x` and its
+/// [`regularised_step`].
 pub(super) fn regularised_fit<T: Transform<Image = Array2<f32>>>(
+    problem: &Problem<T>,
+    x: &Array2<f32>,
+    target: &T::Data,
+    weights: (f32, &Weights),
+    iterations: usize,
+) -> Array2<f32> {
+    x + &regularised_step(problem, x, target, weights, iterations)
+}
+
+/// `(stay I + AᴴWA)⁻¹ AᴴW(target − A x)` for `weights = (stay, W)`, by `iterations` conjugate-gradient steps from 0; with
+/// `stay = 0` the shortest step to the best fit.
+pub(super) fn regularised_step<T: Transform<Image = Array2<f32>>>(
     problem: &Problem<T>,
     x: &Array2<f32>,
     target: &T::Data,
@@ -169,5 +181,5 @@ pub(super) fn regularised_fit<T: Transform<Image = Array2<f32>>>(
 ) -> Array2<f32> {
     let right = problem.weighted_adjoint(residual(problem, x, target), weights);
     let apply = |d: &Array2<f32>| problem.weighted_normal(d, weights) + d * stay;
-    x + &conjugate_gradient(apply, &right, Array2::zeros(x.dim()), iterations, CG_TOLERANCE)
+    conjugate_gradient(apply, &right, Array2::zeros(x.dim()), iterations, CG_TOLERANCE)
 }

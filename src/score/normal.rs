@@ -1,7 +1,7 @@
 //! Normal distributions with full covariances, for images of few pixels.
 
 use super::flow::{like, numbers};
-use super::{Differentiable, ScoreModel};
+use super::{Differentiable, Linearised, ScoreModel};
 use candle_core::{Result, Tensor, bail};
 use ndarray::{Array1, Array2, ArrayView1};
 use rand::{Rng, RngExt};
@@ -158,17 +158,16 @@ impl ScoreModel for NormalMixture {
 impl Differentiable for NormalMixture {
     /// With responsibilities `rₖ`, component scores `sₖ` and precisions `Pₖ` the Jacobian is
     /// `Σ rₖ (sₖ sₖᵀ − Pₖ) − s sᵀ`.
-    fn score_and_slopes(&self, x: &Tensor, std: f64, directions: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
-        let blurred = self.blurred(std)?;
-        let points: Vec<At> = self.images(x)?.iter().map(|x| at(&blurred, x)).collect();
-        let slope = |v: &Tensor| {
-            let of_image = |(point, v): (&At, Array1<f64>)| point.curved(&blurred, &v);
-            let slopes: Vec<f64> = points.iter().zip(self.images(v)?).flat_map(of_image).collect();
-            like(x, &slopes)
+    fn linearise(&self, x: &Tensor, std: f64) -> Result<Linearised> {
+        let score = self.score(x, std)?;
+        let (mixture, x) = (self.clone(), x.clone());
+        let slope = move |v: &Tensor| {
+            let blurred = mixture.blurred(std)?;
+            let pairs = mixture.images(&x)?.into_iter().zip(mixture.images(v)?);
+            let slopes: Vec<f64> = pairs.flat_map(|(x, v)| at(&blurred, &x).curved(&blurred, &v)).collect();
+            like(&x, &slopes)
         };
-        let slopes = directions.iter().map(slope).collect::<Result<_>>()?;
-        let scores: Vec<f64> = points.iter().flat_map(|point| point.score.clone()).collect();
-        Ok((like(x, &scores)?, slopes))
+        Ok(Linearised::new(score, slope))
     }
 }
 

@@ -76,7 +76,7 @@ pub struct PredictorCorrector<M> {
 const T_END: f64 = 1e-5;
 
 impl<M: ScoreModel> PredictorCorrector<M> {
-    fn sampler(&self) -> Sampler<Ve> {
+    fn sampler(&self) -> Sampler<'static, Ve> {
         let PredictorCorrectorSettings { sigma_min, sigma_max, steps, snr, .. } = self.settings;
         Sampler {
             sde: Ve { sigma_min, sigma_max },

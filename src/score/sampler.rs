@@ -6,20 +6,20 @@ use candle_core::Tensor;
 
 /// Predictor-corrector sampling (Song et al. 2021, Algorithm 1) with a measurement imposed before every move
 /// (dissertation, (8.6) and (8.7)).
-pub struct Sampler<S> {
+pub struct Sampler<'a, S> {
     /// The process to reverse.
     pub sde: S,
     /// Follows the reverse-time process by one step.
-    pub predictor: Box<dyn Update>,
+    pub predictor: Box<dyn Update + 'a>,
     /// Draws the samples towards the distribution of their noise level, before the predictor.
-    pub corrector: Box<dyn Update>,
+    pub corrector: Box<dyn Update + 'a>,
     /// `N`, the number of time steps.
     pub steps: usize,
     /// Where time ends: small, because the process is singular at 0.
     pub t_end: f64,
 }
 
-impl<S: Sde> Sampler<S> {
+impl<S: Sde> Sampler<'_, S> {
     /// A batch of samples, clean (noise level 0).
     ///
     /// Noise is consumed in this order: the prior; then for each time the consistency, the corrector, the

@@ -1,16 +1,58 @@
-//! How a score changes with the image: products of its Jacobian, for divergences.
+//! How a score changes with the image: products of its Jacobian, for divergences and for guidance through a network.
 
 use super::{Counted, Gaussian, GaussianMixture, ScoreModel};
 use candle_core::{Result, Tensor, Var, bail};
 
 /// A score that can be differentiated.
 pub trait Differentiable: ScoreModel {
-    /// The score `s(x; std)`, and `∇ₓ Σ s·v` for every direction `v`, which has the shape of `x`: the transposed
-    /// Jacobian times `v`, image by image.
+    /// The score at `x` and its Jacobian there, from one evaluation of the model.
+    ///
+    /// # Errors
+    /// As [`ScoreModel::score`].
+    fn linearise(&self, x: &Tensor, std: f64) -> Result<Linearised>;
+
+    /// The score `s(x; std)`, and [`Linearised::slope`] of every direction.
     ///
     /// # Errors
     /// As [`ScoreModel::score`], and when there is no gradient.
-    fn score_and_slopes(&self, x: &Tensor, std: f64, directions: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)>;
+    fn score_and_slopes(&self, x: &Tensor, std: f64, directions: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+        let at = self.linearise(x, std)?;
+        let slopes = directions.iter().map(|v| at.slope(v)).collect::<Result<_>>()?;
+        Ok((at.score, slopes))
+    }
+}
+
+/// `v ↦ Jᵀ v`
+type Transposed = Box<dyn Fn(&Tensor) -> Result<Tensor>>;
+
+/// A score at one batch of images, and its Jacobian `J` there.
+///
+/// Directions may depend on the score. For a network this holds what the evaluation left behind for gradients.
+pub struct Linearised {
+    /// `s(x; std)`, without gradients.
+    pub score: Tensor,
+    transposed: Transposed,
+}
+
+impl Linearised {
+    /// A score, and what its transposed Jacobian makes of a direction.
+    pub fn new(score: Tensor, transposed: impl Fn(&Tensor) -> Result<Tensor> + 'static) -> Self {
+        Self { score, transposed: Box::new(transposed) }
+    }
+
+    /// `∇ₓ Σ s·v` for a direction `v`, which has the shape of `x`: `Jᵀ v`, image by image.
+    ///
+    /// # Errors
+    /// When the score does not depend on the image by operations with a gradient, or one of them fails.
+    pub fn slope(&self, v: &Tensor) -> Result<Tensor> {
+        (self.transposed)(v)
+    }
+}
+
+impl<M: Differentiable + ?Sized> Differentiable for &M {
+    fn linearise(&self, x: &Tensor, std: f64) -> Result<Linearised> {
+        (**self).linearise(x, std)
+    }
 }
 
 /// Differentiates the tensor operations of a model by reverse accumulation, as networks need. One backward pass
@@ -30,43 +72,45 @@ impl<M: ScoreModel> ScoreModel for Autograd<M> {
 }
 
 impl<M: ScoreModel> Differentiable for Autograd<M> {
-    fn score_and_slopes(&self, x: &Tensor, std: f64, directions: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+    fn linearise(&self, x: &Tensor, std: f64) -> Result<Linearised> {
         let x = Var::from_tensor(x)?;
         let score = self.0.score(&x, std)?;
-        let slope = |v: &Tensor| match (&score * v)?.sum_all()?.backward()?.get(&x) {
+        let detached = score.detach();
+        let slope = move |v: &Tensor| match (&score * v)?.sum_all()?.backward()?.get(&x) {
             Some(gradient) => Ok(gradient.detach()),
             None => bail!("the score does not depend on the image by tensor operations"),
         };
-        let slopes = directions.iter().map(slope).collect::<Result<_>>()?;
-        Ok((score.detach(), slopes))
+        Ok(Linearised::new(detached, slope))
     }
 }
 
 impl Differentiable for Gaussian {
     /// The Jacobian is `−I/(variance + std²)`.
-    fn score_and_slopes(&self, x: &Tensor, std: f64, directions: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+    fn linearise(&self, x: &Tensor, std: f64) -> Result<Linearised> {
         let factor = -1.0 / (self.variance + std * std);
-        Ok((self.score(x, std)?, directions.iter().map(|v| v * factor).collect::<Result<_>>()?))
+        Ok(Linearised::new(self.score(x, std)?, move |v| v * factor))
     }
 }
 
 impl Differentiable for GaussianMixture {
     /// With responsibilities `rₖ` and component scores `sₖ` the Jacobian is
     /// `Σ rₖ (sₖ sₖᵀ − I/(vₖ + std²)) − s sᵀ`.
-    fn score_and_slopes(&self, x: &Tensor, std: f64, directions: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+    fn linearise(&self, x: &Tensor, std: f64) -> Result<Linearised> {
         let score = self.score(x, std)?;
-        let shares = self.shares(x, std)?;
-        let slope = |v: &Tensor| {
-            let mut slope = along(&score, v)?.neg()?;
-            for (component, share) in self.components.iter().zip(&shares) {
-                let own = component.score(x, std)?;
-                let curved = (along(&own, v)? - (v / (component.variance + std * std))?)?;
+        let own =
+            self.components.iter().map(|component| component.score(x, std)).collect::<Result<Vec<_>>>()?;
+        let precisions = self.components.iter().map(|component| 1.0 / (component.variance + std * std));
+        let parts: Vec<_> = self.shares(x, std)?.into_iter().zip(own).zip(precisions).collect();
+        let mean = score.clone();
+        let slope = move |v: &Tensor| {
+            let mut slope = along(&mean, v)?.neg()?;
+            for ((share, own), precision) in &parts {
+                let curved = (along(own, v)? - (v * *precision)?)?;
                 slope = (slope + curved.broadcast_mul(share)?)?;
             }
             Ok(slope)
         };
-        let slopes = directions.iter().map(slope).collect::<Result<_>>()?;
-        Ok((score, slopes))
+        Ok(Linearised::new(score, slope))
     }
 }
 
@@ -77,8 +121,9 @@ fn along(a: &Tensor, v: &Tensor) -> Result<Tensor> {
 }
 
 impl<M: Differentiable> Differentiable for Counted<M> {
-    fn score_and_slopes(&self, x: &Tensor, std: f64, directions: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
+    /// Counts one call, however many slopes are taken.
+    fn linearise(&self, x: &Tensor, std: f64) -> Result<Linearised> {
         self.count();
-        self.inner().score_and_slopes(x, std, directions)
+        self.inner().linearise(x, std)
     }
 }

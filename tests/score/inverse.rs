@@ -6,8 +6,9 @@ use candle_core::{Device, Result, Tensor};
 use ndarray::Array2;
 use num_complex::Complex32;
 use recon::score::{
-    Consistency, EulerMaruyama, Form, Gaussian, Langevin, Marginal, Moment, NoUpdate, Noise, Projection,
-    ReverseDiffusion, Sampler, ScoreModel, Sde, Update, Ve, Vp, bridge,
+    AnnealedLangevin, Consistency, EulerMaruyama, Form, Gaussian, GuidedMove, Langevin, LikelihoodGradient,
+    Marginal, Measurement, Moment, NoUpdate, Noise, Projection, ReverseDiffusion, Sampler, ScoreModel, Sde,
+    Unconditional, Update, Ve, Vp, bridge,
 };
 use recon_operators::{Mask, Problem};
 use std::sync::{Arc, Mutex};
@@ -139,6 +140,45 @@ fn the_first_projection_and_corrector_of_the_published_run() {
     let model = Gaussian { mean: image(&record, "mu"), variance: 0.05 };
     let x = Langevin::new(0.16).update(&x, &at, &model, &mut noise).unwrap().0;
     assert!(relative_error(&x, record.get("x_out")) < 3e-6);
+}
+
+/// What the published baselines call the projection rate.
+const COEFFICIENT: f64 = 1.586;
+
+fn langevin_baseline(problem: &Problem<Dft>) -> GuidedMove<AnnealedLangevin, LikelihoodGradient<'_, Dft>> {
+    let measurement = Measurement::new(problem, 1.0, 0.0);
+    let guidance = LikelihoodGradient { measurement, coefficient: COEFFICIENT };
+    GuidedMove { moves: AnnealedLangevin { snr: 0.1, moves: 1 }, guidance }
+}
+
+#[test]
+fn likelihood_gradient_in_annealed_langevin_dynamics() {
+    let Some(record) = Record::shared("inverse/mri_langevin") else { return };
+    let (problem, outputs) = (problem(&record), Log::default());
+    let model = Gaussian { mean: image(&record, "mu"), variance: 0.05 };
+    let corrector = Box::new(LoggedUpdate(langevin_baseline(&problem), outputs.clone()));
+    let sampler = Sampler { sde: ve(5.0), predictor: Box::new(NoUpdate), corrector, steps: 5, t_end: 1e-5 };
+    let result = sampler.sample(&model, &mut Unconditional, &mut draws(&record), &mut |_| Ok(())).unwrap();
+    let (ours, theirs) = (outputs.lock().unwrap(), record.entries("x_out"));
+    assert_eq!(ours.len(), theirs.len());
+    let errors = ours.iter().zip(&theirs).map(|(ours, theirs)| relative_error(ours, theirs));
+    let (worst, error) = (errors.fold(0.0, f64::max), relative_error(&result, record.get("result")));
+    println!("updates {worst:e}, result {error:e}");
+    assert!(worst < 3e-6 && error < 3e-6);
+}
+
+#[test]
+fn the_first_update_of_the_published_likelihood_gradient() {
+    let record = Record::fixture("mri_langevin_first_update");
+    let problem = problem(&record);
+    let model = Gaussian { mean: image(&record, "mu"), variance: 0.05 };
+    let (sde, mut noise) = (ve(5.0), draws(&record));
+    let at = Moment { sde: &sde, t: 1.0, steps: 5 };
+    let x = sde.sample_prior(&mut noise).unwrap();
+    let x = langevin_baseline(&problem).update(&x, &at, &model, &mut noise).unwrap().0;
+    let error = relative_error(&x, record.get("x_out"));
+    println!("first update {error:e}");
+    assert!(error < 3e-6);
 }
 
 /// A mask that is symmetric about the centre of k-space: the Hermitian symmetry of real images survives it.

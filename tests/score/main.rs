@@ -1,18 +1,23 @@
 //! The score stack against recorded runs of the published code and against closed forms.
 
 mod chains;
+mod conditional;
 mod correctors;
 mod dequantization;
 mod descent;
+mod diffpir;
+mod exact;
 mod fixtures;
 mod flow;
 mod forms;
+mod guidance;
 mod inverse;
 mod learned;
 mod likelihood;
 mod matching;
 mod network;
 mod posteriors;
+mod rendered;
 mod sampler;
 mod sde;
 mod second_order;

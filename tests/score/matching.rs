@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
-use recon::score::{Differentiable, NormalMixture, ScoreModel};
+use recon::score::{Differentiable, Linearised, NormalMixture, ScoreModel};
 use recon::train::Neighbourhood;
 use recon::train::matching::{Sliced, denoising, denoising_controlled, explicit, implicit};
 use serde_json::Value;
@@ -32,9 +32,10 @@ impl ScoreModel for Linear {
 }
 
 impl Differentiable for Linear {
-    fn score_and_slopes(&self, x: &Tensor, std: f64, directions: &[Tensor]) -> Result<(Tensor, Vec<Tensor>)> {
-        let slope = |v: &Tensor| v.reshape((x.dim(0)?, ()))?.matmul(&self.matrix)?.reshape(x.shape());
-        Ok((self.score(x, std)?, directions.iter().map(slope).collect::<Result<_>>()?))
+    fn linearise(&self, x: &Tensor, std: f64) -> Result<Linearised> {
+        let matrix = self.matrix.clone();
+        let slope = move |v: &Tensor| v.reshape((v.dim(0)?, ()))?.matmul(&matrix)?.reshape(v.shape());
+        Ok(Linearised::new(self.score(x, std)?, slope))
     }
 }
 

@@ -49,7 +49,7 @@ impl<U: Update> Update for Logged<U> {
 }
 
 /// The published sampler, and what every update returned.
-fn sampler() -> (Sampler<Ve>, Log) {
+fn sampler() -> (Sampler<'static, Ve>, Log) {
     let log = Log::default();
     let corrector = Langevin { snr: 0.16, moves: 1, coupling: Coupling::Batch };
     let sampler = Sampler {

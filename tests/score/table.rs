@@ -1,6 +1,7 @@
-//! Every sampler on every process: calls, and bias on a Gaussian. Prints the table of `docs/samplers.md`.
+//! Every sampler on every process: calls, and bias on a Gaussian. Guards the table of `docs/samplers.md`.
 
 use crate::fixtures::values;
+use crate::rendered::guard;
 use crate::statistics::{Moments, noise};
 use candle_core::{Device, Tensor};
 use recon::score::{
@@ -110,8 +111,10 @@ const LARGEST_BIAS: f64 = 0.2;
 
 #[test]
 fn every_sampler_draws_a_gaussian_on_every_process() {
-    println!("| sampler | VE calls | mean | std | VP calls | mean | std | sub-VP calls | mean | std |");
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    let mut table = vec![
+        "| sampler | VE calls | mean | std | VP calls | mean | std | sub-VP calls | mean | std |".to_owned(),
+        "|---|---|---|---|---|---|---|---|---|---|".to_owned(),
+    ];
     for (name, method) in methods() {
         let mut row = format!("| {name} |");
         for process in [Process::Ve, Process::Vp, Process::SubVp] {
@@ -127,6 +130,8 @@ fn every_sampler_draws_a_gaussian_on_every_process() {
             };
             row.push_str(&cells);
         }
-        println!("{row}");
+        table.push(row);
     }
+    println!("{}", table.join("\n"));
+    guard("samplers", &table, 0.3);
 }
