@@ -53,7 +53,7 @@ impl ChannelMix {
         Mask::rows(&kept, self.cols)
     }
 
-    fn mixed(&self, matrix: ArrayView2<f32>, image: &Array2<f32>) -> Array2<f32> {
+    fn mixed(&self, matrix: &ArrayView2<f32>, image: &Array2<f32>) -> Array2<f32> {
         let channels = matrix.nrows();
         assert_eq!(
             image.dim(),
@@ -82,10 +82,10 @@ impl LinearOperator for ChannelMix {
         self.image_shape()
     }
     fn forward(&self, image: &Array2<f32>) -> Array2<f32> {
-        self.mixed(self.matrix.view(), image)
+        self.mixed(&self.matrix.view(), image)
     }
     fn adjoint(&self, data: &Array2<f32>) -> Array2<f32> {
-        self.mixed(self.matrix.t(), data)
+        self.mixed(&self.matrix.t(), data)
     }
     fn normal(&self, image: &Array2<f32>) -> Array2<f32> {
         image.clone()

@@ -28,7 +28,8 @@ pub enum DpsWeight {
     Likelihood,
     /// `σ² ‖y − A D‖/ζ`, what the paper's experiments do: a step of length `h` in `ln σ` of the
     /// reverse-time SDE moves the image by `2 ζ h ∇‖y − A D‖`, whatever the noise in the data. The paper gives
-    /// `ζ' = ζ h` for a step. Data without noise can be used.
+    /// `ζ' = ζ h` for a step. Data without noise can be used. Where steps of `ln σ` are uneven, as in even times of VP
+    /// and sub-VP, the longest overshoot: take even ones, as those of VE.
     Residual {
         /// `ζ`, a length in the space of images.
         step: f64,

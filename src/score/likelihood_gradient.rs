@@ -12,6 +12,8 @@ use recon_operators::Transform;
 /// of `−‖m y − A x‖²/(2 (c s)² + 2 (m n)²)`. The published medical code has `n = 0` and calls `c` the projection
 /// rate.
 ///
+/// Moves of [`super::AnnealedLangevin`] are stable for `snr ‖A‖ < c`.
+///
 /// Known bias: while `σ` is not small the true likelihood of a noisy image is about the denoised image, not the noisy
 /// one. For `σ → 0` and `n > 0` this one becomes true, so that a Langevin chain which is given the time to forget
 /// ends right.

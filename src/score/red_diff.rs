@@ -16,7 +16,7 @@ pub struct RedDiffSettings {
     pub schedule: Schedule,
     /// Number of levels, of gradient steps and of network calls; the paper takes 1000.
     pub steps: usize,
-    /// Adam's step, in model units: how far a pixel moves at most; the paper takes 0.1.
+    /// Adam's step, in model units: how far a pixel moves at most; published runs take 0.1 to 0.5.
     pub learning_rate: f64,
     /// λ, the weight of the denoiser beside `‖y − A μ‖²/(2n²)`. The paper's 0.25 stands beside
     /// `‖y − A μ‖²/2` and is `0.25/n²` here.

@@ -119,7 +119,7 @@ impl ScoreModel for Plain {
     }
 }
 
-fn dps<T: Transform>(problem: &Problem<T>, weight: DpsWeight) -> Dps<'_, T>
+fn dps<T>(problem: &Problem<T>, weight: DpsWeight) -> Dps<'_, T>
 where
     T: Transform<Image = Array2<f32>>,
 {

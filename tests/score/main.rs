@@ -20,4 +20,5 @@ mod sde;
 mod seeds;
 mod statistics;
 mod table;
+mod tasks;
 mod transforms;

@@ -131,7 +131,7 @@ impl Numbers for Array2<Complex32> {
         self.iter().flat_map(|v| [v.re, v.im]).collect()
     }
     fn unit(shape: &[usize], index: usize) -> Self {
-        let one = if index % 2 == 0 { Complex32::new(1.0, 0.0) } else { Complex32::new(0.0, 1.0) };
+        let one = if index.is_multiple_of(2) { Complex32::new(1.0, 0.0) } else { Complex32::new(0.0, 1.0) };
         Array2::<f32>::unit(shape, index / 2).mapv(|v| one * v)
     }
 }
