@@ -24,6 +24,7 @@ mod second_order;
 mod seeds;
 mod statistics;
 mod table;
+mod tasks;
 mod theorem;
 mod transforms;
 mod uncertainty;
