@@ -47,7 +47,13 @@ fn spread(task: Task) -> DecomposedSettings {
 fn point(task: Task) -> DecomposedSettings {
     let common = DecomposedSettings { momentum: 0.7, temperature: 0.0, ..DecomposedSettings::default() };
     match task {
-        Task::Ct => DecomposedSettings { sigma_start: 0.25, steps: 32, data_weight: 5000.0, ..common },
+        Task::Ct => DecomposedSettings {
+            sigma_start: 0.25,
+            steps: 40,
+            data_weight: 5000.0,
+            cg_iterations: 8,
+            ..common
+        },
         Task::Mri => DecomposedSettings { sigma_start: 0.3, sigma_end: 0.02, steps: 28, passes: 3, ..common },
         Task::Mar => DecomposedSettings { sigma_start: 0.3, steps: 12, ..common },
     }
