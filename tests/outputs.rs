@@ -37,7 +37,8 @@ fn the_sidecar_says_what_was_done() {
     let report = sidecar(&folder, "out.json");
     assert_eq!(report["status"], "complete");
     assert_eq!((&report["seed"], &report["threads"]), (&5.into(), &1.into()));
-    assert_eq!(report["nfe"], 6, "two steps and a trial for each of two slices");
+    assert_eq!(report["plan"]["settings"]["passes"], 3);
+    assert_eq!(report["nfe"], 14, "three passes of two steps and a trial for each of two slices");
     assert_eq!(report["plan"]["settings"]["steps"], 2);
     assert_eq!(report["plan"]["sampling"]["accel"], 3.0);
     assert_eq!(report["plan"]["settings"]["model"], "mr");
@@ -82,8 +83,10 @@ fn several_samples_give_a_spread() {
     let between = |((mean, low), high): ((&f32, &f32), &f32)| low <= mean && mean <= high;
     assert!(mean.iter().zip(&low).zip(&high).all(between));
     let report = sidecar(&folder, "out.json");
-    let around = report["plan"]["settings"]["around"]["steps"].as_u64().expect("the estimate's steps");
-    assert_eq!(report["nfe"], 3 * 3 + around + 1, "three samples, what they are drawn around, a trial");
+    let around = &report["plan"]["settings"]["around"];
+    let number = |name: &str| around[name].as_u64().expect("a number");
+    let calls = 3 * 3 + number("steps") * number("passes") + 1;
+    assert_eq!(report["nfe"], calls, "three samples, what they are drawn around, a trial");
     let calibration = &report["metrics"]["calibration"];
     assert!(calibration["ratio"].as_f64() > Some(0.0) && calibration["coverage"].as_f64() <= Some(1.0));
     folder.recon("mri scan.npy --quantiles -o other.npy").assert().code(2);
