@@ -108,8 +108,9 @@ fn what_the_measurement_does_not_see_is_written_apart() {
         npy::read_complex(&folder.path(&format!("k-{name}.npy"))).expect("readable")
     };
     let (all, seen) = (kspace("out"), kspace("seen"));
-    let norm =
-        |k: &ndarray::ArrayD<num_complex::Complex32>| k.iter().map(|v| v.norm_sqr()).sum::<f32>().sqrt();
+    let norm = |k: &ndarray::ArrayD<num_complex::Complex32>| {
+        k.iter().map(num_complex::Complex32::norm_sqr).sum::<f32>().sqrt()
+    };
     assert!(norm(&(&all - &seen)) < 1e-4 * norm(&all));
     let share = sidecar(&folder, "out.json")["slices"][0]["null_space_share"].as_f64().expect("a share");
     let expected = unseen.mapv(|v| v * v).sum().sqrt() / image.mapv(|v| v * v).sum().sqrt();

@@ -77,11 +77,14 @@ pub fn cancelled() -> anyhow::Error {
     anyhow!("interrupted")
 }
 
+/// The maps of one slice.
+type Maps = Vec<(Map, Array2<f32>)>;
+
 #[derive(Default)]
 struct Stacks {
     images: Vec<Array2<f32>>,
     /// Those of each slice that was reconstructed; none for one that was known.
-    maps: Vec<Option<Vec<(Map, Array2<f32>)>>>,
+    maps: Vec<Option<Maps>>,
     baselines: Vec<Vec<Array2<f32>>>,
     records: Vec<SliceRecord>,
 }
@@ -197,12 +200,11 @@ impl Stacks {
     /// The maps that every reconstructed slice has; of a known slice nothing is uncertain.
     fn maps(&self) -> Result<Vec<(Map, Array3<f32>)>> {
         let kinds = self.maps.iter().flatten().next().into_iter().flatten().map(|(kind, _)| *kind);
-        let of =
-            |kind: Map, (image, maps): (&Array2<f32>, &Option<Vec<(Map, Array2<f32>)>>)| match (maps, kind) {
-                (Some(maps), _) => maps.iter().find(|(found, _)| *found == kind).map(|(_, map)| map.clone()),
-                (None, Map::Low | Map::High) => Some(image.clone()),
-                (None, Map::Std | Map::NullSpace) => Some(Array2::zeros(image.raw_dim())),
-            };
+        let of = |kind: Map, (image, maps): (&Array2<f32>, &Option<Maps>)| match (maps, kind) {
+            (Some(maps), _) => maps.iter().find(|(found, _)| *found == kind).map(|(_, map)| map.clone()),
+            (None, Map::Low | Map::High) => Some(image.clone()),
+            (None, Map::Std | Map::NullSpace) => Some(Array2::zeros(image.raw_dim())),
+        };
         let slices = |kind: Map| self.images.iter().zip(&self.maps).map(|slice| of(kind, slice)).collect();
         let stacked = kinds.filter_map(|kind| {
             let slices: Option<Vec<Array2<f32>>> = slices(kind);

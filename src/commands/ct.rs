@@ -163,7 +163,7 @@ pub fn run(args: &CtArgs) -> Result<()> {
     let plan = Plan::new(args)?;
     let context = Context::new(&args.common.run)?;
     if let (Some(sinogram), Some(size)) = (&args.sinogram, args.size) {
-        return from_sinogram(sinogram, size, plan, args, &context);
+        return from_sinogram(sinogram, size, &plan, args, &context);
     }
     several::each(&args.inputs, &args.common, |input, output| {
         let target = args.common.target(output, input, args.learned.samples)?;
@@ -218,10 +218,10 @@ fn simulated<'a>(body: &'a Body, radon: &'a Radon, args: &CtArgs) -> Result<Case
     }
 }
 
-fn from_sinogram(path: &Path, size: ImageSize, plan: Plan, args: &CtArgs, context: &Context) -> Result<()> {
+fn from_sinogram(path: &Path, size: ImageSize, plan: &Plan, args: &CtArgs, context: &Context) -> Result<()> {
     let target = args.common.target(args.common.output.as_deref(), path, args.learned.samples)?;
     if args.common.dry_run {
-        return show_plan(&plan, &target);
+        return show_plan(plan, &target);
     }
     if args.view.detectors.is_some() {
         return Err(Failure::Usage(

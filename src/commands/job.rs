@@ -189,8 +189,8 @@ impl<T: Transform<Image = ndarray::Array2<f32>>, P: Serialize + Clone> Job<'_, T
         let mut comparison = assess(&reference, &images.result, &baselines)?;
         let std = images.maps.iter().find(|(kind, _)| *kind == Map::Std);
         comparison.calibration = std.and_then(|(_, std)| {
-            let found = (images.result.voxels.view(), std.voxels.view());
-            calibration(reference.voxels.view(), found, self.method.samples).ok()
+            let found = (&images.result.voxels, &std.voxels);
+            calibration(&reference.voxels, found, self.method.samples).ok()
         });
         Ok(Some(comparison))
     }

@@ -142,7 +142,7 @@ pub fn run(args: &MriArgs) -> Result<()> {
     let plan = Plan::new(args)?;
     let context = Context::new(&args.common.run)?;
     if let Some(kspace) = &args.kspace {
-        return from_kspace(kspace, plan, args, &context);
+        return from_kspace(kspace, &plan, args, &context);
     }
     several::each(&args.inputs, &args.common, |input, output| {
         let target = args.common.target(output, input, args.learned.samples)?;
@@ -188,10 +188,10 @@ fn from_image(input: &Path, target: Target, plan: &Plan, args: &MriArgs, context
     job.run(&args.common, context)
 }
 
-fn from_kspace(path: &Path, plan: Plan, args: &MriArgs, context: &Context) -> Result<()> {
+fn from_kspace(path: &Path, plan: &Plan, args: &MriArgs, context: &Context) -> Result<()> {
     let target = args.common.target(args.common.output.as_deref(), path, args.learned.samples)?;
     if args.common.dry_run {
-        return show_plan(&plan, &target);
+        return show_plan(plan, &target);
     }
     let kspace = load::complex_stack(path, args.common.slices)?;
     let (_, rows, cols) = kspace.dim();

@@ -123,7 +123,7 @@ where
     let std = exact_std(problem, noise);
     let drawn = draw(method, samples, problem);
     let error = root_mean_square(&(&drawn.image - &exact)) / (std / (samples as f64).sqrt());
-    let spread = root_mean_square(&drawn.map(Map::Std).unwrap()) / std;
+    let spread = root_mean_square(drawn.map(Map::Std).unwrap()) / std;
     println!("{label}: mean off by {error:.2} standard errors, spread {spread:.3}, std {std:.4}");
     Accuracy { error, spread }
 }

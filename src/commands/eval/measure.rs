@@ -245,8 +245,8 @@ pub(super) fn judge<T: Transform<Image = Array2<f32>>>(
     values: Values,
     context: &Context,
 ) -> Result<Outcome> {
-    let Some((image, std, record)) = reconstruct(case, method, context)? else { return Ok(None) };
-    let (voxels, geometry) = (values.image(image), truth.geometry.clone());
+    let Some(Found { images, std, record }) = reconstruct(case, method, context)? else { return Ok(None) };
+    let (voxels, geometry) = (values.image(images), truth.geometry.clone());
     let mut result = Volume { voxels, geometry, unit: values.unit() };
     let quality = match hidden {
         None => assess(truth, &result, &[])?.result,
@@ -257,10 +257,20 @@ pub(super) fn judge<T: Transform<Image = Array2<f32>>>(
     };
     let calibration = std.and_then(|std| {
         let std = values.spread(std);
-        calibration(truth.voxels.view(), (result.voxels.view(), std.view()), method.samples).ok()
+        calibration(&truth.voxels, (&result.voxels, &std), method.samples).ok()
     });
     let slice = |volume: Volume| volume.voxels.index_axis_move(Axis(0), 0);
     Ok(Some(Solved { quality, calibration, record, truth: slice(truth.clone()), image: slice(result) }))
+}
+
+/// What a method found for one slice.
+pub(super) struct Found {
+    /// The image, axes (slice, row, col).
+    pub(super) images: Array3<f32>,
+    /// The standard deviation of several samples.
+    std: Option<Array3<f32>>,
+    /// What it took.
+    pub(super) record: SliceRecord,
 }
 
 /// Runs a case of one slice; none when the user stopped it.
@@ -268,13 +278,11 @@ pub(super) fn reconstruct<T: Transform<Image = Array2<f32>>>(
     case: &Case<'_, T>,
     method: &Method<T>,
     context: &Context,
-) -> Result<Option<(Array3<f32>, Option<Array3<f32>>, SliceRecord)>> {
+) -> Result<Option<Found>> {
     let bars = context.bars(1);
     let done = case.run(&*method.run, &[], &bars);
     bars.clear();
     let mut done = done?;
-    Ok(done.records.pop().map(|record| {
-        let std = done.maps.into_iter().find(|(map, _)| *map == Map::Std).map(|(_, std)| std);
-        (done.images, std, record)
-    }))
+    let std = done.maps.into_iter().find(|(map, _)| *map == Map::Std).map(|(_, std)| std);
+    Ok(done.records.pop().map(|record| Found { images: done.images, std, record }))
 }

@@ -1,6 +1,6 @@
 //! The dissertation's settings: its scale, its choice of views and lines, its metrics.
 
-use super::measure::{Outcome, Single, Solved, reconstruct};
+use super::measure::{Found, Outcome, Single, Solved, reconstruct};
 use crate::commands::context::Context;
 use crate::commands::job::Method;
 use crate::commands::scanner::Body;
@@ -39,7 +39,9 @@ pub(super) fn ct(
     let geometry = ParallelBeam::with_angles(rows, cols, spacing, thesis::views(rows, views), None);
     let radon = Radon::new(geometry, Filter::Ramp)?;
     let case = ct_case::from_image(&body.attenuation, &radon, seed, 0);
-    let Some((result, _, record)) = reconstruct(&case, method, context)? else { return Ok(None) };
+    let Some(Found { images: result, record, .. }) = reconstruct(&case, method, context)? else {
+        return Ok(None);
+    };
     let quality = thesis::assess(&truth, &levels.shares(&slice(&result)))?;
     let shown = |attenuation: &Array3<f32>| slice(attenuation).mapv(attenuation_to_hounsfield);
     Ok(Some(Solved {
@@ -69,7 +71,9 @@ pub(super) fn mri(
     let kept = ((cols as f64 / acceleration).round() as usize).max(1);
     let mask = SamplingPlan::score_inverse_problems(cols, kept)?.mask(rows, cols)?;
     let case = mri_case::from_image(&scan, &mask, seed, 0);
-    let Some((result, _, record)) = reconstruct(&case, method, context)? else { return Ok(None) };
+    let Some(Found { images: result, record, .. }) = reconstruct(&case, method, context)? else {
+        return Ok(None);
+    };
     let image = slice(&result).mapv_into(|value| value.clamp(0.0, 1.0));
     let quality = thesis::assess(&truth, &image)?;
     Ok(Some(Solved { quality, calibration: None, record, truth, image }))
