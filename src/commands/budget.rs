@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Steps of the run that is timed; the first is slower than the others.
 const PILOT: usize = 4;
 
-/// Fewer levels than this are worse than the classical image that they start from.
+/// Fewer levels than this are not planned, however short the time: nobody has measured what they are worth.
 const FEWEST: usize = 8;
 
 /// The plan with as many steps as reconstruct a slice within `--budget`; the plan itself where there is none.
@@ -50,7 +50,7 @@ pub(super) fn fitted<T: Transform<Image = Array2<f32>>>(
         budget.as_secs_f64(),
         pace.step.as_secs_f64(),
         pace.start.as_secs_f64(),
-        if pace.time(steps, runs) > budget { "; fewer would spoil the result" } else { "" }
+        if pace.time(steps, runs) > budget { "; fewer are not planned" } else { "" }
     ));
     Ok(Plan { steps: Some(steps), ..plan.clone() })
 }
