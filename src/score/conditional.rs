@@ -31,10 +31,8 @@ use std::cell::RefCell;
 pub struct Conditional<'a, T: Transform> {
     /// What is known without the measurement: a single image with one channel.
     pub prior: TweedieCovariance<'a>,
-    /// The measurement, in model units.
+    /// The measurement, in model units, with noise; where that is not the same everywhere, `n` is its root mean square.
     pub problem: &'a Problem<T>,
-    /// `n`, the noise of every measured number, of real and imaginary parts each; positive.
-    pub noise_std: f64,
     /// Most iterations of a solution; at most the number of measured numbers are of use.
     pub iterations: usize,
     /// Relative residual at which a solution ends. Single precision gives about 1e-5.
@@ -65,11 +63,12 @@ impl<T: Transform<Image = Array2<f32>>> Conditional<'_, T> {
 
     /// `K⁻¹ d`
     fn solve(&self, data: &T::Data) -> Result<T::Data> {
-        if !(self.noise_std > 0.0 && self.noise_std.is_finite()) {
-            bail!("the noise of a measurement must be positive, not {}", self.noise_std)
+        let noise_std = self.problem.noise.root_mean_square(&self.problem.mask);
+        if !(noise_std > 0.0 && noise_std.is_finite()) {
+            bail!("the noise of a measurement must be positive, not {noise_std}")
         }
         let failure = RefCell::new(None);
-        let variance = (self.noise_std * self.noise_std) as f32;
+        let variance = (noise_std * noise_std) as f32;
         let apply = |d: &T::Data| {
             let product = self.without_data(&self.problem.adjoint(d)).and_then(|product| single(&product));
             // Numbers that are none end the solution.

@@ -14,15 +14,16 @@ pub struct Measurement<'a, T: Transform> {
 }
 
 impl<'a, T: Transform<Image = Array2<f32>>> Measurement<'a, T> {
-    /// Images in model units are physical values divided by `unit`. `noise_std` is the standard deviation of the
-    /// noise in the data, of real and imaginary parts each, in the data's physical unit; 0 if there is none.
-    pub fn new(problem: &'a Problem<T>, unit: f32, noise_std: f64) -> Self {
+    /// Images in model units are physical values divided by `unit`. `n` is the noise of the problem; where it is not
+    /// the same everywhere, its root mean square.
+    pub fn new(problem: &'a Problem<T>, unit: f32) -> Self {
         let mut measured = problem.measured.clone();
         measured.scale(1.0 / unit);
-        Self { problem, measured, noise_std: noise_std / f64::from(unit) }
+        let noise_std = problem.noise.root_mean_square(&problem.mask) / f64::from(unit);
+        Self { problem, measured, noise_std }
     }
 
-    /// `n²`, in model units.
+    /// `n²`, in model units; 0 where there is no noise, or nobody knows.
     pub fn noise_variance(&self) -> f64 {
         self.noise_std * self.noise_std
     }

@@ -6,7 +6,7 @@ use crate::kernels::{Blend, Descent};
 use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor, Var};
 use ndarray::Array2;
-use recon_operators::{Problem, Transform};
+use recon_operators::{DataNoise, Problem, Transform};
 use recon_pipelines::{Estimate, Progress, Reconstruct, SliceSeed};
 
 /// Settings of [`RedDiff`].
@@ -21,8 +21,6 @@ pub struct RedDiffSettings {
     /// λ, the weight of the denoiser beside `‖y − A μ‖²/(2n²)`. The paper's 0.25 stands beside
     /// `‖y − A μ‖²/2` and is `0.25/n²` here.
     pub weight: f64,
-    /// `n`, standard deviation of the noise in the data, in the data's physical unit, above 0.
-    pub noise_std: f64,
 }
 
 /// Memories of Adam's means of the gradient and of its square, as in the paper, and its ε.
@@ -61,14 +59,12 @@ impl RedDiffSettings {
         ensure!(self.steps >= 1, "RED-diff needs at least one step");
         let sound = levels.iter().all(|sigma| *sigma > 0.0 && sigma.is_finite());
         ensure!(sound, "noise levels must be above 0");
-        for (name, value) in [("learning rate", self.learning_rate), ("noise level", self.noise_std)] {
-            ensure!(value.is_finite() && value > 0.0, "the {name} must be above 0: {value}");
-        }
+        let Self { learning_rate, weight, .. } = *self;
         ensure!(
-            self.weight.is_finite() && self.weight >= 0.0,
-            "the weight must not be negative: {}",
-            self.weight
+            learning_rate.is_finite() && learning_rate > 0.0,
+            "the learning rate must be above 0: {learning_rate}"
         );
+        ensure!(weight.is_finite() && weight >= 0.0, "the weight must not be negative: {weight}");
         Ok(())
     }
 }
@@ -125,6 +121,7 @@ where
 
     fn begin(&self, problem: &Problem<T>, seed: SliceSeed, progress: &dyn Progress) -> Result<Self::Start> {
         self.settings.check(&self.settings.schedule.levels(self.settings.steps))?;
+        ensure!(problem.noise != DataNoise::None, "RED-diff needs to know the noise of the data");
         self.start.reconstruct(problem, seed, progress)
     }
 
@@ -140,7 +137,7 @@ where
         progress: &dyn Progress,
     ) -> Result<Estimate<Array2<f32>>> {
         let unit = self.unit.unit(problem)?;
-        let measurement = Measurement::new(problem, unit, self.settings.noise_std);
+        let measurement = Measurement::new(problem, unit);
         let model = Counted::new(&self.model);
         let mut noise = Noise::new(&[stream], start.image.dim(), &self.device);
         let image = bridge::to_tensor(&[&start.image / unit], &self.device)?;

@@ -14,7 +14,6 @@ use recon::score::{
     LevelMethod, NoUpdate, NoisyMeasurement, PosteriorSampler, ReverseDiffusion, Stream, Unconditional,
     UnitRule, bridge,
 };
-use recon_operators::{DataNoise, Problem};
 use recon_pipelines::{Direct, Silent, SliceSeed};
 
 fn exact_draws(task: &Task) -> Result<Tensor> {
@@ -47,9 +46,8 @@ fn decomposed(task: &Task) -> Result<Tensor> {
     let method =
         Decomposed { model: &task.prior, settings, unit, start: Box::new(Direct), device: Device::Cpu };
     let slice = SliceSeed { seed: 5, case: 0, slice: 0 };
-    let problem = Problem { noise: DataNoise::white(task.noise as f32), ..task.problem.clone() };
-    let start = method.begin(&problem, slice, &Silent)?;
-    let draw = |sample| Ok(method.sample(&problem, &start, Stream { slice, sample }, &Silent)?.image);
+    let start = method.begin(&task.problem, slice, &Silent)?;
+    let draw = |sample| Ok(method.sample(&task.problem, &start, Stream { slice, sample }, &Silent)?.image);
     let images = (0..SAMPLES as u64).map(draw).collect::<Result<Vec<_>>>()?;
     Ok(bridge::to_tensor(&images, &Device::Cpu)?)
 }

@@ -14,8 +14,8 @@ use recon::score::{
     linear_posterior_mean,
 };
 use recon_operators::{
-    ChannelMix, Field, Filter, Identity, LinearOperator, Mask, ParallelBeam, PhasedFourier, Problem, Radon,
-    Transform,
+    ChannelMix, DataNoise, Field, Filter, Identity, LinearOperator, Mask, ParallelBeam, PhasedFourier,
+    Problem, Radon, Transform,
 };
 use recon_pipelines::{Direct, Reconstruct, Silent, SliceSeed};
 
@@ -39,6 +39,11 @@ fn radon() -> Problem<Radon> {
 fn inpainting() -> Problem<Identity> {
     let mask = Mask::new((0..SIDE * SIDE).map(|i| i % 3 != 0).collect());
     measure(Identity { rows: SIDE, cols: SIDE }, mask, (SIDE, SIDE), NOISE as f32)
+}
+
+/// The same data, taken for exact.
+fn noiseless<T: Transform>(problem: Problem<T>) -> Problem<T> {
+    Problem { noise: DataNoise::None, ..problem }
 }
 
 fn batch() -> Tensor {
@@ -71,7 +76,7 @@ where
     let prior = prior((SIDE, SIDE));
     let mixture = GaussianMixture { components: vec![prior.clone()], weights: vec![1.0] };
     let truth = ExactPosterior::new(&mixture, &dense(problem), NOISE);
-    let measurement = Measurement::new(problem, 1.0, NOISE);
+    let measurement = Measurement::new(problem, 1.0);
     let guidance = PseudoInverse { measurement, prior_variance: VARIANCE, iterations: 100 };
     let model = GuidedDenoiser { prior: &prior, guidance };
     let mut worst: f64 = 0.0;
@@ -97,12 +102,10 @@ fn pseudo_inverse_guidance_is_the_score_of_a_gaussian_posterior() {
 /// Data without noise: the measured components of `D + σ² g` agree with them at any level, to `J_D r⁻² = σ⁻²`.
 #[test]
 fn pseudo_inverse_guidance_meets_data_without_noise() {
-    let problem = inpainting();
+    let problem = noiseless(inpainting());
     let prior = prior((SIDE, SIDE));
-    let guidance = PseudoInverse {
-        prior_variance: VARIANCE,
-        ..PseudoInverse::new(Measurement::new(&problem, 1.0, 0.0))
-    };
+    let guidance =
+        PseudoInverse { prior_variance: VARIANCE, ..PseudoInverse::new(Measurement::new(&problem, 1.0)) };
     let model = GuidedDenoiser { prior, guidance };
     for sigma in [0.05, 2.0] {
         let denoised = bridge::to_images(&model.denoise(&batch(), sigma).unwrap()).unwrap();
@@ -123,7 +126,7 @@ fn dps<T>(problem: &Problem<T>, weight: DpsWeight) -> Dps<'_, T>
 where
     T: Transform<Image = Array2<f32>>,
 {
-    Dps { measurement: Measurement::new(problem, 1.0, NOISE), weight }
+    Dps { measurement: Measurement::new(problem, 1.0), weight }
 }
 
 #[test]
@@ -206,7 +209,7 @@ fn a_noisy_measurement_is_drawn_once_a_move_and_before_it() {
     let draws = noise(3, (SIDE, SIDE)).draw().unwrap();
     let z = (&draws * 0.7).unwrap();
     let guidance =
-        LikelihoodGradient { measurement: Measurement::new(&problem, 1.0, NOISE), coefficient: COEFFICIENT };
+        LikelihoodGradient { measurement: Measurement::new(&problem, 1.0), coefficient: COEFFICIENT };
     let sde = Vp { beta_min: 0.1, beta_max: 20.0 };
     let at = Moment { sde: &sde, t: 0.3, steps: 10 };
     let prior = prior((SIDE, SIDE));
@@ -230,8 +233,8 @@ fn a_noisy_measurement_is_drawn_once_a_move_and_before_it() {
 
 #[test]
 fn guidance_that_would_divide_by_nothing_is_refused() {
-    let problem = inpainting();
-    let exact = || Measurement::new(&problem, 1.0, 0.0);
+    let problem = noiseless(inpainting());
+    let exact = || Measurement::new(&problem, 1.0);
     let dps = Dps { measurement: exact(), weight: DpsWeight::Likelihood };
     assert!(dps.slope(&batch(), 0.5).is_err());
     let gradient = LikelihoodGradient { measurement: exact(), coefficient: 0.0 };
@@ -250,10 +253,8 @@ fn colourisation_of_a_stack_of_channels() {
     let problem = Problem::new(mix, mask, measured);
     let mean = Tensor::full(0.2f32, (1, 3, PIXELS.0, PIXELS.1), &Device::Cpu).unwrap();
     let prior = Stacked { model: Gaussian { mean, variance: VARIANCE }, channels: 3 };
-    let guidance = PseudoInverse {
-        prior_variance: VARIANCE,
-        ..PseudoInverse::new(Measurement::new(&problem, 1.0, 0.0))
-    };
+    let guidance =
+        PseudoInverse { prior_variance: VARIANCE, ..PseudoInverse::new(Measurement::new(&problem, 1.0)) };
     let model = GuidedDenoiser { prior: &prior, guidance };
     let x = noise(2, (tall[0], tall[1])).draw().unwrap();
     let projected = Projection::new(&problem, 1.0, 1.0, 1.0, Form::Published).finish(x.clone()).unwrap();
@@ -290,7 +291,6 @@ fn red_diff_finds_the_mean_of_a_gaussian_posterior() {
         steps: 300,
         learning_rate: 0.02,
         weight: 1.0 / VARIANCE + 1.0 / (SIGMA * SIGMA),
-        noise_std: NOISE,
     };
     let seed = SliceSeed { seed: 1, case: 0, slice: 0 };
     let found = red_diff(settings).reconstruct(&problem, seed, &Silent).unwrap();
@@ -307,17 +307,17 @@ fn red_diff_refuses_what_it_cannot_use() {
         steps: 3,
         learning_rate: 0.1,
         weight: 1.0,
-        noise_std: NOISE,
     };
     let problem = inpainting();
-    let run = |settings| {
+    let run_on = |problem: &_, settings| {
         let seed = SliceSeed { seed: 1, case: 0, slice: 0 };
-        red_diff(settings).reconstruct(&problem, seed, &Silent).map(|_| ())
+        red_diff(settings).reconstruct(problem, seed, &Silent).map(|_| ())
     };
+    let run = |settings| run_on(&problem, settings);
     run(sound).unwrap();
+    assert!(run_on(&noiseless(problem.clone()), sound).is_err(), "noise unknown");
     for settings in [
         RedDiffSettings { steps: 0, ..sound },
-        RedDiffSettings { noise_std: 0.0, ..sound },
         RedDiffSettings { learning_rate: f64::NAN, ..sound },
         RedDiffSettings { weight: -1.0, ..sound },
         RedDiffSettings { schedule: Schedule::Geometric { sigma_min: 0.0, sigma_max: 1.0 }, ..sound },

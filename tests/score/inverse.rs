@@ -1,10 +1,10 @@
 //! The k-space projection sampler of the published medical code, update by update, with its noise.
 
 use crate::fixtures::{Record, relative_error};
-use crate::transforms::Dft;
+use crate::transforms::{Dft, dft_matrix};
 use candle_core::{Device, Result, Tensor};
 use ndarray::Array2;
-use num_complex::Complex32;
+use num_complex::{Complex32, Complex64};
 use recon::score::{
     AnnealedLangevin, Consistency, EulerMaruyama, Form, Gaussian, GuidedMove, Langevin, LikelihoodGradient,
     Marginal, Measurement, Moment, NoUpdate, Noise, Projection, ReverseDiffusion, Sampler, ScoreModel, Sde,
@@ -44,13 +44,45 @@ impl<C: Consistency> Consistency for LoggedConsistency<C> {
     }
 }
 
+/// Of so many columns.
+fn complex(record: &Record, name: &str, columns: usize) -> Array2<Complex64> {
+    let part = |part| record.values(&format!("{name}_{part}"));
+    let values: Vec<_> =
+        part("re").into_iter().zip(part("im")).map(|(re, im)| Complex64::new(re, im)).collect();
+    Array2::from_shape_vec((values.len() / columns, columns), values).unwrap()
+}
+
+fn single(values: &Array2<Complex64>) -> Array2<Complex32> {
+    values.mapv(|v| Complex32::new(v.re as f32, v.im as f32))
+}
+
 fn problem(record: &Record) -> Problem<Dft> {
-    let (re, im) = (record.values("kspace_re"), record.values("kspace_im"));
-    let values = re.iter().zip(&im).map(|(&re, &im)| Complex32::new(re as f32, im as f32)).collect();
     let mask = Mask::new(record.values("mask").iter().map(|&kept| kept != 0.0).collect());
-    let kspace = Array2::from_shape_vec((64, 64), values).unwrap();
-    let measured = mask.select(kspace);
+    let measured = mask.select(single(&complex(record, "kspace", 64)));
     Problem::new(Dft::new(64, 64), mask, measured)
+}
+
+/// Few views as the published code has them: `T` is the spectrum of the image amid zeros, a view is a line of it through
+/// the centre, every point of that line at its nearest frequency.
+///
+/// Lines share frequencies; there the published code lets the last line have its way, whether it was measured or not.
+fn radial_problem(record: &Record, (n, side): (usize, usize)) -> Problem<Dft> {
+    // From sinogram to spectrum: along the detector, not normalised there and orthonormal here.
+    let lines = complex(record, "known_sino", side).dot(&dft_matrix(side, side).t());
+    let scale = (side as f64).sqrt() / side as f64;
+    let (rows, cols) = (record.values("radial_y"), record.values("radial_x"));
+    let from_centre = |frequency: f64| (frequency as usize + side / 2) % side;
+    let measured_lines = record.values("row_mask");
+    let mut spectrum = Array2::zeros((side, side));
+    let mut kept = vec![false; side * side];
+    for (i, value) in lines.iter().enumerate() {
+        let (row, col) = (from_centre(rows[i]), from_centre(cols[i]));
+        spectrum[[row, col]] = value * scale;
+        kept[row * side + col] = measured_lines[i / side] != 0.0;
+    }
+    let mask = Mask::new(kept);
+    let measured = mask.select(single(&spectrum));
+    Problem::new(Dft::padded(n, side), mask, measured)
 }
 
 fn image(record: &Record, name: &str) -> Tensor {
@@ -71,19 +103,28 @@ fn check<S: Sde>(
     form: Form,
 ) {
     let Some(record) = Record::shared(&format!("inverse/{name}")) else { return };
+    check_on(&problem(&record), (name, &record), sde, (predictor, corrector), (lambda, t_end), form);
+}
+
+fn check_on<S: Sde>(
+    problem: &Problem<Dft>,
+    (name, record): (&str, &Record),
+    sde: S,
+    (predictor, corrector): (impl Update + 'static, impl Update + 'static),
+    (lambda, t_end): (f64, f64),
+    form: Form,
+) {
     let (inputs, outputs) = (Log::default(), Log::default());
     let sampler = Sampler {
         sde,
         predictor: Box::new(LoggedUpdate(predictor, outputs.clone())),
         corrector: Box::new(LoggedUpdate(corrector, outputs.clone())),
-        steps: 6,
+        steps: record.values("timesteps").len(),
         t_end,
     };
-    let problem = problem(&record);
-    let mut consistency =
-        LoggedConsistency(Projection::new(&problem, 1.0, lambda, 1.0, form), inputs.clone());
-    let model = Gaussian { mean: image(&record, "mu"), variance: 0.05 };
-    let result = sampler.sample(&model, &mut consistency, &mut draws(&record), &mut |_| Ok(())).unwrap();
+    let mut consistency = LoggedConsistency(Projection::new(problem, 1.0, lambda, 1.0, form), inputs.clone());
+    let model = Gaussian { mean: image(record, "mu"), variance: 0.05 };
+    let result = sampler.sample(&model, &mut consistency, &mut draws(record), &mut |_| Ok(())).unwrap();
     let mut worst: f64 = 0.0;
     for (log, key) in [(inputs, "x_in"), (outputs, "x_out")] {
         let (ours, theirs) = (log.lock().unwrap(), record.entries(key));
@@ -127,6 +168,17 @@ fn vp_projection_without_corrector() {
 }
 
 #[test]
+fn ct_projection_along_radial_lines() {
+    let name = "ct_projection_64";
+    let Some(record) = Record::shared(&format!("inverse/{name}")) else { return };
+    let problem = radial_problem(&record, (64, 364));
+    let moves = || (ReverseDiffusion, Langevin::new(0.246));
+    for form in [Form::Published, Form::Residual] {
+        check_on(&problem, (name, &record), ve(20.0), moves(), (0.841, 1e-5), form);
+    }
+}
+
+#[test]
 fn the_first_projection_and_corrector_of_the_published_run() {
     let record = Record::fixture("mri_projection_first_update");
     let problem = problem(&record);
@@ -146,7 +198,7 @@ fn the_first_projection_and_corrector_of_the_published_run() {
 const COEFFICIENT: f64 = 1.586;
 
 fn langevin_baseline(problem: &Problem<Dft>) -> GuidedMove<AnnealedLangevin, LikelihoodGradient<'_, Dft>> {
-    let measurement = Measurement::new(problem, 1.0, 0.0);
+    let measurement = Measurement::new(problem, 1.0);
     let guidance = LikelihoodGradient { measurement, coefficient: COEFFICIENT };
     GuidedMove { moves: AnnealedLangevin { snr: 0.1, moves: 1 }, guidance }
 }

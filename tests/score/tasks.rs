@@ -13,7 +13,8 @@ use recon::score::{
 };
 use recon_operators::solvers::operator_norm;
 use recon_operators::{
-    Field, Filter, Identity, LinearOperator, Mask, ParallelBeam, PhasedFourier, Problem, Radon, Transform,
+    DataNoise, Field, Filter, Identity, LinearOperator, Mask, ParallelBeam, PhasedFourier, Problem, Radon,
+    Transform,
 };
 
 pub(crate) const SIDE: usize = 8;
@@ -118,7 +119,6 @@ fn gaussian(offset: f32, variance: f64) -> Gaussian {
 pub(crate) struct Task {
     pub(crate) process: Process,
     pub(crate) problem: Problem<Dense>,
-    pub(crate) noise: f64,
     pub(crate) prior: Counted<GaussianMixture>,
     pub(crate) truth: ExactPosterior,
 }
@@ -133,18 +133,20 @@ impl Task {
         };
         let (transform, mask) = operator.transform();
         let measured = mask.select(measured(&transform, noise));
-        let problem = Problem::new(transform, mask, measured);
+        // Methods that know of no noise take the least for none.
+        let told = if noise > NONE { DataNoise::white(noise as f32) } else { DataNoise::None };
+        let problem = Problem { transform, mask, measured, noise: told };
         let weights = vec![1.0; components.len()];
         let mut prior = GaussianMixture { components, weights };
         let evidence = ExactPosterior::new(&prior, &problem, noise);
         let wanted = [0.4, 0.6];
         prior.weights = evidence.0.iter().zip(wanted).map(|(part, wanted)| wanted / part.weight).collect();
         let truth = ExactPosterior::new(&prior, &problem, noise);
-        Self { process, problem, noise, prior: Counted::new(prior), truth }
+        Self { process, problem, prior: Counted::new(prior), truth }
     }
 
     pub(crate) fn measurement(&self) -> Measurement<'_, Dense> {
-        Measurement::new(&self.problem, 1.0, self.noise)
+        Measurement::new(&self.problem, 1.0)
     }
 
     pub(crate) fn projection(&self) -> Projection<'_, Dense> {

@@ -6,24 +6,31 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use recon_operators::{LinearOperator, Transform};
 
-/// Centred orthonormal discrete Fourier transform of a real image, as two dense matrices.
+/// Centred orthonormal discrete Fourier transform of a real image, with zeros around it where the spectrum is larger, as
+/// two dense matrices.
 #[derive(Clone)]
 pub(crate) struct Dft {
     rows: Array2<Complex64>,
     cols: Array2<Complex64>,
 }
 
-fn dft_matrix(n: usize) -> Array2<Complex64> {
-    let centred = |i: usize| i as f64 - (n / 2) as f64;
-    Array2::from_shape_fn((n, n), |(k, j)| {
-        let angle = -std::f64::consts::TAU * centred(k) * centred(j) / n as f64;
-        Complex64::from_polar(1.0 / (n as f64).sqrt(), angle)
+/// `exp(−2πi kj/m)/√m` for m frequencies of n points, both counted from the middle.
+pub(crate) fn dft_matrix(m: usize, n: usize) -> Array2<Complex64> {
+    let centred = |i: usize, of: usize| i as f64 - (of / 2) as f64;
+    Array2::from_shape_fn((m, n), |(k, j)| {
+        let angle = -std::f64::consts::TAU * centred(k, m) * centred(j, n) / m as f64;
+        Complex64::from_polar(1.0 / (m as f64).sqrt(), angle)
     })
 }
 
 impl Dft {
     pub(crate) fn new(rows: usize, cols: usize) -> Self {
-        Self { rows: dft_matrix(rows), cols: dft_matrix(cols) }
+        Self { rows: dft_matrix(rows, rows), cols: dft_matrix(cols, cols) }
+    }
+
+    /// Of an image of `n × n` pixels amid `side × side`.
+    pub(crate) fn padded(n: usize, side: usize) -> Self {
+        Self { rows: dft_matrix(side, n), cols: dft_matrix(side, n) }
     }
 }
 
@@ -31,10 +38,10 @@ impl LinearOperator for Dft {
     type Image = Array2<f32>;
     type Data = Array2<Complex32>;
     fn image_shape(&self) -> Vec<usize> {
-        vec![self.rows.nrows(), self.cols.nrows()]
+        vec![self.rows.ncols(), self.cols.ncols()]
     }
     fn data_shape(&self) -> Vec<usize> {
-        self.image_shape()
+        vec![self.rows.nrows(), self.cols.nrows()]
     }
     fn forward(&self, image: &Array2<f32>) -> Array2<Complex32> {
         let wide = image.mapv(|v| Complex64::new(f64::from(v), 0.0));
@@ -196,6 +203,8 @@ fn the_test_transforms_are_what_they_say() {
     use recon_operators::testing::{dot_test, inverse_test};
     assert!(dot_test(&Dft::new(6, 5)) < 1e-6);
     assert!(inverse_test(&Dft::new(6, 5)) < 1e-6);
+    assert!(dot_test(&Dft::padded(4, 7)) < 1e-6);
+    assert!(inverse_test(&Dft::padded(4, 7)) < 1e-6);
     assert!(dot_test(&Dense::random((3, 4), 0.5, 1)) < 1e-6);
     assert!(inverse_test(&Dense::random((3, 4), 0.5, 1)) < 1e-5);
     let dense = Dense::of(&Dft::new(3, 4));

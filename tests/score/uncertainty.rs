@@ -12,7 +12,9 @@ use recon::score::{
     Autograd, Conditional, Covariance, Gaussian, Noise, NormalMixture, Probe, Probing, ScoreModel,
     TweedieCovariance,
 };
-use recon_operators::{Filter, LinearOperator, Mask, ParallelBeam, PhasedFourier, Problem, Radon, Transform};
+use recon_operators::{
+    DataNoise, Filter, LinearOperator, Mask, ParallelBeam, PhasedFourier, Problem, Radon, Transform,
+};
 
 const SIDE: usize = 6;
 const PIXELS: usize = SIDE * SIDE;
@@ -177,7 +179,7 @@ where
 {
     let (model, x) = (gaussian(), noisy(DType::F32));
     let prior = TweedieCovariance { model: &model, x: &x, std: STD };
-    let conditional = Conditional { prior, problem, noise_std, iterations: 200, tolerance: 1e-7 };
+    let conditional = Conditional { prior, problem, iterations: 200, tolerance: 1e-7 };
 
     let (matrix, seen) = real_matrix(problem, numbers);
     let clean = inverse(&fading(0.09, 1.5));
@@ -234,9 +236,10 @@ fn few_views_condition_a_gaussian_exactly() {
 fn a_measurement_without_noise_and_a_batch_are_refused() {
     let (model, x) = (gaussian(), noisy(DType::F32));
     let problem = measure(PhasedFourier::new(SIDE, SIDE, None), Mask::full(PIXELS), (SIDE, SIDE), 0.0);
-    let of = |x: &Tensor, noise_std: f64| {
+    let of = |x: &Tensor, noise_std: f32| {
         let prior = TweedieCovariance { model: &model, x, std: STD };
-        Conditional { prior, problem: &problem, noise_std, iterations: 10, tolerance: 1e-6 }.mean().is_err()
+        let problem = &Problem { noise: DataNoise::white(noise_std), ..problem.clone() };
+        Conditional { prior, problem, iterations: 10, tolerance: 1e-6 }.mean().is_err()
     };
     assert!(of(&x, 0.0));
     assert!(of(&Tensor::cat(&[&x, &x], 0).unwrap(), 0.1));
@@ -246,7 +249,7 @@ fn a_measurement_without_noise_and_a_batch_are_refused() {
 /// A score that fails must not end as an answer.
 #[test]
 fn a_failure_within_the_solution_is_reported() {
-    let problem = measure(PhasedFourier::new(SIDE, SIDE, None), Mask::full(PIXELS), (SIDE, SIDE), 0.0);
+    let problem = measure(PhasedFourier::new(SIDE, SIDE, None), Mask::full(PIXELS), (SIDE, SIDE), 0.1);
     struct Broken;
     impl ScoreModel for Broken {
         fn score(&self, x: &Tensor, _std: f64) -> Result<Tensor> {
@@ -256,8 +259,7 @@ fn a_failure_within_the_solution_is_reported() {
     }
     let (model, x) = (Autograd(Broken), noisy(DType::F32));
     let prior = TweedieCovariance { model: &model, x: &x, std: STD };
-    let found =
-        Conditional { prior, problem: &problem, noise_std: 0.1, iterations: 10, tolerance: 1e-6 }.mean();
+    let found = Conditional { prior, problem: &problem, iterations: 10, tolerance: 1e-6 }.mean();
     assert!(found.is_err());
 }
 
