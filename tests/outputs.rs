@@ -89,6 +89,12 @@ fn several_samples_give_a_spread() {
     assert_eq!(report["nfe"], calls, "three samples, what they are drawn around, a trial");
     let calibration = &report["metrics"]["calibration"];
     assert!(calibration["ratio"].as_f64() > Some(0.0) && calibration["coverage"].as_f64() <= Some(1.0));
+    folder.recon("mri scan.npy --accel 6 --steps 3 --samples 3 --widen 6 -o wide.npy").assert().success();
+    let (widen, wide) =
+        (report["plan"]["settings"]["widen"].as_f64().expect("a factor"), read(&folder.path("wide_std.npy")));
+    let factor = (6.0 / widen) as f32;
+    assert!(widen > 1.0 && wide.iter().zip(&spread).all(|(w, s)| (w - factor * s).abs() <= 1e-5 * w));
+    assert_eq!(read(&folder.path("wide.npy")), mean);
     folder.recon("mri scan.npy --quantiles -o other.npy").assert().code(2);
 }
 

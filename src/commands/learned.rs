@@ -70,7 +70,8 @@ impl Trying {
             EstimateName::Sample => PointEstimate::Sample,
             EstimateName::Median => PointEstimate::Median,
         };
-        let method = Posterior { method, samples: plan.samples.unwrap_or(1), estimate };
+        let (samples, widening) = (plan.samples.unwrap_or(1), plan.widen.unwrap_or(1.0));
+        let method = Posterior { method, samples, estimate, widening };
         match plan.noise_std {
             Some(std) => self.tried(WithNoise { method, noise: DataNoise::white(std as f32) }),
             None => self.tried(method),

@@ -134,6 +134,10 @@ pub struct Learned {
     /// than 1 only at temperature 0).
     #[arg(long, value_name = "N", value_parser = count, env = "RECON_PASSES", help_heading = "Learned methods")]
     pub passes: Option<usize>,
+    /// How much wider than the samples their standard deviation and quantiles are made, since what all samples have
+    /// wrong does not show in their spread (default: as measured on held-out scans for score, 1 for pc).
+    #[arg(long, value_name = "FACTOR", value_parser = positive, env = "RECON_WIDEN", help_heading = "Learned methods")]
+    pub widen: Option<f64>,
     /// Weight of the data against the denoised image (score only).
     #[arg(long, value_name = "W", value_parser = positive, env = "RECON_DATA_WEIGHT", help_heading = "Learned methods")]
     pub data_weight: Option<f64>,
@@ -227,6 +231,7 @@ impl Family {
             ("--momentum", !score),
             ("--orientations", !score),
             ("--passes", !score),
+            ("--widen", !learned),
             ("--data-weight", !score),
             ("--noise-std", !learned),
             ("--cg-iterations", !score),
@@ -274,6 +279,7 @@ impl Learned {
             momentum: None,
             orientations: None,
             passes: None,
+            widen: None,
             eta: None,
             data_weight: None,
             noise_std: None,

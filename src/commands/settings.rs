@@ -72,6 +72,9 @@ pub struct Plan {
     pub orientations: Option<OrientationsName>,
     /// How often the whole way is gone.
     pub passes: Option<usize>,
+    /// How much wider than several samples their standard deviation and quantiles are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub widen: Option<f64>,
     /// Weight of the data against the denoised image.
     pub data_weight: Option<f64>,
     /// Standard deviation of the noise in the data, in their physical unit, where the user says so.
@@ -105,6 +108,7 @@ impl Plan {
                     steps: Some(options.steps.unwrap_or(settings.steps)),
                     snr: Some(options.snr.unwrap_or(settings.snr)),
                     lambda: Some(options.lambda.unwrap_or(settings.lambda)),
+                    widen: options.widen,
                     noise_std: options.noise_std,
                     ..learned
                 }
@@ -131,6 +135,7 @@ impl Plan {
             momentum: Some(options.momentum.unwrap_or(settings.momentum)),
             orientations: Some(orientations),
             passes: Some(options.passes.unwrap_or(passes)),
+            widen: (options.samples > 1).then(|| options.widen.unwrap_or(defaults::widening(task))),
             data_weight: Some(options.data_weight.unwrap_or(settings.data_weight)),
             noise_std: options.noise_std,
             ..learned

@@ -71,6 +71,9 @@ pub struct Posterior<M> {
     pub samples: usize,
     /// Which image to report.
     pub estimate: PointEstimate,
+    /// `c`, how much wider than its samples the posterior is: standard deviation and quantiles are reported as those of
+    /// `x̂ + c (x − x̂)`, with the mean `x̂` of the samples. 1 where the samples are the posterior's.
+    pub widening: f64,
 }
 
 impl<T, M> Reconstruct<T> for Posterior<M>
@@ -100,7 +103,7 @@ where
             network_calls += drawn.network_calls;
             images.push(drawn.image);
         }
-        let maps = if images.len() > 1 { maps(&images)? } else { Vec::new() };
+        let maps = if images.len() > 1 { maps(&images, self.widening)? } else { Vec::new() };
         Ok(Estimate { maps, ..Estimate::plain(point_estimate(&images, self.estimate)?, network_calls) })
     }
 }
@@ -155,11 +158,16 @@ fn point_estimate(images: &[Array2<f32>], estimate: PointEstimate) -> Result<Arr
     }
 }
 
-/// The spread of several images.
-fn maps(images: &[Array2<f32>]) -> Result<Vec<(Map, Array2<f32>)>> {
-    let low = per_voxel(images, |values| quantile(values, 0.05))?;
-    let high = per_voxel(images, |values| quantile(values, 0.95))?;
-    Ok(vec![(Map::Std, deviation(images)?), (Map::Low, low), (Map::High, high)])
+/// The spread of several images, so many times as wide about their mean.
+fn maps(images: &[Array2<f32>], widening: f64) -> Result<Vec<(Map, Array2<f32>)>> {
+    let widened = |share: f64| {
+        per_voxel(images, |values| {
+            let centre = mean(values);
+            (centre + widening * (f64::from(quantile(values, share)) - centre)) as f32
+        })
+    };
+    let std = deviation(images)? * widening as f32;
+    Ok(vec![(Map::Std, std), (Map::Low, widened(0.05)?), (Map::High, widened(0.95)?)])
 }
 
 /// The quantile at this `share`, linear between the sorted values (definition 7 of Hyndman and Fan, The American
@@ -203,10 +211,15 @@ mod tests {
         assert_eq!(point_estimate(&images[..3], PointEstimate::Median).unwrap(), array![[2.0, -2.0]]);
         assert_eq!(point_estimate(&images, PointEstimate::Sample).unwrap(), images[0]);
         let found =
-            |kind| maps(&images).unwrap().into_iter().find(|(map, _)| *map == kind).unwrap().1[[0, 0]];
+            |kind| maps(&images, 1.0).unwrap().into_iter().find(|(map, _)| *map == kind).unwrap().1[[0, 0]];
         // Of 1, 2, 4, 9: 15 % of the way from the first to the second, 85 % from the third to the last.
         assert!((found(Map::Low) - 1.15).abs() < 1e-5 && (found(Map::High) - 8.25).abs() < 1e-5);
         let expected = (38.0f32 / 3.0).sqrt();
         assert!((deviation(&images).unwrap()[[0, 1]] - expected).abs() < 1e-6);
+        // Twice as far from 4.
+        let wide: Vec<f32> = maps(&images, 2.0).unwrap().iter().map(|(_, image)| image[[0, 0]]).collect();
+        for (wide, expected) in wide.iter().zip([2.0 * expected, -1.7, 12.5]) {
+            assert!((wide - expected).abs() < 1e-5, "{wide} is not {expected}");
+        }
     }
 }

@@ -71,7 +71,7 @@ where
     T: Transform<Image = Array2<f32>>,
     M: PosteriorSampler<T>,
 {
-    let posterior = Posterior { method, samples, estimate: PointEstimate::Mean };
+    let posterior = Posterior { method, samples, estimate: PointEstimate::Mean, widening: 1.0 };
     posterior.reconstruct(problem, SEED, &Silent).unwrap()
 }
 

@@ -95,12 +95,14 @@ fn network_calls_are_counted() {
 #[test]
 fn the_first_sample_does_not_depend_on_how_many_are_drawn() {
     let alone = image(&decomposed(1.0), &problem(1.0), SEED);
-    let several = Posterior { method: decomposed(1.0), samples: 3, estimate: PointEstimate::Sample };
+    let several =
+        Posterior { method: decomposed(1.0), samples: 3, estimate: PointEstimate::Sample, widening: 1.0 };
     let estimate = several.reconstruct(&problem(1.0), SEED, &Silent).unwrap();
     assert_eq!(alone, estimate.image);
     assert_eq!(estimate.network_calls, 27);
     assert!(estimate.map(Map::Std).unwrap().iter().all(|&std| std > 0.0), "samples differ");
-    let single = Posterior { method: decomposed(1.0), samples: 1, estimate: PointEstimate::Mean };
+    let single =
+        Posterior { method: decomposed(1.0), samples: 1, estimate: PointEstimate::Mean, widening: 1.0 };
     assert!(single.reconstruct(&problem(1.0), SEED, &Silent).unwrap().maps.is_empty());
 }
 
