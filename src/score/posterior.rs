@@ -1,10 +1,11 @@
 //! Several samples of one posterior, and what to make of them.
 
-use super::Stream;
+use super::spread::{maps, point_estimate};
+use super::{PointEstimate, Stream};
 use anyhow::{Result, ensure};
-use ndarray::{Array2, Axis, stack};
+use ndarray::Array2;
 use recon_operators::{Problem, Transform};
-use recon_pipelines::{Estimate, Map, Progress, Reconstruct, SliceSeed};
+use recon_pipelines::{Estimate, Progress, Reconstruct, SliceSeed};
 
 /// The user asked to stop, see [`Progress::cancelled`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,18 +50,6 @@ pub trait PosteriorSampler<T: Transform>: Sync {
         stream: Stream,
         progress: &dyn Progress,
     ) -> Result<Estimate<T::Image>>;
-}
-
-/// Which image stands for several samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PointEstimate {
-    /// Their mean: the least squared error.
-    #[default]
-    Mean,
-    /// The first of them: the texture of a single one.
-    Sample,
-    /// Their voxelwise median.
-    Median,
 }
 
 /// Draws `samples` images and reports a point estimate, the voxelwise standard deviation and quantiles.
@@ -147,79 +136,5 @@ impl Progress for Quiet<'_> {
     fn step(&self, _done: usize, _steps: usize) {}
     fn cancelled(&self) -> bool {
         self.0.cancelled()
-    }
-}
-
-fn point_estimate(images: &[Array2<f32>], estimate: PointEstimate) -> Result<Array2<f32>> {
-    match estimate {
-        PointEstimate::Sample => Ok(images[0].clone()),
-        PointEstimate::Mean => per_voxel(images, |values| mean(values) as f32),
-        PointEstimate::Median => per_voxel(images, |values| quantile(values, 0.5)),
-    }
-}
-
-/// The spread of several images, so many times as wide about their mean.
-fn maps(images: &[Array2<f32>], widening: f64) -> Result<Vec<(Map, Array2<f32>)>> {
-    let widened = |share: f64| {
-        per_voxel(images, |values| {
-            let centre = mean(values);
-            (centre + widening * (f64::from(quantile(values, share)) - centre)) as f32
-        })
-    };
-    let std = deviation(images)? * widening as f32;
-    Ok(vec![(Map::Std, std), (Map::Low, widened(0.05)?), (Map::High, widened(0.95)?)])
-}
-
-/// The quantile at this `share`, linear between the sorted values (definition 7 of Hyndman and Fan, The American
-/// Statistician 50, 1996).
-fn quantile(values: &mut [f32], share: f64) -> f32 {
-    values.sort_by(f32::total_cmp);
-    let at = share * (values.len() - 1) as f64;
-    let (below, above) = (values[at.floor() as usize], values[at.ceil() as usize]);
-    below + (above - below) * at.fract() as f32
-}
-
-/// Standard deviation with `K − 1` in the denominator.
-fn deviation(images: &[Array2<f32>]) -> Result<Array2<f32>> {
-    per_voxel(images, |values| {
-        let centre = mean(values);
-        let squares: f64 = values.iter().map(|&v| (f64::from(v) - centre).powi(2)).sum();
-        (squares / (values.len() - 1) as f64).sqrt() as f32
-    })
-}
-
-fn per_voxel(images: &[Array2<f32>], reduce: impl Fn(&mut [f32]) -> f32) -> Result<Array2<f32>> {
-    let views: Vec<_> = images.iter().map(|image| image.view()).collect();
-    let together = stack(Axis(2), &views)?;
-    Ok(together.map_axis(Axis(2), |values| reduce(&mut values.to_vec())))
-}
-
-fn mean(values: &[f32]) -> f64 {
-    values.iter().copied().map(f64::from).sum::<f64>() / values.len() as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::array;
-
-    #[test]
-    fn point_estimates_and_deviation_of_known_numbers() {
-        let images: Vec<_> = [1.0, 9.0, 2.0, 4.0].map(|v: f32| array![[v, -v]]).to_vec();
-        assert_eq!(point_estimate(&images, PointEstimate::Mean).unwrap(), array![[4.0, -4.0]]);
-        assert_eq!(point_estimate(&images, PointEstimate::Median).unwrap(), array![[3.0, -3.0]]);
-        assert_eq!(point_estimate(&images[..3], PointEstimate::Median).unwrap(), array![[2.0, -2.0]]);
-        assert_eq!(point_estimate(&images, PointEstimate::Sample).unwrap(), images[0]);
-        let found =
-            |kind| maps(&images, 1.0).unwrap().into_iter().find(|(map, _)| *map == kind).unwrap().1[[0, 0]];
-        // Of 1, 2, 4, 9: 15 % of the way from the first to the second, 85 % from the third to the last.
-        assert!((found(Map::Low) - 1.15).abs() < 1e-5 && (found(Map::High) - 8.25).abs() < 1e-5);
-        let expected = (38.0f32 / 3.0).sqrt();
-        assert!((deviation(&images).unwrap()[[0, 1]] - expected).abs() < 1e-6);
-        // Twice as far from 4.
-        let wide: Vec<f32> = maps(&images, 2.0).unwrap().iter().map(|(_, image)| image[[0, 0]]).collect();
-        for (wide, expected) in wide.iter().zip([2.0 * expected, -1.7, 12.5]) {
-            assert!((wide - expected).abs() < 1e-5, "{wide} is not {expected}");
-        }
     }
 }
