@@ -15,7 +15,7 @@ pub enum NoiseEstimate {
     Denoised,
 }
 
-/// Settings of [`Decomposed`].
+/// Settings of [`Decomposed`](super::Decomposed).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DecomposedSettings {
     /// Noise level that the start image gets, in model units.
