@@ -34,8 +34,8 @@ pub fn decomposed(task: Task, samples: usize) -> DecomposedSettings {
     if samples > 1 { spread(task) } else { point(task) }
 }
 
-/// Samples around a point estimate. Little of the noise is fresh: the more, the narrower the samples. They start where
-/// their spread begins to be as large as their error; a start below shows less of it, one above costs quality.
+/// Samples around a point estimate. Little of the noise is fresh: the more, the narrower the samples. A lower start shows
+/// less of what is uncertain, a higher one costs quality; docs/results.md has the numbers.
 fn spread(task: Task) -> DecomposedSettings {
     let settings =
         DecomposedSettings { momentum: 0.0, temperature: 1.0, eta: 0.3, steps: 12, passes: 1, ..point(task) };

@@ -6,7 +6,7 @@ use crate::kernels::{Blend, Descent};
 use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor, Var};
 use ndarray::Array2;
-use recon_operators::{DataNoise, Problem, Transform};
+use recon_operators::{Problem, Transform};
 use recon_pipelines::{Estimate, Progress, Reconstruct, SliceSeed};
 
 /// Settings of [`RedDiff`].
@@ -121,7 +121,8 @@ where
 
     fn begin(&self, problem: &Problem<T>, seed: SliceSeed, progress: &dyn Progress) -> Result<Self::Start> {
         self.settings.check(&self.settings.schedule.levels(self.settings.steps))?;
-        ensure!(problem.noise != DataNoise::None, "RED-diff needs to know the noise of the data");
+        let noise_std = problem.noise.root_mean_square(&problem.mask);
+        ensure!(noise_std.is_finite() && noise_std > 0.0, "RED-diff needs to know the noise of the data");
         self.start.reconstruct(problem, seed, progress)
     }
 

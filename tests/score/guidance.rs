@@ -316,6 +316,7 @@ fn red_diff_refuses_what_it_cannot_use() {
     let run = |settings| run_on(&problem, settings);
     run(sound).unwrap();
     assert!(run_on(&noiseless(problem.clone()), sound).is_err(), "noise unknown");
+    assert!(run_on(&Problem { noise: DataNoise::White(0.0), ..problem.clone() }, sound).is_err(), "no noise");
     for settings in [
         RedDiffSettings { steps: 0, ..sound },
         RedDiffSettings { learning_rate: f64::NAN, ..sound },

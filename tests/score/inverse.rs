@@ -1,4 +1,4 @@
-//! The k-space projection sampler of the published medical code, update by update, with its noise.
+//! The projection samplers of the published medical code, MRI and CT, update by update, with their noise.
 
 use crate::fixtures::{Record, relative_error};
 use crate::transforms::{Dft, dft_matrix};
@@ -69,7 +69,6 @@ fn problem(record: &Record) -> Problem<Dft> {
 fn radial_problem(record: &Record, (n, side): (usize, usize)) -> Problem<Dft> {
     // From sinogram to spectrum: along the detector, not normalised there and orthonormal here.
     let lines = complex(record, "known_sino", side).dot(&dft_matrix(side, side).t());
-    let scale = (side as f64).sqrt() / side as f64;
     let (rows, cols) = (record.values("radial_y"), record.values("radial_x"));
     let from_centre = |frequency: f64| (frequency as usize + side / 2) % side;
     let measured_lines = record.values("row_mask");
@@ -77,7 +76,7 @@ fn radial_problem(record: &Record, (n, side): (usize, usize)) -> Problem<Dft> {
     let mut kept = vec![false; side * side];
     for (i, value) in lines.iter().enumerate() {
         let (row, col) = (from_centre(rows[i]), from_centre(cols[i]));
-        spectrum[[row, col]] = value * scale;
+        spectrum[[row, col]] = value / (side as f64).sqrt();
         kept[row * side + col] = measured_lines[i / side] != 0.0;
     }
     let mask = Mask::new(kept);
