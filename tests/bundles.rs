@@ -39,6 +39,7 @@ fn manifest() -> Manifest {
         },
         tuned: Tuned::default(),
         typical: None,
+        side: None,
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F32, parameters: 0 },
     }
 }

@@ -3,6 +3,9 @@
 mod common;
 
 use common::{Folder, phantom, read};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
 use serde_json::Value;
 
 /// The numbers of a list in the answer of `recon likelihood --json`.
@@ -19,7 +22,7 @@ fn likelihood(folder: &Folder, arguments: &str) -> Value {
 #[test]
 fn every_method_draws_images_that_depend_on_seed_and_number_alone() {
     let folder = Folder::new();
-    for method in ["pc", "heun", "dpmpp"] {
+    for method in ["pc", "heun", "churn", "dpmpp"] {
         let draw = |count: usize, name: &str| {
             let form = format!(
                 "sample --model mr --count {count} --size 8x16 --method {method} --steps 3 --seed 3 -o {name}"
@@ -109,4 +112,60 @@ fn a_picture_shows_all_images_side_by_side() {
     let bytes = std::fs::read(folder.path("p.png")).expect("written");
     let side = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     assert_eq!((side(16), side(20)), (48, 8));
+}
+
+/// The folder `coarse` of a bundle takes part where images are larger than its own, and is refused when it does not fit.
+#[test]
+fn a_coarse_model_shapes_images_that_are_larger_than_its_own() {
+    let folder = Folder::new();
+    let mut volume = ndarray::Array3::zeros((2, 40, 30));
+    for (k, mut slice) in volume.axis_iter_mut(ndarray::Axis(0)).enumerate() {
+        slice.assign(&phantom(40, 30, 0.05 * k as f32));
+    }
+    folder.array("x.npy", volume.view());
+    let train = |options: &str| {
+        let network = "--channels 8,8 --blocks 1,1 --middle 1 --embedding 8 --quiet --steps 3";
+        folder.recon(&format!("train x.npy --modality mr {network} {options}")).assert().success();
+    };
+    let draw = |size: &str, name: &str| {
+        folder.recon(&format!("sample --model m --size {size} --steps 4 -o {name}")).assert().success();
+        read(&folder.path(name))
+    };
+    train("--crops 16x2 -o m");
+    let (large, small) = (draw("36x20", "large.npy"), draw("16x16", "small.npy"));
+    train("--shrink 16 --noise 0.4:1.4 --batch 2 -o m/coarse");
+    let card = std::fs::read_to_string(folder.path("m/coarse/manifest.toml")).expect("written");
+    assert!(card.contains("side = 16") && card.contains("slices shrunk to 16"), "{card}");
+    let with = draw("36x20", "large2.npy");
+    assert_eq!(with.dim(), large.dim());
+    assert_ne!(with, large);
+    assert_eq!(draw("16x16", "small2.npy"), small);
+    std::fs::write(folder.path("m/coarse/manifest.toml"), card.replace("side = 16\n", "")).expect("written");
+    let output = folder.recon("sample --model m -o no.npy").output().expect("runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    assert!(error.contains("coarse: the card has no side; train it with recon train --shrink"), "{error}");
+}
+
+/// Below the noise itself, the more certain the less noise, and the same at every call.
+#[test]
+fn the_deviation_of_a_denoised_image_is_written_beside_its_score() {
+    let folder = Folder::new();
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let z = ndarray::Array2::from_shape_simple_fn((48, 48), || rng.sample::<f32, _>(StandardNormal));
+    let deviation = |std: f64, name: &str| {
+        folder.array("x.npy", (phantom(48, 48, 0.0) + &z * std as f32).view());
+        folder.array("s.npy", ndarray::arr1(&[std as f32]).view());
+        let form =
+            format!("model score mr --input x.npy --std s.npy -o {name} --deviation d{name} --probes 2");
+        folder.recon(&form).assert().success();
+        read(&folder.path(&format!("d{name}")))
+    };
+    let (weak, strong) = (deviation(0.05, "a.npy"), deviation(0.5, "b.npy"));
+    assert_eq!(weak.shape(), [48, 48]);
+    assert_eq!(weak, deviation(0.05, "c.npy"));
+    let rms = |x: &ndarray::ArrayD<f32>| (x.mapv(|v| v * v).mean().expect("pixels")).sqrt();
+    println!("{} {}", rms(&weak), rms(&strong));
+    assert!(rms(&weak) > 0.0 && rms(&weak) < 0.05 && rms(&strong) > rms(&weak) && rms(&strong) < 0.5);
+    folder.recon("model score mr --input x.npy --label s.npy -o e.npy --deviation f.npy").assert().code(2);
 }

@@ -114,6 +114,7 @@ fn settings(folder: &Path, steps: u64) -> TrainSettings {
         },
         tuned: Tuned::default(),
         typical: None,
+        side: None,
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F16, parameters: 0 },
     };
     TrainSettings {

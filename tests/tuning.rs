@@ -38,6 +38,7 @@ fn setup(modality: Modality) -> Folder {
         training: Training::default(),
         tuned: Tuned::default(),
         typical: None,
+        side: None,
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F32, parameters: 0 },
     };
     write_bundle(&folder.path("model"), &card, &tensors, Dtype::F32).expect("written");

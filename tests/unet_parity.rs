@@ -45,6 +45,7 @@ fn manifest() -> Manifest {
         },
         tuned: Tuned::default(),
         typical: None,
+        side: None,
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F16, parameters: 0 },
     }
 }

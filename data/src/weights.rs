@@ -20,3 +20,15 @@ pub const MR: BuiltinWeights = BuiltinWeights {
     manifest: include_str!("../weights/mr/manifest.toml"),
     weights: include_bytes!("../weights/mr/weights.safetensors"),
 };
+
+/// The coarse model beside [`CT`], for strong noise.
+pub const CT_COARSE: BuiltinWeights = BuiltinWeights {
+    manifest: include_str!("../weights/ct/coarse/manifest.toml"),
+    weights: include_bytes!("../weights/ct/coarse/weights.safetensors"),
+};
+
+/// The coarse model beside [`MR`], for strong noise.
+pub const MR_COARSE: BuiltinWeights = BuiltinWeights {
+    manifest: include_str!("../weights/mr/coarse/manifest.toml"),
+    weights: include_bytes!("../weights/mr/coarse/weights.safetensors"),
+};

@@ -50,7 +50,7 @@ fn spread(task: Task) -> DecomposedSettings {
 pub fn widening(task: Task) -> f64 {
     match task {
         Task::Ct | Task::Mar => 1.0,
-        Task::Mri => 1.5,
+        Task::Mri => 1.8,
     }
 }
 

@@ -108,7 +108,7 @@ pub fn run(args: &LikelihoodArgs) -> Result<()> {
     let prior = open(&source_of(&args.model), &device)?;
     let images = read(&args.images, &prior)?;
     let mut answer = Answer::default();
-    let watched = Watched { prior: &prior, context: &context };
+    let watched = Watched { model: &prior, context: &context };
     let count = images.dim(0)?;
     let bars = context.bars(count);
     for index in 0..count {
@@ -148,11 +148,11 @@ fn read(path: &Path, prior: &Prior) -> Result<Tensor> {
 fn add(
     answer: &mut Answer,
     args: &LikelihoodArgs,
-    model: &Watched<'_>,
+    model: &Watched<'_, Prior>,
     mut x: Tensor,
     index: usize,
 ) -> Result<()> {
-    let prior = model.prior;
+    let prior = model.model;
     let sde = process_of(prior.manifest());
     let slice = SliceSeed { seed: args.seed, case: 0, slice: index as i64 };
     let (_, channels, rows, cols) = x.dims4()?;

@@ -7,6 +7,7 @@ pub mod config;
 pub mod context;
 pub mod ct;
 pub mod defaults;
+mod drawn;
 pub mod eval;
 pub mod failure;
 pub mod info;

@@ -48,11 +48,14 @@ pub enum ModelAction {
     Score(Box<ScoreArgs>),
 }
 
-/// The source that a `--model` value names: `ct` and `mr` ship with the program, anything else is a folder.
+/// The source that a `--model` value names: `ct` and `mr` ship with the program, so do their coarse models; anything
+/// else is a folder.
 pub fn source_of(name: &str) -> ModelSource {
     match name {
         "ct" => ModelSource::Builtin(Modality::Ct),
         "mr" => ModelSource::Builtin(Modality::Mr),
+        "ct/coarse" => ModelSource::BuiltinCoarse(Modality::Ct),
+        "mr/coarse" => ModelSource::BuiltinCoarse(Modality::Mr),
         folder => ModelSource::Path(PathBuf::from(folder)),
     }
 }
@@ -69,11 +72,12 @@ pub fn run(args: &ModelArgs) -> Result<()> {
 fn answer(action: &ModelAction) -> Result<String> {
     match action {
         ModelAction::List { json } => {
-            let cards = ["ct", "mr"].map(card).into_iter().collect::<Result<Vec<_>>>()?;
+            let cards =
+                ["ct", "mr", "ct/coarse", "mr/coarse"].map(card).into_iter().collect::<Result<Vec<_>>>()?;
             if *json {
                 return Ok(serde_json::to_string_pretty(&cards)?);
             }
-            let line = |m: &Manifest| format!("{:<4} version {:<4} {}", m.name, m.version, m.summary);
+            let line = |m: &Manifest| format!("{:<10} version {:<4} {}", m.name, m.version, m.summary);
             Ok(cards.iter().map(line).collect::<Vec<_>>().join("\n"))
         }
         ModelAction::Info { model, json: true } => Ok(serde_json::to_string_pretty(&card(model)?)?),
@@ -137,7 +141,7 @@ mod tests {
     #[test]
     fn the_shelf_lists_shows_and_verifies() {
         let list = answer(&ModelAction::List { json: false }).unwrap();
-        assert!(list.lines().count() == 2 && list.contains("CT"));
+        assert!(list.lines().count() == 4 && list.contains("CT"));
         let info = answer(&ModelAction::Info { model: "mr".into(), json: false }).unwrap();
         assert!(info.contains("99.5th percentile") && info.contains("CC0"), "{info}");
         let json = answer(&ModelAction::Info { model: "ct".into(), json: true }).unwrap();

@@ -3,13 +3,17 @@
 use super::failure::Failure;
 use super::load::wrong_shape;
 use super::model::source_of;
+use super::process::process_of;
+use super::values::count;
 use crate::device::DeviceChoice;
 use crate::models::{Prior, open};
+use crate::score::{Autograd, Covariance, Noise, Probing, Stream, TweedieCovariance};
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use clap::Args;
 use ndarray::{Array1, ArrayD};
 use recon_data::{Overwrite, check_output, npy};
+use recon_pipelines::SliceSeed;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `recon model score`.
@@ -26,6 +30,13 @@ pub struct ScoreArgs {
     /// Standard deviations of the noise, one an image or one for all (.npy): the score
     #[arg(long, value_name = "S.npy")]
     pub std: Option<PathBuf>,
+    /// With --std, also write the standard deviation of the clean image given each noisy one (.npy): second-order
+    /// Tweedie, for networks of added noise
+    #[arg(long, value_name = "DEV.npy", requires = "std")]
+    pub deviation: Option<PathBuf>,
+    /// Estimates of the deviation that are averaged, at 16 gradients each
+    #[arg(long, value_name = "N", value_parser = count, default_value = "4", requires = "deviation")]
+    pub probes: usize,
     /// The result, in the shape of the input (.npy)
     #[arg(short, long, value_name = "OUT.npy")]
     pub output: PathBuf,
@@ -52,7 +63,9 @@ enum Asked {
 /// When a file cannot be read or written, shapes do not fit, or a label or noise level is none.
 pub fn run(args: &ScoreArgs) -> Result<()> {
     let overwrite = if args.force { Overwrite::Force } else { Overwrite::Refuse };
-    check_output(&args.output, overwrite)?;
+    for path in std::iter::once(&args.output).chain(&args.deviation) {
+        check_output(path, overwrite)?;
+    }
     let (device, _) = args.device.open()?;
     let prior = open(&source_of(&args.model), &device)?;
     let x = npy::read_real(&args.input)?;
@@ -64,8 +77,14 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     };
     let numbers = one_each(&npy::read_f64(path)?, images.dim(0)?, path)?;
     let values = answers(&prior, &images, asked, &numbers, path)?;
-    let y = ArrayD::from_shape_vec(x.raw_dim(), values)?;
-    npy::write_real(&args.output, y.view(), overwrite)?;
+    let deviations = match &args.deviation {
+        Some(path) => Some((path, deviations(&prior, &images, &numbers, args.probes)?)),
+        None => None,
+    };
+    for (path, values) in std::iter::once((&args.output, values)).chain(deviations) {
+        let y = ArrayD::from_shape_vec(x.raw_dim(), values)?;
+        npy::write_real(path, y.view(), overwrite)?;
+    }
     Ok(())
 }
 
@@ -124,6 +143,29 @@ fn answers(
             Asked::Score => prior.score_of_process(&image, *number)?,
         };
         values.extend(y.flatten_all()?.to_vec1::<f32>()?);
+    }
+    Ok(values)
+}
+
+/// Distance between pixels that are probed together: covariances mostly fade within it.
+const LATTICE: usize = 4;
+
+/// The standard deviation of every pixel given its noisy image, by `rounds` rounds of lattices, image by image.
+fn deviations(prior: &Prior, images: &Tensor, stds: &Array1<f64>, rounds: usize) -> Result<Vec<f32>> {
+    if process_of(prior.manifest()).drift(1.0) != 0.0 {
+        let message =
+            "--deviation: this network's images fade as the noise grows; it is for added noise only";
+        return Err(Failure::Usage(message.to_owned()).into());
+    }
+    let (_, channels, rows, cols) = images.dims4()?;
+    let mut values = Vec::with_capacity(images.elem_count());
+    for (i, std) in stds.iter().enumerate() {
+        let stream = Stream { slice: SliceSeed { seed: 0, case: 0, slice: i as i64 }, sample: 0 };
+        let mut noise = Noise::with_channels(&[stream], (channels, rows, cols), images.device());
+        let (x, model) = (images.narrow(0, i, 1)?.contiguous()?, Autograd(prior));
+        let covariance = TweedieCovariance { model: &model, x: &x, std: *std };
+        let found = covariance.diagonal(Probing::Lattice { spacing: LATTICE, rounds }, &mut noise)?;
+        values.extend(found.deviation()?.flatten_all()?.to_vec1::<f32>()?);
     }
     Ok(values)
 }

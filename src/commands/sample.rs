@@ -1,17 +1,17 @@
 //! `recon sample`: images that a model makes up.
 
 use super::context::Context;
+use super::drawn::Drawn;
 use super::failure::Failure;
 use super::model::source_of;
 use super::options::RunOptions;
-use super::process::{Shown, process_of, sampling_end};
+use super::process::{Shown, sampling_end};
 use super::values::count;
 use super::watched::Watched;
 use crate::device::DeviceChoice;
-use crate::models::open;
 use crate::score::{
-    Descent, DormandPrince, Langevin, LevelMethod, Noise, ProbabilityFlow, ReverseDiffusion, Sampler,
-    Schedule, Sde, Stream, Unconditional,
+    Churn, Descent, DormandPrince, Langevin, LevelMethod, Noise, ProbabilityFlow, ReverseDiffusion, Sampler,
+    Schedule, ScoreModel, Sde, Stream, Unconditional,
 };
 use anyhow::Result;
 use candle_core::Tensor;
@@ -34,10 +34,10 @@ pub struct SampleArgs {
     #[arg(long, value_name = "N", value_parser = count, default_value = "1")]
     pub count: usize,
     /// Their size
-    #[arg(long, value_name = "ROWSxCOLS", default_value = "128x128")]
+    #[arg(long, value_name = "ROWSxCOLS", default_value = "256x256")]
     pub size: Size,
     /// How they are drawn
-    #[arg(long, value_enum, default_value_t = SampleMethod::Heun)]
+    #[arg(long, value_enum, default_value_t = SampleMethod::Churn)]
     pub method: SampleMethod,
     /// Steps of the sampler; the solver of `ode` chooses its own
     #[arg(long, value_name = "N", value_parser = count)]
@@ -69,6 +69,8 @@ pub enum SampleMethod {
     Ode,
     /// Heun's method on the probability flow
     Heun,
+    /// Heun's method with fresh noise at every level, which corrects errors of the levels before
+    Churn,
     /// DPM-Solver++(2M)
     Dpmpp,
 }
@@ -79,6 +81,7 @@ impl SampleMethod {
         match self {
             Self::Pc => 500,
             Self::Ode | Self::Heun => 25,
+            Self::Churn => 40,
             Self::Dpmpp => 30,
         }
     }
@@ -124,17 +127,19 @@ pub fn run(args: &SampleArgs) -> Result<()> {
     check_output(&args.output, overwrite)?;
     let context = Context::new(&args.run)?;
     let (device, _) = args.device.open()?;
-    let prior = open(&source_of(&args.model), &device)?;
+    let drawn = Drawn::open(&source_of(&args.model), &device)?;
+    let prior = drawn.prior();
     if form == Form::Picture && prior.channels() != 1 {
         let message = "a picture has one channel, this model has more; write .npy instead";
         return Err(Failure::Usage(message.to_owned()).into());
     }
     let shown = Shown::of(prior.manifest());
-    let watched = Watched { prior: &prior, context: &context };
+    let model = drawn.model();
+    let watched = Watched { model: &*model, context: &context };
     let bars = context.bars(args.count);
     let mut values = Vec::new();
     for index in 0..args.count {
-        let image = match draw(&watched, args, index) {
+        let image = match draw(&drawn, &watched, args, index) {
             Ok(image) => image,
             Err(error) => {
                 bars.clear();
@@ -157,13 +162,13 @@ fn form(args: &SampleArgs) -> Result<Form, Failure> {
 }
 
 /// The image of this number, which does not depend on how many are drawn.
-fn draw(model: &Watched<'_>, args: &SampleArgs, index: usize) -> Result<Tensor> {
-    let prior = model.prior;
+fn draw(drawn: &Drawn, model: &dyn ScoreModel, args: &SampleArgs, index: usize) -> Result<Tensor> {
+    let prior = drawn.prior();
     let slice = SliceSeed { seed: args.seed, case: 0, slice: 0 };
     let streams = [Stream { slice, sample: index as u64 }];
     let shape = (prior.channels(), args.size.rows, args.size.cols);
     let mut noise = Noise::with_channels(&streams, shape, prior.device());
-    let sde = process_of(prior.manifest());
+    let sde = drawn.process((args.size.rows, args.size.cols));
     let (steps, t_end) = (args.steps.unwrap_or(args.method.steps()), sampling_end(&*sde));
     let mut free = Unconditional;
     let mut on_step = |_| Ok(());
@@ -182,6 +187,9 @@ fn draw(model: &Watched<'_>, args: &SampleArgs, index: usize) -> Result<Tensor> 
         SampleMethod::Heun => {
             level(LevelMethod::Heun(None)).sample(model, &mut free, &mut noise, &mut on_step)
         }
+        SampleMethod::Churn => {
+            level(LevelMethod::Heun(Some(CHURN))).sample(model, &mut free, &mut noise, &mut on_step)
+        }
         SampleMethod::Dpmpp => {
             level(LevelMethod::DpmPlusPlus).sample(model, &mut free, &mut noise, &mut on_step)
         }
@@ -190,6 +198,8 @@ fn draw(model: &Watched<'_>, args: &SampleArgs, index: usize) -> Result<Tensor> 
 
 /// Signal-to-noise ratio of the corrector, as published for VE.
 const SNR: f64 = 0.16;
+/// As much fresh noise as a step takes, but for the finest details, which have no later steps to be corrected in.
+const CHURN: Churn = Churn { amount: f64::MAX, sigma_min: 0.05, sigma_max: f64::MAX, inflation: 1.0 };
 /// Spacing of the noise levels, as published.
 const RHO: f64 = 7.0;
 

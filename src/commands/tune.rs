@@ -138,7 +138,7 @@ impl TuneArgs {
     fn target(&self, source: &ModelSource) -> Result<PathBuf, Failure> {
         match source {
             ModelSource::Path(folder) if self.write => Ok(folder.clone()),
-            ModelSource::Builtin(_) if self.write => {
+            ModelSource::Builtin(_) | ModelSource::BuiltinCoarse(_) if self.write => {
                 let message = "--write: the built-in models stay as they are; leave it out for a copy in -o";
                 Err(Failure::Usage(message.to_owned()))
             }

@@ -3,9 +3,10 @@
 use super::copy::read_card;
 use super::manifest::{Dtype, Manifest, WeightsCard};
 use super::prior::Prior;
+use super::source::{MANIFEST, ModelSource};
 use candle_core::{DType, Device, Tensor};
 use recon_data::atomic::write_bytes;
-use recon_data::{DataError, Modality, Overwrite};
+use recon_data::{DataError, Overwrite};
 use safetensors::{SafeTensors, View, tensor::TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -13,34 +14,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::{borrow::Cow, fs};
 
-/// The model card's file name.
-pub(super) const MANIFEST: &str = "manifest.toml";
 /// The tensors' file name.
 pub(super) const WEIGHTS: &str = "weights.safetensors";
 /// Longest manifest that is read, bytes.
 pub(super) const MAX_MANIFEST: u64 = 1 << 20;
 /// How much larger than its numbers a tensor file may be: the header, bytes.
 pub(super) const MAX_HEADER: u64 = 1 << 20;
-
-/// Where a prior comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ModelSource {
-    /// The one that ships with the program.
-    Builtin(Modality),
-    /// A bundle folder.
-    Path(PathBuf),
-}
-
-impl ModelSource {
-    /// What messages call it.
-    pub(super) fn path(&self) -> PathBuf {
-        match self {
-            Self::Builtin(Modality::Ct) => PathBuf::from("built-in ct"),
-            Self::Builtin(Modality::Mr) => PathBuf::from("built-in mr"),
-            Self::Path(folder) => folder.clone(),
-        }
-    }
-}
 
 /// Why a bundle cannot be used. Every message names the file and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -106,12 +85,8 @@ pub fn open(source: &ModelSource, device: &Device) -> Result<Prior, ModelError> 
 /// # Errors
 /// As [`open`].
 pub fn read_source(source: &ModelSource) -> Result<(Manifest, BTreeMap<String, Tensor>), ModelError> {
-    let builtin = match source {
-        ModelSource::Builtin(Modality::Ct) => recon_data::weights::CT,
-        ModelSource::Builtin(Modality::Mr) => recon_data::weights::MR,
-        ModelSource::Path(folder) => return read_bundle(folder),
-    };
     let path = source.path();
+    let Some(builtin) = source.builtin() else { return read_bundle(&path) };
     let manifest = parse_manifest(builtin.manifest, &path)?;
     let tensors = parse_weights(&manifest, builtin.weights, &path)?;
     Ok((manifest, tensors))

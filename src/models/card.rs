@@ -1,10 +1,9 @@
 //! The model card as it stands in the file, where a card has the tables that its kind of network needs.
 
 use super::Tuned;
-use super::manifest::{
-    Architecture, FilmUnet, Manifest, Training, Typical, UnetConfig, ValueMapping, WeightsCard,
-};
+use super::manifest::{Architecture, FilmUnet, Manifest, Training, Typical, UnetConfig, WeightsCard};
 use super::published::{ArchFile, DataConfig, NetworkConfig, SdeConfig};
+use super::value_mapping::ValueMapping;
 use recon_data::Modality;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +16,8 @@ pub(super) struct Card {
     #[serde(skip_serializing_if = "Option::is_none")]
     modality: Option<Modality>,
     summary: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    side: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sigma_data: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,8 +59,21 @@ impl TryFrom<Card> for Manifest {
 
     fn try_from(card: Card) -> Result<Self, String> {
         let architecture = architecture(&card)?;
-        let Card { name, version, modality, summary, value, training, tuned, typical, weights, .. } = card;
-        Ok(Self { name, version, modality, summary, architecture, value, training, tuned, typical, weights })
+        let Card { name, version, modality, summary, side, value, training, tuned, typical, weights, .. } =
+            card;
+        Ok(Self {
+            name,
+            version,
+            modality,
+            summary,
+            side,
+            architecture,
+            value,
+            training,
+            tuned,
+            typical,
+            weights,
+        })
     }
 }
 
@@ -101,13 +115,14 @@ fn published(card: &Card, network: &NetworkConfig) -> Result<Architecture, Strin
 
 impl From<Manifest> for Card {
     fn from(manifest: Manifest) -> Self {
-        let Manifest { name, version, modality, summary, architecture, value, training, .. } = manifest;
+        let Manifest { name, version, modality, summary, side, architecture, value, training, .. } = manifest;
         let Manifest { tuned, typical, weights, .. } = manifest;
         let empty = Self {
             name,
             version,
             modality,
             summary,
+            side,
             sigma_data: None,
             sigma_min: None,
             sigma_max: None,

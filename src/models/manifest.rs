@@ -4,6 +4,7 @@ use super::Parameter;
 use super::Tuned;
 use super::card::Card;
 use super::published::ArchFile;
+use super::value_mapping::ValueMapping;
 use recon_data::Modality;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,8 @@ pub struct Manifest {
     pub modality: Option<Modality>,
     /// One line for people.
     pub summary: String,
+    /// Pixels of the longer side of its images, for a network that knows whole images at one size.
+    pub side: Option<usize>,
     /// The network.
     pub architecture: Architecture,
     /// How physical values become model values; a network without one is no prior.
@@ -70,26 +73,6 @@ pub struct UnetConfig {
     pub embedding: usize,
     /// Number of Fourier frequencies of `ln σ / 4`.
     pub frequencies: usize,
-}
-
-/// How a physical value becomes a model value.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "mapping", rename_all = "lowercase", deny_unknown_fields)]
-pub enum ValueMapping {
-    /// CT: `x = (HU + offset) / scale`, which is also `x = μ / unit_attenuation`.
-    Hounsfield {
-        /// Added to the Hounsfield number.
-        offset_hu: f64,
-        /// Hounsfield numbers that span one model unit.
-        scale_hu: f64,
-        /// The attenuation that is 1 in model units, 1/mm.
-        unit_attenuation: f64,
-    },
-    /// MR: `x = image / s`, where `s` is this percentile of the positive voxels of the whole volume.
-    Percentile {
-        /// In percent, between 0 and 100.
-        percentile: f64,
-    },
 }
 
 /// What images of the kind that a network was trained on look like to it.
@@ -155,6 +138,8 @@ pub struct WeightsCard {
 
 /// Largest channel count and embedding length that a manifest may ask for.
 const MAX_WIDTH: usize = 1024;
+/// Largest side of whole images.
+const MAX_SIDE: usize = 4096;
 /// Largest number of resolutions.
 const MAX_LEVELS: usize = 8;
 /// Largest number of residual blocks in a row.
@@ -170,7 +155,9 @@ impl Manifest {
             Architecture::FilmUnet(unet) => unet.problem(),
             Architecture::Published(arch) => arch.problem(),
         };
-        value.or_else(network).or_else(|| self.tuned.problem(self.modality))
+        let side = self.side.filter(|side| !(1..=MAX_SIDE).contains(side));
+        let side = side.map(|side| format!("side = {side} must lie in 1..={MAX_SIDE}"));
+        value.or(side).or_else(network).or_else(|| self.tuned.problem(self.modality))
     }
 
     /// The program's own network, if it is one.
@@ -216,21 +203,6 @@ impl FilmUnet {
             ));
         }
         self.size.problem()
-    }
-}
-
-impl ValueMapping {
-    fn problem(&self) -> Option<String> {
-        let positive = |name: &str, v: f64| {
-            (!(v.is_finite() && v > 0.0)).then(|| format!("{name} = {v} must be positive and finite"))
-        };
-        match *self {
-            Self::Hounsfield { offset_hu, scale_hu, unit_attenuation } => positive("scale_hu", scale_hu)
-                .or_else(|| positive("unit_attenuation", unit_attenuation))
-                .or_else(|| (!offset_hu.is_finite()).then(|| "offset_hu must be finite".to_owned())),
-            Self::Percentile { percentile } => (!(percentile > 0.0 && percentile <= 100.0))
-                .then(|| format!("percentile = {percentile} must lie in (0, 100]")),
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Networks and the bundles that they are kept in. No sampling here.
 //!
-//! A bundle is a folder with `manifest.toml` (the model card) and `weights.safetensors`.
+//! A bundle is a folder with `manifest.toml` (the model card) and `weights.safetensors`. The folder
+//! `coarse` in it may hold a second bundle, of a network that knows whole images on a coarse grid.
 
 mod bundle;
 mod card;
@@ -15,19 +16,20 @@ mod parameter;
 mod prior;
 mod published;
 mod second_order;
+mod source;
 mod tuned;
 mod unet;
+mod value_mapping;
 
 pub(crate) use bundle::replace;
-pub use bundle::{ModelError, ModelSource, open, read_bundle, read_source, write_bundle};
+pub use bundle::{ModelError, open, read_bundle, read_source, write_bundle};
 pub(crate) use checkpoint::upstream_levels;
 pub use checkpoint::{Checkpoint, Element, Format, StoredTensor, Weights};
 pub use copy::{copy_bundle, read_card};
 pub use dequantizer::{Dequantizer, Placed};
 pub use head::{Head, HeadBody, HeadConfig, LastLayer};
 pub use manifest::{
-    Architecture, Collection, Dtype, FilmUnet, Manifest, Training, Typical, UnetConfig, ValueMapping,
-    WeightsCard,
+    Architecture, Collection, Dtype, FilmUnet, Manifest, Training, Typical, UnetConfig, WeightsCard,
 };
 pub use parameter::Parameter;
 pub(crate) use prior::Preconditioning;
@@ -39,5 +41,7 @@ pub use published::{
 };
 pub use recon_data::Modality;
 pub use second_order::{SecondOrderConfig, SecondOrderModel};
+pub use source::ModelSource;
 pub use tuned::{Found, Tuned, TunedPc, TunedScore, TunedTask};
 pub use unet::Unet;
+pub use value_mapping::ValueMapping;

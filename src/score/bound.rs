@@ -18,12 +18,13 @@ use std::f64::consts::PI;
 /// because `g²/s² = d ln σ²/dt` for every process with scalar coefficients, that is `ln σ` uniform. Four
 /// things lower the variance and leave the estimate unbiased:
 ///
-/// - each of `times` equal parts of that range gets one draw, in rising order;
+/// - each of `times` equal parts of that range gets one draw, in falling order;
 /// - the draws in two neighbouring parts are mirror images, so that what is linear in `ln σ` there cancels;
 /// - `‖e‖²` is the mean over `z` and `−z`, in which what is odd in `z` cancels;
 /// - `c (‖z‖² − D)`, whose mean is 0, is subtracted. The half difference `d` of the two `e` is what is
-///   linear in `z`, and `c = ‖d‖²/‖z‖²` of the draw before, which this `z` does not depend on. For an
-///   isotropic Gaussian nothing of the scatter by `z` is left.
+///   linear in `z`, and `c = ‖d‖²/‖z‖²` of the draw before, which this `z` does not depend on (0 for the
+///   first, where the noise is so strong that nothing is wrong yet). For an isotropic Gaussian nothing of
+///   the scatter by `z` is left, neither on the way nor in the last term, which is drawn last.
 #[derive(Clone, Copy)]
 pub struct LikelihoodBound<'a> {
     /// The process.
@@ -50,9 +51,9 @@ impl LikelihoodBound<'_> {
     /// As many times as the published evaluation draws.
     pub const TIMES: usize = 1000;
 
-    /// The bound for every image of a batch, which share the drawn times of the first image. Draws a
-    /// normal batch for the beginning, then for every two times a uniform number an image and two normal
-    /// batches.
+    /// The bound for every image of a batch, which share the drawn times of the first image. Draws
+    /// for every two times a uniform number an image and two normal batches, then a normal batch for the
+    /// last term.
     ///
     /// # Errors
     /// When the model or the noise fails.
@@ -60,18 +61,18 @@ impl LikelihoodBound<'_> {
         let (low, high) = (self.sde.noise_level(self.t_end).ln(), self.sde.noise_level(1.0).ln());
         let pairs = self.pairs();
         let width = (high - low) / pairs as f64;
-        let mut shares = vec![1.0; x.dim(0)?];
-        let last = self.squared_error(model, x, self.t_end, &mut shares, noise)?;
+        let mut shares = vec![0.0; x.dim(0)?];
         let mut errors = Vec::with_capacity(pairs);
         for pair in 0..pairs {
             let offset = 0.5 * noise.uniform(1)?.first().map_or(0.5, |u| u[0]);
             let mut at = |offset: f64| {
-                let level = low + width * (pair as f64 + offset);
+                let level = high - width * (pair as f64 + offset);
                 self.squared_error(model, x, self.sde.time_of(level.exp()), &mut shares, noise)
             };
             let (first, second) = (at(offset)?, at(1.0 - offset)?);
             errors.push(first.iter().zip(second).map(|(a, b)| 0.5 * (a + b)).collect());
         }
+        let last = self.squared_error(model, x, self.t_end, &mut shares, noise)?;
         let constant = self.constants(x, high - low)?;
         let summary: Vec<_> = (0..last.len()).map(|i| mean_and_error(&errors, i)).collect();
         let nats = summary.iter().enumerate();
@@ -97,14 +98,15 @@ impl LikelihoodBound<'_> {
         let (low, high) = (self.sde.noise_level(self.t_end).ln(), self.sde.noise_level(1.0).ln());
         let pairs = self.pairs();
         let width = (high - low) / pairs as f64;
-        let mut sum = (slope_at(model, x, low.exp(), noise)? * 0.5)?;
+        let mut sum = x.zeros_like()?;
         for pair in 0..pairs {
             let offset = 0.5 * noise.uniform(1)?.first().map_or(0.5, |u| u[0]);
             for offset in [offset, 1.0 - offset] {
-                let level = (low + width * (pair as f64 + offset)).exp();
+                let level = (high - width * (pair as f64 + offset)).exp();
                 sum = (sum + (slope_at(model, x, level, noise)? * (0.5 * width))?)?;
             }
         }
+        sum = (sum + (slope_at(model, x, low.exp(), noise)? * 0.5)?)?;
         let end = self.sde.marginal(1.0).mean / self.sde.prior_std();
         Ok((sum + (x * (end * end))?)?)
     }

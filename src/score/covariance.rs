@@ -1,6 +1,6 @@
 //! How uncertain a denoised image is: the covariance that the second order score stands for.
 
-use super::{Differentiable, Noise, Probe, Trace};
+use super::{Differentiable, Noise, Probe, Trace, Variances};
 use candle_core::{Result, Tensor, bail};
 
 /// A covariance of the pixels of every image of a batch, known by its products.
@@ -109,39 +109,6 @@ fn estimate(directions: &[Tensor], products: &[Tensor]) -> Result<Tensor> {
     }
 }
 
-/// Variances of pixels. Estimates of small ones may be negative.
-#[derive(Clone, Debug)]
-pub struct Variances {
-    /// Of every pixel, in squared units of the image.
-    pub variance: Tensor,
-    /// Their standard errors from the spread of independent estimates, if there were at least two.
-    pub standard_error: Option<Tensor>,
-}
-
-impl Variances {
-    fn new(rounds: &[Tensor]) -> Result<Self> {
-        let count = rounds.len() as f64;
-        let variance = (Tensor::stack(rounds, 0)?.sum(0)? / count)?;
-        if rounds.len() < 2 {
-            return Ok(Self { variance, standard_error: None });
-        }
-        let mut squares = variance.zeros_like()?;
-        for round in rounds {
-            squares = (squares + (round - &variance)?.sqr()?)?;
-        }
-        let standard_error = (squares / ((count - 1.0) * count))?.sqrt()?;
-        Ok(Self { variance, standard_error: Some(standard_error) })
-    }
-
-    /// Standard deviations of pixels; 0 where the estimated variance is negative.
-    ///
-    /// # Errors
-    /// When memory runs out.
-    pub fn deviation(&self) -> Result<Tensor> {
-        self.variance.relu()?.sqrt()
-    }
-}
-
 /// The covariance `σ² (I + σ² J)` of the clean image given the noisy one, `J` the Jacobian of the score:
 /// Tweedie's formula of second order, (4.18).
 ///
@@ -197,16 +164,5 @@ mod tests {
                 0.0
             );
         }
-    }
-
-    #[test]
-    fn mean_and_error_of_known_estimates() {
-        let round = |v: f64| Tensor::new(&[[[[v, 1.0]]]], &Device::Cpu).unwrap();
-        let found = Variances::new(&[round(1.0), round(3.0)]).unwrap();
-        let flat = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f64>().unwrap();
-        assert_eq!(flat(&found.variance), [2.0, 1.0]);
-        assert_eq!(flat(&found.standard_error.unwrap()), [1.0, 0.0]);
-        assert!(Variances::new(&[round(1.0)]).unwrap().standard_error.is_none());
-        assert_eq!(flat(&Variances::new(&[round(-4.0)]).unwrap().deviation().unwrap()), [0.0, 1.0]);
     }
 }

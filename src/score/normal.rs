@@ -1,5 +1,6 @@
 //! Normal distributions with full covariances, for images of few pixels.
 
+use super::cholesky::{cholesky, solve};
 use super::flow::{like, numbers};
 use super::{Differentiable, Linearised, ScoreModel};
 use candle_core::{Result, Tensor, bail};
@@ -183,68 +184,5 @@ impl At {
     }
 }
 
-/// The lower triangular `L` with `L Lᵀ = matrix`.
-fn cholesky(matrix: &Array2<f64>) -> Result<Array2<f64>> {
-    let side = matrix.nrows();
-    let mut factor = Array2::<f64>::zeros((side, side));
-    for i in 0..side {
-        for j in 0..=i {
-            let known: f64 = (0..j).map(|k| factor[[i, k]] * factor[[j, k]]).sum();
-            let rest = matrix[[i, j]] - known;
-            if i > j {
-                factor[[i, j]] = rest / factor[[j, j]];
-            } else if rest > 0.0 {
-                factor[[i, i]] = rest.sqrt();
-            } else {
-                bail!("a covariance is positive definite")
-            }
-        }
-    }
-    Ok(factor)
-}
-
-/// `(L Lᵀ)⁻¹ v`
-fn solve(factor: &Array2<f64>, mut v: Array1<f64>) -> Array1<f64> {
-    let side = v.len();
-    for i in 0..side {
-        let known: f64 = (0..i).map(|k| factor[[i, k]] * v[k]).sum();
-        v[i] = (v[i] - known) / factor[[i, i]];
-    }
-    for i in (0..side).rev() {
-        let known: f64 = (i + 1..side).map(|k| factor[[k, i]] * v[k]).sum();
-        v[i] = (v[i] - known) / factor[[i, i]];
-    }
-    v
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::array;
-    use rand::SeedableRng;
-
-    fn one(covariance: Array2<f64>) -> Result<NormalMixture> {
-        NormalMixture::new(vec![(2.0, array![1.0, -1.0], covariance)])
-    }
-
-    #[test]
-    fn what_is_no_distribution_is_refused() {
-        assert!(NormalMixture::new(vec![]).is_err());
-        assert!(one(array![[1.0, 0.5], [0.4, 1.0]]).is_err());
-        assert!(one(array![[1.0, 2.0], [2.0, 1.0]]).is_err());
-        assert!(one(Array2::eye(3)).is_err());
-        assert!(NormalMixture::new(vec![(0.0, array![1.0], array![[1.0]])]).is_err());
-    }
-
-    #[test]
-    fn draws_have_the_covariance() {
-        let covariance = array![[0.5, 0.3], [0.3, 1.0]];
-        let model = one(covariance.clone()).unwrap();
-        let count = 20_000;
-        let drawn = model.sample(count, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1)).unwrap();
-        let centred = drawn - array![1.0, -1.0];
-        let found = centred.t().dot(&centred) / count as f64;
-        // A standard error is at most √(2/20000) = 0.01.
-        assert!((found - covariance).iter().all(|d: &f64| d.abs() < 0.04));
-    }
-}
+mod tests;

@@ -56,6 +56,12 @@ impl Augmentation {
         }
     }
 
+    /// What suits whole slices that were shrunk: where things lie is what is learned, so they stay upright.
+    pub fn of_layouts(modality: Modality) -> Self {
+        let upright = Self { halve: 0.0, flop: 0.0, transpose: 0.0, ..Self::of(modality) };
+        Self { resize: 0.8, factors: [0.85, 1.15], rotate: 0.5, gain: 0.5 * upright.gain, ..upright }
+    }
+
     /// A slice at another resolution and angle, or as it is.
     pub(super) fn warp<'a>(&self, slice: &ArrayView2<'a, f32>, rng: &mut impl Rng) -> CowArray<'a, f32, Ix2> {
         let mut slice = CowArray::from(*slice);

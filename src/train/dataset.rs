@@ -2,6 +2,7 @@
 
 use super::augmentation::Augmentation;
 use super::crop::Extent;
+use super::resample::resize;
 use crate::models::ValueMapping;
 use crate::score::bridge::to_tensor;
 use anyhow::{Context, Result, bail};
@@ -65,6 +66,17 @@ impl Dataset {
             Some(*sum)
         });
         Ok(Self { cumulative: cumulative.collect(), volumes })
+    }
+
+    /// Whole slices, made smaller or larger until their longer side has `side` pixels, in the middle of squares
+    /// of air.
+    #[must_use]
+    pub fn shrunk(mut self, side: usize) -> Self {
+        for slice in self.volumes.iter_mut().flatten() {
+            let factor = side as f64 / slice.nrows().max(slice.ncols()) as f64;
+            *slice = cut(&resize(&slice.view(), factor).view(), [side, side], &mut |most| most / 2);
+        }
+        self
     }
 
     /// The slices of each volume.
@@ -243,6 +255,24 @@ mod tests {
         let holes = values(&x).iter().filter(|v| **v == 0.0).count();
         // 522 expected, with a standard deviation of 20.
         assert!((holes as f64 - 2000.0 / (1.0 + 8f64.sqrt())).abs() < 70.0, "{holes}");
+    }
+
+    #[test]
+    fn shrunken_slices_lie_whole_in_the_middle() {
+        // A square of 8 pixels in the middle of 40 rows and 20 columns.
+        let inside = |n: usize, side: usize| n.abs_diff(side / 2) < 4 || n + 4 == side / 2;
+        let volume = Array3::from_shape_fn((1, 40, 20), |(_, i, j)| {
+            f32::from(u8::from(inside(i, 40) && inside(j, 20)))
+        });
+        let data = Dataset::new(vec![volume], MR).unwrap().shrunk(20);
+        let slice = &data.volumes[0][0];
+        assert_eq!(slice.dim(), (20, 20));
+        let (sum, first) = slice.indexed_iter().fold((0.0, 0.0), |(sum, first), ((i, j), v)| {
+            (sum + v, first + v * (i as f32 - 9.5).hypot(j as f32 - 9.5))
+        });
+        // A quarter of the 64 pixels; half the mean distance from the middle of a square of 8, 3.06.
+        assert!((sum - 16.0).abs() < 1.0, "{sum}");
+        assert!((first / sum - 1.53).abs() < 0.2, "{}", first / sum);
     }
 
     #[test]

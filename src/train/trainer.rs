@@ -19,6 +19,14 @@ pub struct Objective {
     pub sigma_spread: f64,
 }
 
+impl Objective {
+    /// Three spreads about the median, which hold 99.7 % of the noise levels.
+    pub fn noise_range(&self) -> (f64, f64) {
+        let factor = (3.0 * self.sigma_spread).exp();
+        (self.sigma_median / factor, self.sigma_median * factor)
+    }
+}
+
 impl Default for Objective {
     fn default() -> Self {
         Self { sigma_data: 0.3, sigma_median: 0.1, sigma_spread: 1.4 }

@@ -15,7 +15,7 @@ use recon_pipelines::SliceSeed;
 use std::f64::consts::TAU;
 
 const CASES: u64 = 1000;
-const TIMES: usize = 64;
+const TIMES: usize = LikelihoodBound::TIMES;
 
 /// A random process, a random law of few pixels and an image of it.
 struct Case {
@@ -110,24 +110,29 @@ fn squares(x: &Tensor) -> f64 {
 
 #[test]
 fn exact_scores_make_the_bound_the_likelihood_in_a_thousand_cases() {
-    let mut off = Vec::new();
-    let mut errors = Vec::new();
+    let (mut off, mut errors, mut excess, mut squares) = (Vec::new(), Vec::new(), 0.0, 0.0);
     for number in 0..CASES {
         let case = Case::new(number, 3);
         let (bound, error) = case.bound(&case.law, number);
         let exact = -case.law.log_density(&case.x, 0.0).unwrap()[0] + case.gap();
         off.push((bound - exact) / error);
+        excess += bound - exact;
+        squares += error * error;
         errors.push(error / (case.pixels() * std::f64::consts::LN_2));
     }
     let found = Moments::of(&off);
+    let pooled = excess / squares.sqrt();
     let largest = off.iter().fold(0.0, |most: f64, z| most.max(z.abs()));
     errors.sort_by(f64::total_cmp);
     println!(
-        "off by {:.3} standard errors in the mean, spread {:.3}, at most {largest:.2}; median error {:.4} bits/dim",
+        "sum off by {pooled:.2} standard errors; each by {:.3} in the mean, spread {:.3}, at most {largest:.2}; \
+         median error {:.4} bits/dim",
         found.mean, found.std, errors[500]
     );
-    assert!(found.mean.abs() < 4.0 * found.std / (CASES as f64).sqrt(), "{}", found.mean);
-    assert!((found.std - 1.0).abs() < 0.2, "{}", found.std);
+    // Draws far above the others raise a bound together with its error, so that the mean of the ratios is below 0 for
+    // mixtures; the sum shows whether the bound itself is off.
+    assert!(pooled.abs() < 4.0, "{pooled}");
+    assert!((found.std - 1.0).abs() < 0.2 && found.mean.abs() < 0.2, "{} {}", found.mean, found.std);
     assert!(largest < 7.0, "{largest}");
 }
 

@@ -1,5 +1,6 @@
 //! The arguments of `recon train`.
 
+use super::noise::{NoiseChoice, parse_noise};
 use crate::commands::values::duration;
 use crate::models::{Collection, Modality};
 use crate::train::{Crop, Matching, Reduction, Weighting};
@@ -111,6 +112,10 @@ pub struct ObjectiveArgs {
     /// Weight times by likelihood, λ = g² (ve, vp, sub-vp) [default when given: importance]
     #[arg(long, value_enum, value_name = "TIMES", num_args = 0..=1, require_equals = true, default_missing_value = "importance")]
     pub likelihood_weighting: Option<LikelihoodName>,
+    /// Noise levels of the denoiser: ln σ is normal about ln MEDIAN, in model units, with this spread
+    /// [default: 0.1:1.4]
+    #[arg(long, value_name = "MEDIAN:SPREAD", value_parser = parse_noise)]
+    pub noise: Option<NoiseChoice>,
     /// What is made of the squared errors of an image [default: half-sum for ve and smld, else mean]
     #[arg(long, value_enum)]
     pub reduction: Option<ReductionName>,
@@ -130,6 +135,10 @@ pub struct ImageArgs {
     /// Batches whose mean gradient makes a step, one after the other in memory
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub accumulate: usize,
+    /// Shrink whole slices until their longer side has this many pixels, upright in the middle of a square: for
+    /// the model of strong noise in a bundle's folder `coarse`
+    #[arg(long, value_name = "SIDE", value_parser = clap::value_parser!(u16).range(16..=1024))]
+    pub shrink: Option<u16>,
     /// Slices as they are: no flips, rotations, other resolutions and gains
     #[arg(long)]
     pub no_augmentation: bool,

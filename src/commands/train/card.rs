@@ -29,9 +29,8 @@ pub(super) fn fresh_card(args: &TrainArgs, objective: &Objective) -> Manifest {
             frequencies: 16,
         },
         sigma_data: objective.sigma_data,
-        // Three spreads about the median hold 99.7 % of the noise levels.
-        sigma_min: objective.sigma_median * (-3.0 * objective.sigma_spread).exp(),
-        sigma_max: objective.sigma_median * (3.0 * objective.sigma_spread).exp(),
+        sigma_min: objective.noise_range().0,
+        sigma_max: objective.noise_range().1,
     });
     card(args, architecture, Dtype::F16)
 }
@@ -53,6 +52,7 @@ fn card(args: &TrainArgs, architecture: Architecture, dtype: Dtype) -> Manifest 
         training: Training { data: args.collections.clone(), ..Training::default() },
         tuned: Tuned::default(),
         typical: None,
+        side: args.images.shrink.map(usize::from),
         weights: WeightsCard { sha256: String::new(), dtype, parameters: 0 },
     }
 }
@@ -69,9 +69,10 @@ pub(super) fn add_history(
         1 => String::new(),
         n => format!(" in {n} parts"),
     };
+    let shrunk = args.images.shrink.map_or(String::new(), |side| format!(", slices shrunk to {side}"));
     let varied = if args.images.no_augmentation { ", slices as they are" } else { "" };
     let how = format!(
-        "recon train, Adam {}, crops {crops}{accumulated}, batch {}{varied}, seed {}",
+        "recon train, Adam {}, crops {crops}{accumulated}, batch {}{shrunk}{varied}, seed {}",
         schedule.rate, args.images.batch, args.run.seed
     );
     let before = &manifest.training.how;

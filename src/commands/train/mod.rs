@@ -2,6 +2,7 @@
 
 mod args;
 mod card;
+mod noise;
 mod plan;
 mod suggestion;
 
@@ -9,6 +10,8 @@ pub use args::{
     ImageArgs, LikelihoodName, ModalityArg, NetworkArgs, ObjectiveArgs, ObjectiveName, OptimiserArgs,
     ReductionName, RunArgs, SuggestionArgs, TrainArgs, ValidationArgs,
 };
+
+pub use noise::NoiseChoice;
 
 use super::failure::Failure;
 use super::interrupt::Interrupt;
@@ -18,7 +21,7 @@ use anyhow::{Context, Result};
 use candle_core::Device;
 use indicatif::{ProgressBar, ProgressStyle};
 use plan::{Learning, Plan};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Trains and writes the bundle, or prints the suggestion.
 ///
@@ -39,7 +42,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         return Err(Failure::Exists(message).into());
     }
     let bar = bar(args.quiet);
-    let data = read(&args.data, plan.value, &bar)?;
+    let data = read(&args.data, args, plan.value, &mut told(&bar))?;
     bar.println(format!("{} slices of {} volumes", data.slices(), data.volumes().len()));
     let validation = validation(args, &plan, &bar)?;
     let device = Device::Cpu;
@@ -97,15 +100,30 @@ fn start<L: Learner>(learner: &mut L, args: &TrainArgs, plan: &Plan, bar: &Progr
     Ok(progress)
 }
 
-fn read(paths: &[PathBuf], value: ValueMapping, bar: &ProgressBar) -> Result<Dataset> {
-    Dataset::read(paths, value, &mut |path| bar.set_message(format!("reading {}", path.display())))
+/// Shows on the bar which file is being read.
+fn told(bar: &ProgressBar) -> impl FnMut(&Path) {
+    |path| bar.set_message(format!("reading {}", path.display()))
+}
+
+/// The slices of these paths, shrunk if they are to be.
+fn read(
+    paths: &[PathBuf],
+    args: &TrainArgs,
+    value: ValueMapping,
+    on_file: &mut dyn FnMut(&Path),
+) -> Result<Dataset> {
+    let data = Dataset::read(paths, value, on_file)?;
+    Ok(match args.images.shrink {
+        Some(side) => data.shrunk(side.into()),
+        None => data,
+    })
 }
 
 fn validation(args: &TrainArgs, plan: &Plan, bar: &ProgressBar) -> Result<Option<Validation>> {
     if args.validation.validation.is_empty() {
         return Ok(None);
     }
-    let data = read(&args.validation.validation, plan.value, bar)?;
+    let data = read(&args.validation.validation, args, plan.value, &mut told(bar))?;
     let validation = Validation::new(&data, plan.settings.multiple, args.run.seed);
     let of = data.slices();
     bar.println(format!(

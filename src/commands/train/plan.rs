@@ -121,7 +121,7 @@ fn network(args: &TrainArgs) -> Result<(Manifest, BTreeMap<String, Tensor>)> {
         let tensors = initial_published(&arch, args.run.seed)?;
         return Ok((published_card(args, &arch), tensors));
     }
-    let manifest = fresh_card(args, &Objective::default());
+    let manifest = fresh_card(args, &objective(args));
     let Some(unet) = manifest.film_unet() else {
         return Err(usage("the program's own network is a U-Net".to_owned()));
     };
@@ -146,6 +146,12 @@ fn bundled(args: &TrainArgs, bundle: &Path) -> Result<(Manifest, BTreeMap<String
     {
         return Err(usage(format!("{}: images have one channel, this network takes more", bundle.display())));
     }
+    if let Architecture::FilmUnet(unet) = &mut manifest.architecture
+        && args.objective.noise.is_some()
+    {
+        (unet.sigma_min, unet.sigma_max) = objective(args).noise_range();
+    }
+    manifest.side = args.images.shrink.map(usize::from);
     manifest.modality = Some(args.modality.into());
     manifest.value.get_or_insert(value_mapping(args.modality.into()));
     manifest.training.data.extend(args.collections.iter().cloned());
@@ -169,7 +175,7 @@ fn learning(args: &TrainArgs, manifest: &Manifest) -> Result<Learning> {
                         .to_owned(),
                 ));
             }
-            let objective = Objective { sigma_data: unet.sigma_data, ..Objective::default() };
+            let objective = Objective { sigma_data: unet.sigma_data, ..objective(args) };
             Ok(Learning::Denoiser { unet: unet.clone(), objective })
         }
         Architecture::Published(arch) => {
@@ -183,6 +189,12 @@ fn learning(args: &TrainArgs, manifest: &Manifest) -> Result<Learning> {
                 Some(Some(matching)) => matching,
                 None => NoiseLevels::objective(arch),
             };
+            if asked.noise.is_some() {
+                return Err(usage(
+                    "--noise belongs to the program's own network; the noise of others is in their ARCH.toml"
+                        .to_owned(),
+                ));
+            }
             let weighting = asked.likelihood_weighting.map_or(Weighting::Denoising, Into::into);
             let levels = NoiseLevels::new(arch, matching, weighting)
                 .map_err(|problem| usage(format!("--objective: {problem}")))?;
@@ -190,6 +202,16 @@ fn learning(args: &TrainArgs, manifest: &Manifest) -> Result<Learning> {
             Ok(Learning::Published { arch: Box::new(arch.clone()), levels, reduction })
         }
     }
+}
+
+/// The noise levels of a denoiser.
+fn objective(args: &TrainArgs) -> Objective {
+    let usual = Objective::default();
+    args.objective.noise.map_or(usual, |noise| Objective {
+        sigma_median: noise.median,
+        sigma_spread: noise.spread,
+        ..usual
+    })
 }
 
 /// As the published configurations have it.
@@ -222,7 +244,11 @@ fn schedule(args: &TrainArgs, learning: &Learning) -> Schedule {
 }
 
 fn augmentation(args: &TrainArgs) -> Augmentation {
-    if args.images.no_augmentation { Augmentation::NONE } else { Augmentation::of(args.modality.into()) }
+    match (args.images.no_augmentation, args.images.shrink) {
+        (true, _) => Augmentation::NONE,
+        (false, Some(_)) => Augmentation::of_layouts(args.modality.into()),
+        (false, None) => Augmentation::of(args.modality.into()),
+    }
 }
 
 fn manifest_multiple(manifest: &Manifest) -> usize {
@@ -239,6 +265,9 @@ fn listed_crops(args: &TrainArgs, manifest: &Manifest) -> Vec<Crop> {
         return args.images.crops.clone();
     }
     let square = |side, count, share| Crop { extent: Extent::Square(side), count, share };
+    if let Some(side) = args.images.shrink {
+        return vec![square(usize::from(side).next_multiple_of(manifest_multiple(manifest)), None, 1.0)];
+    }
     if let Architecture::Published(arch) = &manifest.architecture {
         let size = arch.data.image_size;
         let side = size.rows().max(size.cols()).next_multiple_of(arch.multiple());

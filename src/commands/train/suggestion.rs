@@ -5,7 +5,7 @@ use super::card::value_mapping;
 use super::plan::usual_crops;
 use crate::commands::failure::Failure;
 use crate::commands::model::read_arch;
-use crate::train::{Dataset, Extent, Suggestion, suggest};
+use crate::train::{Extent, Suggestion, suggest};
 use anyhow::Result;
 
 /// Prints the suggestion; trains nothing.
@@ -14,14 +14,17 @@ use anyhow::Result;
 /// When the data cannot be read or are too few.
 pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let side = side(args)?;
-    let data = Dataset::read(&args.data, value_mapping(args.modality.into()), &mut |_| {})?;
+    let data = super::read(&args.data, args, value_mapping(args.modality.into()), &mut |_| {})?;
     let found = suggest(&data, side, args.suggestion.langevin_steps as usize).map_err(Failure::Input)?;
     let text = if args.suggestion.json { serde_json::to_string_pretty(&found)? } else { table(&found) };
     crate::commands::context::print(&text)
 }
 
-/// The side of the first square crop, else of the described network, else the usual one.
+/// The side of shrunken slices, else of the first square crop, else of the described network, else the usual one.
 fn side(args: &TrainArgs) -> Result<usize> {
+    if let Some(side) = args.images.shrink {
+        return Ok(side.into());
+    }
     let square = |extent| if let Extent::Square(side) = extent { Some(side) } else { None };
     if let Some(side) = args.images.crops.iter().find_map(|crop| square(crop.extent)) {
         return Ok(side);
