@@ -81,7 +81,7 @@ impl SampleMethod {
         match self {
             Self::Pc => 500,
             Self::Ode | Self::Heun => 25,
-            Self::Churn => 40,
+            Self::Churn => 100,
             Self::Dpmpp => 30,
         }
     }
