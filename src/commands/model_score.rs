@@ -32,7 +32,7 @@ pub struct ScoreArgs {
     pub std: Option<PathBuf>,
     /// With --std, also write the standard deviation of the clean image given each noisy one (.npy): second-order
     /// Tweedie, for networks of added noise
-    #[arg(long, value_name = "DEV.npy", requires = "std")]
+    #[arg(long, value_name = "DEV.npy", conflicts_with = "label")]
     pub deviation: Option<PathBuf>,
     /// Estimates of the deviation that are averaged, at 16 gradients each
     #[arg(long, value_name = "N", value_parser = count, default_value = "4", requires = "deviation")]
