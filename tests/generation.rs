@@ -144,7 +144,7 @@ fn a_coarse_model_shapes_images_that_are_larger_than_its_own() {
     let output = folder.recon("sample --model m -o no.npy").output().expect("runs");
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{error}");
-    assert!(error.contains("coarse: the card has no side; train it with recon train --shrink"), "{error}");
+    assert!(error.contains("m/coarse: the card has no side; train it with recon train --shrink"), "{error}");
 }
 
 /// Below the noise itself, the more certain the less noise, and the same at every call.

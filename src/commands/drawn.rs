@@ -69,9 +69,12 @@ impl Coarse {
     fn open(source: &ModelSource, device: &Device, fine: &Manifest) -> Result<Self> {
         let prior = open(source, device)?;
         let card = prior.manifest();
-        let wrong = |detail: &str| {
-            Failure::Input(format!("{}/coarse: {detail}; train it with recon train --shrink", fine.name))
+        let place = match source {
+            ModelSource::Path(folder) => folder.display().to_string(),
+            ModelSource::Builtin(_) | ModelSource::BuiltinCoarse(_) => card.name.clone(),
         };
+        let wrong =
+            |detail: &str| Failure::Input(format!("{place}: {detail}; train it with recon train --shrink"));
         let side = card.side.ok_or_else(|| wrong("the card has no side"))?;
         if (card.modality, card.value) != (fine.modality, fine.value) {
             return Err(wrong("has other values than the model that it belongs to").into());
