@@ -134,9 +134,9 @@ mod tests {
         assert!(worst(&model.denoise(&small, 9.0).unwrap(), &(&small / 82.0).unwrap()) < 1e-5);
     }
 
-    /// Images that are constant on squares are the case without a loss: then the subspace model is exact.
+    /// Images that are constant on squares lose nothing by the coarse grid: then the means of the squares are exact.
     #[test]
-    fn images_of_squares_are_denoised_exactly() {
+    fn means_of_images_of_squares_are_exact() {
         let mean = Tensor::full(0.25f32, (1, 1, 1, 1), &Device::Cpu).unwrap();
         let coarse = Gaussian { mean: mean.clone(), variance: 0.09 };
         let model = Subspace { coarse: &coarse, fine: &coarse, side: 4, handover: 0.1 };
