@@ -1,20 +1,16 @@
 //! Every file of a collection of real scans gives either a scan or one clear line, and known files known values.
-//!
-//! The collection is found by `RECON_SHARED` or in `../shared` beside the repository; without it nothing is tested.
+
+#[path = "../../tests/common/reference.rs"]
+mod reference;
 
 use recon_data::{Modality, Overwrite, Provenance, Source, Unit, inspect, read, write};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+/// The folder of the scans.
+#[track_caller]
 fn collection() -> Option<PathBuf> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let root = std::env::var_os("RECON_SHARED").map_or(default, PathBuf::from).join("data");
-    if root.is_dir() {
-        return Some(root);
-    }
-    // Past the capture of the test harness, which would hide it.
-    let _ = writeln!(std::io::stderr(), "skipped: reference data not found");
-    None
+    Some(reference::shared()?.join("data"))
 }
 
 fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -26,7 +22,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn every_file_is_read_or_refused_in_one_line() {
+fn reference_every_file_is_read_or_refused_in_one_line() {
     let Some(root) = collection() else { return };
     let mut paths = Vec::new();
     walk(&root.join("dicom"), &mut paths);
@@ -56,7 +52,7 @@ fn every_file_is_read_or_refused_in_one_line() {
 }
 
 #[test]
-fn known_dicom_values() {
+fn reference_known_dicom_values() {
     let Some(root) = collection() else { return };
     let sum = |name: &str| {
         let scan = read(&root.join("dicom").join(name)).unwrap();
@@ -86,7 +82,7 @@ fn known_dicom_values() {
 }
 
 #[test]
-fn known_nifti_values() {
+fn reference_known_nifti_values() {
     let Some(root) = collection() else { return };
     let folder = root.join("nifti/derived");
     let reference = read(&folder.join("ref_int16.nii.gz")).unwrap().volume;
@@ -137,7 +133,7 @@ fn derived_errors(file: &Path) -> Option<Vec<String>> {
 }
 
 #[test]
-fn derived_images_of_real_sources_are_valid() {
+fn reference_derived_images_of_real_sources_are_valid() {
     let Some(root) = collection() else { return };
     let folder = tempfile::tempdir().unwrap();
     let provenance = Provenance { version: "0".into(), description: "test".into(), ..Provenance::default() };
@@ -169,7 +165,7 @@ fn derived_images_of_real_sources_are_valid() {
 }
 
 #[test]
-fn descriptions_name_no_patient() {
+fn reference_descriptions_name_no_patient() {
     let Some(root) = collection() else { return };
     let path = root.join("dicom/ct/pydicom/CT_small.dcm");
     let info = inspect(&path).unwrap();

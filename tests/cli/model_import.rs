@@ -158,6 +158,7 @@ fn a_card_that_lies_about_its_tensors_is_refused() {
 }
 
 /// Imports a reference checkpoint both ways, and compares the average with what stands beside it.
+#[track_caller]
 fn reference(name: &str, checkpoint: &str) {
     let Some(shared) = crate::common::shared() else { return };
     let source = shared.join("oracles/models").join(name);

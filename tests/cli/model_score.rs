@@ -1,7 +1,7 @@
 //! `recon model score` on a bundle of a published network.
 
+use crate::common::recon;
 use crate::common::records::{Arrays, arch, arrays, relative_error};
-use assert_cmd::Command;
 use candle_core::{Device, Tensor};
 use ndarray::{Array1, ArrayD};
 use recon::models::{ArchFile, Dtype, write_bundle};
@@ -45,8 +45,7 @@ impl Case {
     }
 
     fn run(&self, arguments: &str) -> std::process::Output {
-        let mut command = Command::cargo_bin("recon").unwrap();
-        command.current_dir(self.folder.path()).args(arguments.split_whitespace()).output().unwrap()
+        recon(arguments).current_dir(self.folder.path()).output().unwrap()
     }
 
     fn result(&self, name: &str) -> Tensor {

@@ -274,7 +274,7 @@ fn wait_for_a_slice(child: &mut std::process::Child) {
 }
 
 #[test]
-fn info_survives_every_reference_file() {
+fn reference_info_survives_every_file() {
     let Some(shared) = shared() else { return };
     let folders = ["dicom/ct", "dicom/mr", "nifti"].map(|name| shared.join("data").join(name));
     let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();

@@ -1,14 +1,14 @@
 //! Published checkpoints through the command line: imported from their own files, scored at recorded labels.
 
+use crate::common::recon;
 use crate::common::records::{Arrays, arrays, oracle, worst_image};
-use assert_cmd::Command;
 use candle_core::{DType, Device, Tensor};
 use ndarray::ArrayD;
 use recon_data::{Overwrite, npy};
 use std::path::Path;
 
 fn run(folder: &Path, arguments: &[&str]) {
-    let output = Command::cargo_bin("recon").unwrap().current_dir(folder).args(arguments).output().unwrap();
+    let output = recon("").current_dir(folder).args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -35,7 +35,7 @@ fn error_of(source: &Path, checkpoint: &str, io: &Arrays, weights: &str) -> f64 
 }
 
 #[test]
-fn imported_checkpoints_give_the_recorded_outputs() {
+fn reference_imported_checkpoints_give_the_recorded_outputs() {
     for (name, checkpoint) in [
         ("ncsnpp_ve", "checkpoint_1.pth"),
         ("ncsnpp_ve_skip", "checkpoint_1.pth"),

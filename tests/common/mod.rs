@@ -2,6 +2,9 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 
 pub(crate) mod records;
+mod reference;
+
+pub(crate) use reference::shared;
 
 use assert_cmd::Command;
 use candle_core::Device;
@@ -101,19 +104,6 @@ pub(crate) fn relative_error(a: &ndarray::ArrayD<f32>, b: &ndarray::ArrayD<f32>)
     let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>();
     let difference = squares(&mut a.iter().zip(b).map(|(x, y)| f64::from(x - y)));
     (difference / squares(&mut b.iter().copied().map(f64::from))).sqrt()
-}
-
-/// The reference data next to the repository, if they are there.
-pub(crate) fn shared() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let path = std::env::var_os("RECON_SHARED").map_or(beside, PathBuf::from);
-    if path.is_dir() {
-        Some(path)
-    } else {
-        // Past the capture of the test harness, which would hide it.
-        let _ = writeln!(std::io::stderr(), "skipped: reference data not found");
-        None
-    }
 }
 
 /// Every device that networks can run on here, with its name. A missing GPU is reported past the harness's capture.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 pub(crate) type Arrays = HashMap<String, Tensor>;
 
 /// A folder or file below the reference set, if that is there.
+#[track_caller]
 pub(crate) fn oracle(path: &str) -> Option<PathBuf> {
     Some(super::shared()?.join("oracles").join(path))
 }

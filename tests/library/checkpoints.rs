@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The reference checkpoints of this name, if they are there.
+#[track_caller]
 fn reference(name: &str) -> Option<PathBuf> {
-    crate::common::shared().map(|root| root.join("oracles/models").join(name))
+    Some(crate::common::shared()?.join("oracles/models").join(name))
 }
 
 fn read(path: &Path) -> BTreeMap<String, Tensor> {
@@ -50,6 +51,7 @@ fn parameters(folder: &Path, weights: &BTreeMap<String, Tensor>) -> Vec<Paramete
 }
 
 /// The averages of `checkpoint` in a reference folder are those that stand beside it.
+#[track_caller]
 fn averages_agree(name: &str, checkpoint: &str) {
     let Some(folder) = reference(name) else { return };
     let expected: BTreeMap<String, Tensor> = read(&folder.join("ema_weights.safetensors"))
@@ -68,27 +70,27 @@ fn averages_agree(name: &str, checkpoint: &str) {
 }
 
 #[test]
-fn the_averages_of_ncsnpp_are_exact() {
+fn reference_the_averages_of_ncsnpp_are_exact() {
     averages_agree("ncsnpp_ve", "checkpoint_1.pth");
 }
 
 #[test]
-fn the_averages_of_ncsnpp_with_skips_are_exact() {
+fn reference_the_averages_of_ncsnpp_with_skips_are_exact() {
     averages_agree("ncsnpp_ve_skip", "checkpoint_1.pth");
 }
 
 #[test]
-fn the_averages_of_ddpmpp_are_exact() {
+fn reference_the_averages_of_ddpmpp_are_exact() {
     averages_agree("ddpmpp_vp", "checkpoint_1.pth");
 }
 
 #[test]
-fn the_averages_of_a_list_checkpoint_are_exact() {
+fn reference_the_averages_of_a_list_checkpoint_are_exact() {
     averages_agree("ncsnv2", "checkpoint.pth");
 }
 
 #[test]
-fn ddpm_loads_with_all_names_and_refuses_what_does_not_fit() {
+fn reference_ddpm_loads_with_all_names_and_refuses_what_does_not_fit() {
     let Some(folder) = reference("ddpm") else { return };
     let mut parameters = parameters(&folder, &BTreeMap::new());
     let checkpoint = Checkpoint::open(&folder.join("checkpoint_1.pth")).unwrap();

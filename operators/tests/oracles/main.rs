@@ -4,4 +4,6 @@ mod common;
 mod fourier;
 mod metrics;
 mod radon;
+#[path = "../../../tests/common/reference.rs"]
+mod reference;
 mod sampling;

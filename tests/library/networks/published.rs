@@ -6,7 +6,7 @@ use crate::common::records::{arch, arrays, json, network, oracle, worst_image};
 const TOLERANCE: f64 = 1.5e-5;
 
 #[test]
-fn outputs_are_those_of_the_published_code() {
+fn reference_outputs_are_those_of_the_published_code() {
     for name in ["ncsnpp_ve", "ncsnpp_ve_skip", "ddpmpp_vp", "ncsnv2"] {
         let Some(folder) = oracle(&format!("models/{name}")) else { return };
         let network = network(&arch(&folder), &arrays(&folder.join("ema_weights.safetensors")));
@@ -19,7 +19,7 @@ fn outputs_are_those_of_the_published_code() {
 }
 
 #[test]
-fn parameters_have_the_published_names_shapes_and_order() {
+fn reference_parameters_have_the_published_names_shapes_and_order() {
     for name in ["ncsnpp_ve", "ncsnpp_ve_skip", "ddpmpp_vp", "ddpm"] {
         let Some(folder) = oracle(&format!("models/{name}")) else { return };
         let meta = json(&folder.join("meta.json"));
@@ -42,7 +42,7 @@ fn parameters_have_the_published_names_shapes_and_order() {
 }
 
 #[test]
-fn ncsnv2_asks_for_what_its_checkpoint_holds() {
+fn reference_ncsnv2_asks_for_what_its_checkpoint_holds() {
     let Some(folder) = oracle("models/ncsnv2") else { return };
     let weights = arrays(&folder.join("ema_weights.safetensors"));
     let parameters = arch(&folder).parameters();

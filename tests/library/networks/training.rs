@@ -51,6 +51,7 @@ fn batch(
     ScoreBatch { clean: data.clone(), noise: noise.clone(), levels }
 }
 
+#[track_caller]
 fn check(name: &str) {
     let Some(path) = oracle(&format!("train/{name}.safetensors")) else { return };
     let (record, meta) = (arrays(&path), json(&path.with_extension("json")));
@@ -124,17 +125,17 @@ fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {
 }
 
 #[test]
-fn ncsnpp_under_ve_with_half_the_sum() {
+fn reference_ncsnpp_under_ve_with_half_the_sum() {
     check("ve_ncsnpp");
 }
 
 #[test]
-fn ddpmpp_under_vp_with_the_mean() {
+fn reference_ddpmpp_under_vp_with_the_mean() {
     check("vp_ddpmpp_reduce_mean");
 }
 
 #[test]
-fn the_annealed_loss_of_ncsnv2() {
+fn reference_the_annealed_loss_of_ncsnv2() {
     let Some(folder) = oracle("models/ncsnv2") else { return };
     let (arch, record) = (crate::common::records::arch(&folder), arrays(&folder.join("ald_dsm.safetensors")));
     let weights = arrays(&folder.join("ema_weights.safetensors"));

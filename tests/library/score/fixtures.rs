@@ -2,8 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The arrays of one file.
 pub(crate) struct Record(HashMap<String, Tensor>);
@@ -12,23 +11,17 @@ impl Record {
     /// A file of `tests/fixtures/score`.
     pub(crate) fn fixture(name: &str) -> Self {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/score");
-        Self::open(&folder.join(format!("{name}.safetensors"))).expect("fixture of the repository")
+        Self::open(&folder.join(format!("{name}.safetensors")))
     }
 
-    /// A file of the larger reference set beside the repository, where there is one.
-    pub(crate) fn shared(name: &str) -> Option<Self> {
-        let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
-        let root = std::env::var_os("RECON_SHARED").map_or_else(beside, PathBuf::from);
-        let record = Self::open(&root.join("oracles").join(format!("{name}.safetensors")));
-        if record.is_none() {
-            // Past the capture of the test harness, which would hide it.
-            let _ = writeln!(std::io::stderr(), "skipped: reference data not found ({name})");
-        }
-        record
+    /// A file of the reference data in this folder.
+    pub(crate) fn reference(shared: &Path, name: &str) -> Self {
+        Self::open(&shared.join("oracles").join(format!("{name}.safetensors")))
     }
 
-    fn open(path: &PathBuf) -> Option<Self> {
-        path.exists().then(|| Self(candle_core::safetensors::load(path, &Device::Cpu).unwrap()))
+    fn open(path: &Path) -> Self {
+        let arrays = candle_core::safetensors::load(path, &Device::Cpu);
+        Self(arrays.unwrap_or_else(|error| panic!("{}: {error}", path.display())))
     }
 
     pub(crate) fn get(&self, name: &str) -> &Tensor {

@@ -1,5 +1,6 @@
 //! The projection samplers of the published medical code, MRI and CT, update by update, with their noise.
 
+use crate::common::shared;
 use crate::score::fixtures::{Record, relative_error};
 use crate::score::transforms::{Dft, dft_matrix};
 use candle_core::{Device, Result, Tensor};
@@ -11,6 +12,7 @@ use recon::score::{
     Unconditional, Update, Ve, Vp, bridge,
 };
 use recon_operators::{Mask, Problem};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 type Log = Arc<Mutex<Vec<Tensor>>>;
@@ -95,13 +97,13 @@ fn draws(record: &Record) -> Noise {
 }
 
 fn check<S: Sde>(
-    name: &str,
+    (shared, name): (&Path, &str),
     sde: S,
     (predictor, corrector): (impl Update + 'static, impl Update + 'static),
     (lambda, t_end): (f64, f64),
     form: Form,
 ) {
-    let Some(record) = Record::shared(&format!("inverse/{name}")) else { return };
+    let record = Record::reference(shared, &format!("inverse/{name}"));
     check_on(&problem(&record), (name, &record), sde, (predictor, corrector), (lambda, t_end), form);
 }
 
@@ -149,27 +151,31 @@ fn ve(sigma_max: f64) -> Ve {
 }
 
 #[test]
-fn ve_projection_with_lambda_0_6() {
+fn reference_ve_projection_with_lambda_0_6() {
+    let Some(shared) = shared() else { return };
     let moves = || (ReverseDiffusion, Langevin::new(0.16));
-    check("mri_projection_c06", ve(10.0), moves(), (0.6, 1e-5), Form::Published);
-    check("mri_projection_c06", ve(10.0), moves(), (0.6, 1e-5), Form::Residual);
+    check((&shared, "mri_projection_c06"), ve(10.0), moves(), (0.6, 1e-5), Form::Published);
+    check((&shared, "mri_projection_c06"), ve(10.0), moves(), (0.6, 1e-5), Form::Residual);
 }
 
 #[test]
-fn ve_projection_with_lambda_1() {
+fn reference_ve_projection_with_lambda_1() {
+    let Some(shared) = shared() else { return };
     let moves = (ReverseDiffusion, Langevin::new(0.16));
-    check("mri_projection_c1", ve(50.0), moves, (1.0, 1e-5), Form::Published);
+    check((&shared, "mri_projection_c1"), ve(50.0), moves, (1.0, 1e-5), Form::Published);
 }
 
 #[test]
-fn vp_projection_without_corrector() {
-    check("mri_projection_vp", VP, (EulerMaruyama, NoUpdate), (0.8, 1e-3), Form::Published);
+fn reference_vp_projection_without_corrector() {
+    let Some(shared) = shared() else { return };
+    check((&shared, "mri_projection_vp"), VP, (EulerMaruyama, NoUpdate), (0.8, 1e-3), Form::Published);
 }
 
 #[test]
-fn ct_projection_along_radial_lines() {
+fn reference_ct_projection_along_radial_lines() {
     let name = "ct_projection_64";
-    let Some(record) = Record::shared(&format!("inverse/{name}")) else { return };
+    let Some(shared) = shared() else { return };
+    let record = Record::reference(&shared, &format!("inverse/{name}"));
     let problem = radial_problem(&record, (64, 364));
     let moves = || (ReverseDiffusion, Langevin::new(0.246));
     for form in [Form::Published, Form::Residual] {
@@ -203,8 +209,9 @@ fn langevin_baseline(problem: &Problem<Dft>) -> GuidedMove<AnnealedLangevin, Lik
 }
 
 #[test]
-fn likelihood_gradient_in_annealed_langevin_dynamics() {
-    let Some(record) = Record::shared("inverse/mri_langevin") else { return };
+fn reference_likelihood_gradient_in_annealed_langevin_dynamics() {
+    let Some(shared) = shared() else { return };
+    let record = Record::reference(&shared, "inverse/mri_langevin");
     let (problem, outputs) = (problem(&record), Log::default());
     let model = Gaussian { mean: image(&record, "mu"), variance: 0.05 };
     let corrector = Box::new(LoggedUpdate(langevin_baseline(&problem), outputs.clone()));

@@ -1,5 +1,6 @@
 //! Samplers with published networks in the loop, against recorded runs of the published code.
 
+use crate::common::shared;
 use crate::score::fixtures::{Record, relative_error, values};
 use crate::score::transforms::Dft;
 use candle_core::{Device, Result, Tensor, Var, bail};
@@ -11,7 +12,7 @@ use recon::score::{
     ScoreModel, Sde, Unconditional, Update, Ve, Vp,
 };
 use recon_operators::{Mask, Problem};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// Relative to the largest value of each state. Measured: at most 8e-7 for samplers.
@@ -20,13 +21,11 @@ const TOLERANCE: f64 = 1e-5;
 const VE: Ve = Ve { sigma_min: 0.01, sigma_max: 128.0 };
 
 /// The averaged weights of a recorded network.
-fn prior(name: &str) -> Option<Prior> {
-    let weights = Record::shared(&format!("models/{name}/ema_weights"))?;
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let root = std::env::var_os("RECON_SHARED").map_or_else(beside, PathBuf::from);
-    let text = std::fs::read_to_string(root.join(format!("oracles/models/{name}/arch.toml"))).unwrap();
+fn prior(shared: &Path, name: &str) -> Prior {
+    let weights = Record::reference(shared, &format!("models/{name}/ema_weights"));
+    let text = std::fs::read_to_string(shared.join(format!("oracles/models/{name}/arch.toml"))).unwrap();
     let card = ArchFile::parse(&text).unwrap().manifest(name, "recorded");
-    Some(Prior::new(card, &Device::Cpu, &|name| Ok(weights.get(name).clone())).unwrap())
+    Prior::new(card, &Device::Cpu, &|name| Ok(weights.get(name).clone())).unwrap()
 }
 
 /// States and means after every update, in order.
@@ -72,11 +71,10 @@ fn compare(log: &Log, expected: &[Tensor], name: &str) {
 }
 
 #[test]
-fn predictor_corrector_with_a_network() {
-    let (Some(record), Some(prior)) = (Record::shared("e2e/pc_ncsnpp_ve_skip"), prior("ncsnpp_ve_skip"))
-    else {
-        return;
-    };
+fn reference_predictor_corrector_with_a_network() {
+    let Some(shared) = shared() else { return };
+    let (record, prior) =
+        (Record::reference(&shared, "e2e/pc_ncsnpp_ve_skip"), prior(&shared, "ncsnpp_ve_skip"));
     let (sampler, log) = sampler();
     let mut draws = vec![record.get("prior_unit_noise").clone()];
     draws.extend(record.entries("noise"));
@@ -127,11 +125,10 @@ fn problems(record: &Record) -> Vec<Problem<Dft>> {
 }
 
 #[test]
-fn projection_onto_kspace_with_a_network() {
-    let (Some(record), Some(prior)) = (Record::shared("e2e/mri_projection_net"), prior("ncsnpp_ve_skip"))
-    else {
-        return;
-    };
+fn reference_projection_onto_kspace_with_a_network() {
+    let Some(shared) = shared() else { return };
+    let (record, prior) =
+        (Record::reference(&shared, "e2e/mri_projection_net"), prior(&shared, "ncsnpp_ve_skip"));
     let (sampler, log) = sampler();
     let image = |t: &Tensor| t.reshape((2, 1, 32, 32)).unwrap();
     let mut draws = vec![image(record.get("prior_unit_noise"))];
@@ -147,10 +144,9 @@ fn projection_onto_kspace_with_a_network() {
 }
 
 #[test]
-fn drift_and_divergence_through_a_network() {
-    let (Some(record), Some(prior)) = (Record::shared("e2e/div_ddpmpp_vp"), prior("ddpmpp_vp")) else {
-        return;
-    };
+fn reference_drift_and_divergence_through_a_network() {
+    let Some(shared) = shared() else { return };
+    let (record, prior) = (Record::reference(&shared, "e2e/div_ddpmpp_vp"), prior(&shared, "ddpmpp_vp"));
     let sde = Vp { beta_min: 0.1, beta_max: 20.0 };
     for (i, t) in record.values("t").into_iter().enumerate() {
         let part = |name: &str| record.get(name).narrow(0, i, 1).unwrap().contiguous().unwrap();
@@ -184,10 +180,9 @@ fn gradient(y: &Tensor, weight: &Tensor, x: &Var) -> Result<Tensor> {
 }
 
 #[test]
-fn annealed_langevin_dynamics_with_ncsnv2() {
-    let (Some(record), Some(prior)) = (Record::shared("models/ncsnv2/ald_dsm"), prior("ncsnv2")) else {
-        return;
-    };
+fn reference_annealed_langevin_dynamics_with_ncsnv2() {
+    let Some(shared) = shared() else { return };
+    let (record, prior) = (Record::reference(&shared, "models/ncsnv2/ald_dsm"), prior(&shared, "ncsnv2"));
     /// The published step at the last noise level.
     const STEP: f64 = 6.2e-6;
     let (sigmas, noise) = (record.values("sigmas"), record.entries("noise"));
