@@ -20,8 +20,9 @@ pub(crate) fn shared() -> Option<PathBuf> {
     }
     let required = std::env::var_os("RECON_REQUIRE_SHARED").is_some_and(|value| value == "1");
     assert!(!required, "{test}: needs the reference data; {} is not a folder", path.display());
-    // Past the capture of the test harness, which would hide it.
-    let _ = writeln!(std::io::stderr(), "skipped: {test}: needs the reference data");
+    // Past the capture of the test harness, which would hide it; in one piece, because tests run at the same time.
+    let line = format!("skipped: {test}: needs the reference data\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
     None
 }
 

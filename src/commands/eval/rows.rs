@@ -4,11 +4,22 @@ use crate::commands::failure::Failure;
 use anyhow::Result;
 use recon_data::{Overwrite, atomic};
 use recon_pipelines::Calibration;
-use serde::Serialize;
-use std::fmt::Write as _;
+use serde::{Deserialize, Serialize, Serializer};
 use std::path::{Path, PathBuf};
 
-const HEADER: &str = "file,slice,setting,method,psnr,ssim,nmse,calibration,coverage,calls,seconds";
+const COLUMNS: [&str; 11] = [
+    "file",
+    "slice",
+    "setting",
+    "method",
+    "psnr",
+    "ssim",
+    "nmse",
+    "calibration",
+    "coverage",
+    "calls",
+    "seconds",
+];
 
 /// What belongs to a row: where it came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -65,14 +76,15 @@ impl Table {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::new(path)),
             Err(error) => return Err(unreadable(&path, &error.to_string()).into()),
         };
-        let mut records = records(&text).into_iter();
-        if records.next().is_none_or(|header| header.join(",") != HEADER) {
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        if reader.headers().is_ok_and(|columns| columns != COLUMNS.as_slice()) {
             return Err(unreadable(&path, "has other columns than those of recon eval").into());
         }
-        let row = |(n, fields): (usize, Vec<String>)| {
-            parse(&fields).ok_or_else(|| unreadable(&path, &format!("row {} is damaged", n + 1)))
+        let row = |(n, line): (usize, csv::Result<Line>)| {
+            let row = line.ok().and_then(Line::row);
+            row.ok_or_else(|| unreadable(&path, &format!("row {} is damaged", n + 1)))
         };
-        let rows = records.enumerate().map(row).collect::<Result<_, Failure>>()?;
+        let rows = reader.deserialize().enumerate().map(row).collect::<Result<_, Failure>>()?;
         Ok(Self { path, rows })
     }
 
@@ -97,11 +109,11 @@ impl Table {
     /// When it cannot be written.
     pub(super) fn add(&mut self, row: Row) -> Result<()> {
         self.rows.push(row);
-        let mut text = format!("{HEADER}\n");
+        let mut writer = csv::Writer::from_writer(Vec::new());
         for row in &self.rows {
-            text.push_str(&line(row));
+            writer.serialize(Line::from(row))?;
         }
-        Ok(atomic::write_bytes(&self.path, text.as_bytes(), Overwrite::Force)?)
+        Ok(atomic::write_bytes(&self.path, &writer.into_inner()?, Overwrite::Force)?)
     }
 }
 
@@ -109,73 +121,74 @@ fn unreadable(path: &Path, what: &str) -> Failure {
     Failure::Input(format!("{}: {what}; remove it or choose another output folder", path.display()))
 }
 
-fn line(row: &Row) -> String {
-    let Key { file, slice, setting, method } = &row.key;
-    // The shortest digits that give the same number back.
-    let psnr = row.psnr.map_or_else(|| "inf".to_owned(), |psnr| psnr.to_string());
-    let mut line = format!("{},{slice},{},{},{psnr}", quoted(file), quoted(setting), quoted(method));
-    // Writing to a string cannot fail.
-    let spread = row.calibration.map_or_else(|| ",".to_owned(), |c| format!("{},{}", c.ratio, c.coverage));
-    let _ = writeln!(line, ",{},{:e},{spread},{},{}", row.ssim, row.nmse, row.calls, row.seconds);
-    line
+/// A row as it stands in the file.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    file: String,
+    slice: usize,
+    setting: String,
+    method: String,
+    /// Infinite when the images are equal.
+    #[serde(serialize_with = "shortest")]
+    psnr: f64,
+    #[serde(serialize_with = "shortest")]
+    ssim: f64,
+    #[serde(serialize_with = "scientific")]
+    nmse: f64,
+    #[serde(serialize_with = "shortest_or_none")]
+    calibration: Option<f64>,
+    #[serde(serialize_with = "shortest_or_none")]
+    coverage: Option<f64>,
+    calls: usize,
+    #[serde(serialize_with = "shortest")]
+    seconds: f64,
 }
 
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
+impl From<&Row> for Line {
+    fn from(row: &Row) -> Self {
+        let Key { file, slice, setting, method } = row.key.clone();
+        let Row { ssim, nmse, calls, seconds, .. } = *row;
+        let psnr = row.psnr.unwrap_or(f64::INFINITY);
+        let (calibration, coverage) = (row.calibration.map(|c| c.ratio), row.calibration.map(|c| c.coverage));
+        Self { file, slice, setting, method, psnr, ssim, nmse, calibration, coverage, calls, seconds }
     }
 }
 
-fn parse(fields: &[String]) -> Option<Row> {
-    let [file, slice, setting, method, psnr, ssim, nmse, ratio, coverage, calls, seconds] = fields else {
-        return None;
-    };
-    let finite = |text: &String| text.parse().ok().filter(|value: &f64| value.is_finite());
-    let calibration = match (ratio.is_empty(), coverage.is_empty()) {
-        (true, true) => None,
-        _ => Some(Calibration { ratio: finite(ratio)?, coverage: finite(coverage)? }),
-    };
-    Some(Row {
-        key: Key {
-            file: file.clone(),
-            slice: slice.parse().ok()?,
-            setting: setting.clone(),
-            method: method.clone(),
-        },
-        psnr: if psnr == "inf" { None } else { Some(finite(psnr)?) },
-        ssim: finite(ssim)?,
-        nmse: finite(nmse)?,
-        calibration,
-        calls: calls.parse().ok()?,
-        seconds: finite(seconds)?,
-    })
+impl Line {
+    /// The row, unless a number cannot stand there.
+    fn row(self) -> Option<Row> {
+        let Self { file, slice, setting, method, psnr, ssim, nmse, calls, seconds, .. } = self;
+        let calibration = match (self.calibration, self.coverage) {
+            (None, None) => None,
+            (ratio, coverage) => Some(Calibration { ratio: ratio?, coverage: coverage? }),
+        };
+        let spread = calibration.map_or([0.0; 2], |c| [c.ratio, c.coverage]);
+        let finite = [ssim, nmse, seconds, spread[0], spread[1]].iter().all(|value| value.is_finite());
+        let psnr = Some(psnr).filter(|psnr| *psnr != f64::INFINITY);
+        let possible = finite && psnr.is_none_or(f64::is_finite);
+        let key = Key { file, slice, setting, method };
+        possible.then_some(Row { key, psnr, ssim, nmse, calibration, calls, seconds })
+    }
 }
 
-/// The fields of every record; quoted ones may hold commas, doubled quotes and line ends.
-fn records(text: &str) -> Vec<Vec<String>> {
-    let (mut records, mut fields, mut field) = (Vec::new(), Vec::new(), String::new());
-    let mut inside = false;
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' if inside && letters.next_if_eq(&'"').is_some() => field.push('"'),
-            '"' => inside = !inside,
-            ',' if !inside => fields.push(std::mem::take(&mut field)),
-            '\r' if !inside => {}
-            '\n' if !inside => {
-                fields.push(std::mem::take(&mut field));
-                records.push(std::mem::take(&mut fields));
-            }
-            other => field.push(other),
-        }
+/// The shortest digits that give the same number back.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn shortest<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// [`shortest`], or nothing.
+fn shortest_or_none<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => shortest(value, serializer),
+        None => serializer.serialize_none(),
     }
-    if !field.is_empty() || !fields.is_empty() {
-        fields.push(field);
-        records.push(fields);
-    }
-    records
+}
+
+/// [`shortest`] with an exponent.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn scientific<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{value:e}"))
 }
 
 #[cfg(test)]
@@ -203,11 +216,32 @@ mod tests {
         assert_eq!(read.get(&row("d.nii.gz", None).key), None);
     }
 
+    /// What earlier versions of the program wrote, byte for byte, so that their runs can go on.
+    const EARLIER: &str = "\
+        file,slice,setting,method,psnr,ssim,nmse,calibration,coverage,calls,seconds\n\
+        \"a, \"\"b\"\"\n.npy\",3,8x,tv,31.25,0.5,1.23e-2,0.75,0.875,20,1.5\n\
+        c.nii.gz,3,8x,tv,inf,1,0e0,,,20,2\n\
+        d.npy,3,8x,tv,0.30000000000000004,0.5,1e-300,0.75,0.875,20,1.5\n";
+
+    #[test]
+    fn the_format_is_that_of_earlier_versions() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("results.csv");
+        std::fs::write(&path, EARLIER).expect("written");
+        let equal = Row { ssim: 1.0, nmse: 0.0, seconds: 2.0, ..row("c.nii.gz", None) };
+        let close = Row { nmse: 1e-300, ..row("d.npy", Some(0.1 + 0.2)) };
+        let rows = [row("a, \"b\"\n.npy", Some(31.25)), equal, close];
+        assert_eq!(Table::read(path.clone()).expect("readable").rows, rows);
+        let mut table = Table::new(path.clone());
+        rows.into_iter().for_each(|row| table.add(row).expect("written"));
+        assert_eq!(std::fs::read_to_string(path).expect("readable"), EARLIER);
+    }
+
     #[test]
     fn damage_is_found() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("results.csv");
-        let good = format!("{HEADER}\na.npy,0,8x,tv,20,0.5,0.1,,,0,1\n");
+        let good = format!("{}\na.npy,0,8x,tv,20,0.5,0.1,,,0,1\n", COLUMNS.join(","));
         for bad in [
             "file,psnr\n".to_owned(),
             String::new(),
