@@ -42,7 +42,8 @@ impl Consistency for Unconditional {
 /// For Radon with FBP they are not. Predictor-corrector samples of a Gaussian posterior (6 views of a 10 × 10
 /// image, refined six-fold for FBP, λ = 1) had a spread of 0.17, 1.21 and 1.06 times the exact one for the
 /// three forms in this order, and means off by 3.9, 1.8 and 1.3 standard errors (1 is perfect).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Form {
     /// Theorem 8.1: `T⁻¹[λ Λ ŷₜ + (1 − λ) Λ T x + (I − Λ) T x]`.
     ///

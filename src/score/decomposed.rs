@@ -9,6 +9,7 @@ use super::{
     Counted, DataFit, DecomposedSettings, Noise, NoiseEstimate, PosteriorSampler, ScoreModel, Stream,
     UnitRule, bridge,
 };
+use crate::knobs::SamplerSettings;
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use ndarray::Array2;

@@ -1,11 +1,14 @@
 //! Settings of the default method.
 
 use super::Orientations;
-use anyhow::{Result, ensure};
+use crate::knobs::{Info, Knob, Range, SamplerSettings, Search, SettingError, Table};
 use candle_core::Tensor;
+use recon_pipelines::Task;
+use serde::{Deserialize, Serialize};
 
 /// What the noise in `x` is taken to be, once the data have been fitted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum NoiseEstimate {
     /// `(x − x̂₀)/σ`: what is left beside the image that fits the data. Measured components then carry noise of
     /// exactly the level σ.
@@ -16,7 +19,8 @@ pub enum NoiseEstimate {
 }
 
 /// Settings of [`Decomposed`](super::Decomposed).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DecomposedSettings {
     /// Noise level that the start image gets, in model units.
     pub sigma_start: f64,
@@ -33,7 +37,7 @@ pub struct DecomposedSettings {
     pub momentum: f64,
     /// How the network is shown the images.
     pub orientations: Orientations,
-    /// How often the whole way is gone, each time through the orientations in another order; the mean is the result. More
+    /// Number of passes over all noise levels, each with the orientations in another order; the mean is the result. More
     /// than 1 only with κ = 0.
     pub passes: usize,
     /// γ, the largest weight of the data against the denoised image.
@@ -63,28 +67,6 @@ impl Default for DecomposedSettings {
 }
 
 impl DecomposedSettings {
-    pub(super) fn check(&self) -> Result<()> {
-        ensure!(self.steps >= 1, "the decomposed sampler needs at least one step");
-        ensure!(
-            0.0 < self.sigma_end && self.sigma_end <= self.sigma_start && self.sigma_start.is_finite(),
-            "noise levels must fall and stay above 0: {} to {} do not",
-            self.sigma_start,
-            self.sigma_end
-        );
-        for (name, share) in [("eta", self.eta), ("temperature", self.temperature)] {
-            ensure!((0.0..=1.0).contains(&share), "{name} is between 0 and 1, not {share}");
-        }
-        ensure!(
-            self.passes == 1 || (self.passes > 1 && self.temperature == 0.0),
-            "one pass draws a sample; several ({}) are for temperature 0",
-            self.passes
-        );
-        ensure!((0.0..1.0).contains(&self.momentum), "momentum lies in [0, 1), not {}", self.momentum);
-        let weight = self.data_weight;
-        ensure!(weight.is_finite() && weight >= 0.0, "the data weight must not be negative: {weight}");
-        Ok(())
-    }
-
     /// `σᵢ`, from `sigma_start` down to `sigma_end`.
     pub(super) fn sigma(&self, step: usize) -> f64 {
         let fraction = step as f64 / self.steps.saturating_sub(1).max(1) as f64;
@@ -99,5 +81,156 @@ impl DecomposedSettings {
     /// Standard deviation `κ σᵢ` of the noise that is added at level `step`.
     pub(super) fn added(&self, step: usize) -> f64 {
         self.temperature * self.sigma(step)
+    }
+}
+
+/// Samples around a point estimate. Little of the noise is fresh: the more, the narrower the samples. A lower start shows
+/// less of what is uncertain, a higher one costs quality; docs/results.md has the numbers.
+fn spread(task: Task) -> DecomposedSettings {
+    let settings =
+        DecomposedSettings { momentum: 0.0, temperature: 1.0, eta: 0.3, steps: 12, passes: 1, ..point(task) };
+    match task {
+        Task::Ct | Task::Mar => DecomposedSettings { sigma_start: 0.25, ..settings },
+        Task::Mri => DecomposedSettings { sigma_start: 0.3, ..settings },
+    }
+}
+
+/// The estimate of least error; docs/results.md says how these numbers were chosen.
+fn point(task: Task) -> DecomposedSettings {
+    let common = DecomposedSettings {
+        momentum: 0.7,
+        temperature: 0.0,
+        orientations: Orientations::All,
+        ..DecomposedSettings::default()
+    };
+    match task {
+        Task::Ct => DecomposedSettings {
+            sigma_start: 0.25,
+            steps: 40,
+            data_weight: 5000.0,
+            cg_iterations: 8,
+            ..common
+        },
+        Task::Mri => DecomposedSettings { sigma_start: 0.3, sigma_end: 0.02, steps: 28, passes: 3, ..common },
+        Task::Mar => DecomposedSettings { sigma_start: 0.3, steps: 12, ..common },
+    }
+}
+
+impl SamplerSettings for DecomposedSettings {
+    const INFO: Info = Info {
+        name: "score",
+        aliases: &[],
+        about: "The learned prior, fitted to the data at falling noise levels",
+        source: "Chung, Lee and Ye 2024; Zhu et al. 2023; Terris et al. 2024",
+        tasks: &Task::ALL,
+        knobs: &[
+            Knob::new("steps", Range::Count(1), "Number of noise levels"),
+            Knob::searched(
+                "sigma-start",
+                Range::Positive,
+                Search::Logarithmic(0.1, 2.0),
+                "Noise level of the start, in model units",
+            ),
+            Knob::searched(
+                "sigma-end",
+                Range::Positive,
+                Search::Logarithmic(0.001, 0.05),
+                "Noise level of the last network call, in model units",
+            ),
+            Knob::searched(
+                "data-weight",
+                Range::NotNegative,
+                Search::Logarithmic(10.0, 50_000.0),
+                "Largest weight of the data against the denoised image",
+            ),
+            Knob::searched(
+                "cg-iterations",
+                Range::Count(1),
+                Search::Whole(3.0, 12.0),
+                "Conjugate-gradient iterations of every fit to the data",
+            ),
+            Knob::searched(
+                "eta",
+                Range::Share,
+                Search::Linear(0.0, 1.0),
+                "Share of fresh noise in every step; without effect at temperature 0",
+            ),
+            Knob::searched(
+                "momentum",
+                Range::BelowOne,
+                Search::Linear(0.0, 0.95),
+                "How far a step goes on in the direction of the one before; only at temperature 0",
+            ),
+            Knob::new(
+                "temperature",
+                Range::Share,
+                "How much of the noise is added: 0 is the estimate of least error, 1 draws samples",
+            ),
+            Knob::new(
+                "orientations",
+                Range::Choice(&["upright", "all"]),
+                "How the network is shown images: as they are, or flipped and transposed in turn",
+            ),
+            Knob::new(
+                "passes",
+                Range::Count(1),
+                "Number of passes over all noise levels, whose mean is the result; more than 1 only at temperature 0",
+            ),
+        ],
+        learned: true,
+        noise: true,
+    };
+
+    fn defaults(task: Task, given: &Table) -> Self {
+        let several =
+            given.get("samples").and_then(toml::Value::as_integer).is_some_and(|samples| samples > 1);
+        let mut settings = if several { spread(task) } else { point(task) };
+        // Passes differ by the orientations alone, and each would draw another sample.
+        let quiet =
+            given.get("temperature").map_or(settings.temperature == 0.0, |t| t.as_float() == Some(0.0));
+        let upright = given.get("orientations").and_then(toml::Value::as_str) == Some("upright");
+        if !quiet || upright {
+            settings.passes = 1;
+        }
+        settings
+    }
+
+    fn check(&self) -> Result<(), SettingError> {
+        if self.sigma_end > self.sigma_start {
+            let levels = format!("{} to {}", self.sigma_start, self.sigma_end);
+            let message = format!("noise levels must fall: {levels} do not; start above sigma-end");
+            return Err(SettingError::new("sigma-start", message));
+        }
+        if self.passes > 1 && self.temperature > 0.0 {
+            let message = "several passes are for temperature 0; give passes = 1 or temperature = 0";
+            return Err(SettingError::new("passes", message));
+        }
+        Ok(())
+    }
+
+    fn with_steps(&self, steps: usize, trial: bool) -> Self {
+        Self { steps, passes: if trial { 1 } else { self.passes }, ..*self }
+    }
+
+    fn passes(&self) -> usize {
+        self.passes
+    }
+
+    fn most_steps(task: Task, several: bool) -> usize {
+        2 * if several { spread(task) } else { point(task) }.steps
+    }
+
+    fn idle(&self) -> &'static [&'static str] {
+        if self.temperature == 0.0 { &["eta"] } else { &["momentum", "passes"] }
+    }
+
+    /// Levels and temperature that are best for one estimate say nothing about the samples around it.
+    fn holds_for_samples(key: &str) -> bool {
+        matches!(key, "data-weight" | "cg-iterations" | "orientations")
+    }
+
+    /// What the user says of levels and noise is about the samples.
+    fn shared_with_estimate() -> Option<&'static [&'static str]> {
+        Some(&["data-weight", "cg-iterations", "orientations"])
     }
 }

@@ -6,9 +6,11 @@
 
 use super::ScoreModel;
 use candle_core::{Result, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// How a prior is shown the images of an iteration.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Orientations {
     /// As they are.
     #[default]

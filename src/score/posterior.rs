@@ -1,23 +1,12 @@
 //! Several samples of one posterior, and what to make of them.
 
+use super::Stream;
 use super::spread::{maps, point_estimate};
-use super::{PointEstimate, Stream};
+use crate::settings::PointEstimate;
 use anyhow::{Result, ensure};
 use ndarray::Array2;
 use recon_operators::{Problem, Transform};
-use recon_pipelines::{Estimate, Progress, Reconstruct, SliceSeed};
-
-/// The user asked to stop, see [`Progress::cancelled`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cancelled;
-
-impl std::fmt::Display for Cancelled {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("cancelled")
-    }
-}
-
-impl std::error::Error for Cancelled {}
+use recon_pipelines::{Cancelled, Estimate, Progress, Reconstruct, SliceSeed};
 
 /// Reports one more step, and fails with [`Cancelled`] when the user wants to stop.
 pub(super) fn report(progress: &dyn Progress, done: usize, steps: usize) -> Result<()> {

@@ -1,27 +1,17 @@
 //! What is made of several samples of one posterior, voxel by voxel.
 
+use crate::settings::PointEstimate;
 use anyhow::Result;
 use ndarray::{Array2, Axis, stack};
+use recon_operators::{Rank, quantile};
 use recon_pipelines::Map;
-
-/// Which image stands for several samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PointEstimate {
-    /// Their mean: the least squared error.
-    #[default]
-    Mean,
-    /// The first of them: the texture of a single one.
-    Sample,
-    /// Their voxelwise median.
-    Median,
-}
 
 /// The image that stands for several.
 pub(super) fn point_estimate(images: &[Array2<f32>], estimate: PointEstimate) -> Result<Array2<f32>> {
     match estimate {
         PointEstimate::Sample => Ok(images[0].clone()),
         PointEstimate::Mean => per_voxel(images, |values| mean(values) as f32),
-        PointEstimate::Median => per_voxel(images, |values| quantile(values, 0.5)),
+        PointEstimate::Median => per_voxel(images, |values| of(values, 0.5)),
     }
 }
 
@@ -30,20 +20,11 @@ pub(super) fn maps(images: &[Array2<f32>], widening: f64) -> Result<Vec<(Map, Ar
     let widened = |share: f64| {
         per_voxel(images, |values| {
             let centre = mean(values);
-            (centre + widening * (f64::from(quantile(values, share)) - centre)) as f32
+            (centre + widening * (f64::from(of(values, share)) - centre)) as f32
         })
     };
     let std = deviation(images)? * widening as f32;
     Ok(vec![(Map::Std, std), (Map::Low, widened(0.05)?), (Map::High, widened(0.95)?)])
-}
-
-/// The quantile at this `share`, linear between the sorted values (definition 7 of Hyndman and Fan, The American
-/// Statistician 50, 1996).
-fn quantile(values: &mut [f32], share: f64) -> f32 {
-    values.sort_by(f32::total_cmp);
-    let at = share * (values.len() - 1) as f64;
-    let (below, above) = (values[at.floor() as usize], values[at.ceil() as usize]);
-    below + (above - below) * at.fract() as f32
 }
 
 /// Standard deviation with `K − 1` in the denominator.
@@ -59,6 +40,11 @@ fn per_voxel(images: &[Array2<f32>], reduce: impl Fn(&mut [f32]) -> f32) -> Resu
     let views: Vec<_> = images.iter().map(|image| image.view()).collect();
     let together = stack(Axis(2), &views)?;
     Ok(together.map_axis(Axis(2), |values| reduce(&mut values.to_vec())))
+}
+
+/// The quantile at this `share`; there is always a value.
+fn of(values: &mut [f32], share: f64) -> f32 {
+    quantile(values, share, Rank::Linear).unwrap_or(f32::NAN)
 }
 
 fn mean(values: &[f32]) -> f64 {

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use ndarray::Array2;
-use recon_operators::{Problem, Transform};
+use recon_operators::{Problem, Rank, Transform, quantile};
 
 /// Which physical value is 1 for the model: `x_model = x / unit`, and by linearity `y_model = y / unit`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,13 +44,7 @@ impl UnitRule {
 
 fn positive_percentile(image: &Array2<f32>, percentile: f64) -> Option<f32> {
     let mut values: Vec<f32> = image.iter().copied().filter(|value| *value > 0.0).collect();
-    values.sort_by(f32::total_cmp);
-    let last = values.len().checked_sub(1)?;
-    let position = percentile / 100.0 * last as f64;
-    let below = position.floor() as usize;
-    let above = (below + 1).min(last);
-    let fraction = (position - below as f64) as f32;
-    Some(values[below] + fraction * (values[above] - values[below]))
+    quantile(&mut values, percentile / 100.0, Rank::Linear)
 }
 
 #[cfg(test)]

@@ -1,0 +1,9 @@
+//! Learned methods that run: descriptions become samplers with a network.
+
+mod drawn;
+mod process;
+mod registry;
+
+pub use drawn::Drawn;
+pub use process::{Shown, process_of, sampling_end, value_range};
+pub use registry::Registry;
