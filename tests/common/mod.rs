@@ -1,6 +1,8 @@
 //! Small images and the means to run the program on them.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub(crate) mod records;
+
 use assert_cmd::Command;
 use candle_core::Device;
 use ndarray::{Array2, Array3, ArrayView, Dimension};

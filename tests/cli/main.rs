@@ -1,0 +1,15 @@
+//! Whole cases through the binary.
+
+mod bad_input;
+#[path = "../common/mod.rs"]
+mod common;
+mod evaluation;
+mod exact_forms;
+mod generation;
+mod invariance;
+mod model_import;
+mod model_score;
+mod outputs;
+mod published_import;
+mod training_resume;
+mod tuning;

@@ -1,0 +1,11 @@
+//! Everything that calls the library: networks, checkpoints, trainings and the score stack.
+
+mod bundles;
+mod checkpoints;
+#[path = "../common/mod.rs"]
+mod common;
+mod hostile_checkpoints;
+mod networks;
+mod score;
+mod training;
+mod unet_parity;
