@@ -13,6 +13,7 @@ mod mask;
 mod mri;
 mod noise;
 mod operator;
+mod picture;
 mod quality;
 pub mod solvers;
 pub mod testing;
@@ -29,6 +30,7 @@ pub use mask::Mask;
 pub use mri::{Fourier, PhaseAxis, PhasedFourier, Sampling, SamplingPlan, low_resolution_phase};
 pub use noise::{DataNoise, Weights};
 pub use operator::{LinearOperator, Problem, Transform};
+pub use picture::Picture;
 pub use quality::{
     MetricPreset, MetricSums, Metrics, Rank, compare, compare_in_range, compare_outside, quantile,
 };

@@ -14,8 +14,8 @@ use recon::methods::Drawn;
 use recon::methods::{Shown, sampling_end};
 use recon::models::ModelSource;
 use recon::score::{
-    Churn, Descent, DormandPrince, Langevin, LevelMethod, Noise, ProbabilityFlow, ReverseDiffusion, Sampler,
-    Schedule, ScoreModel, Sde, Stream, Unconditional,
+    Churn, Descent, DormandPrince, Langevin, LevelMethod, Noise, ProbabilityFlow, ReverseDiffusion,
+    ReverseProcess, Schedule, ScoreModel, Sde, Stream, Unconditional,
 };
 use recon_data::atomic::write_bytes;
 use recon_data::{Overwrite, check_output, npy};
@@ -159,7 +159,7 @@ fn draw(drawn: &Drawn, model: &dyn ScoreModel, args: &SampleArgs, index: usize) 
     match args.method {
         SampleMethod::Pc => {
             let (predictor, corrector) = (Box::new(ReverseDiffusion), Box::new(Langevin::new(SNR)));
-            let sampler = Sampler { sde, predictor, corrector, steps: steps.max(2), t_end };
+            let sampler = ReverseProcess { sde, predictor, corrector, steps: steps.max(2), t_end };
             sampler.sample(model, &mut free, &mut noise, &mut on_step)
         }
         SampleMethod::Ode => {
@@ -218,17 +218,4 @@ fn write(
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_two_positive_numbers() {
-        assert_eq!("20x30".parse(), Ok(Size { rows: 20, cols: 30 }));
-        for bad in ["20", "0x3", "3x", "axb", "3x4x5", "99999x2", "-1x2"] {
-            assert!(bad.parse::<Size>().is_err(), "{bad}");
-        }
-    }
 }

@@ -31,6 +31,20 @@ pub trait SamplerSettings: Clone + Serialize + DeserializeOwned {
     /// The largest number of noise levels that is of any use for a task.
     fn most_steps(task: Task, several: bool) -> usize;
 
+    /// Refuses settings out of their ranges, and those that contradict one another.
+    ///
+    /// # Errors
+    /// Names one of them.
+    fn check_all(&self) -> Result<(), SettingError> {
+        let table = super::of(self);
+        for knob in Self::INFO.knobs {
+            let Some(value) = table.get(knob.key) else { continue };
+            let wrong = |expected| SettingError::new(knob.key, format!("{value}: {expected}"));
+            knob.range.checked(value.clone()).map_err(wrong)?;
+        }
+        self.check()
+    }
+
     /// Settings that do nothing beside the others.
     fn idle(&self) -> &'static [&'static str] {
         &[]

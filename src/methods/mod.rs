@@ -3,7 +3,12 @@
 mod drawn;
 mod process;
 mod registry;
+mod sampled;
+mod spread;
+mod typicality;
 
 pub use drawn::Drawn;
 pub use process::{Shown, process_of, sampling_end, value_range};
 pub use registry::Registry;
+pub use sampled::Sampled;
+pub use typicality::Trial;

@@ -1,10 +1,9 @@
 //! From descriptions of methods to methods: networks are opened once and shared.
 
+use super::{Sampled, Trial};
 use crate::device::DeviceChoice;
 use crate::models::{Manifest, Modality, ModelSource, Prior, Typical, ValueMapping, open, read_card};
-use crate::score::{
-    Decomposed, DecomposedSettings, Posterior, PosteriorSampler, PredictorCorrector, Trial, Tried, UnitRule,
-};
+use crate::score::{Autograd, UnitRule};
 use crate::settings::{Entry, Layers, Learned, MethodSpec, Origin, SamplerSpec, TvSpec, Value};
 use anyhow::Result;
 use candle_core::Device;
@@ -85,51 +84,26 @@ impl Registry {
         let card = prior.manifest();
         let unit = unit_rule(card, unit)?;
         let (model, typical) = (Some(record(card)), card.typical.map(|typical| typical.error));
-        let built = Built { prior: prior.clone(), unit, device, spec, task };
-        let run = match &spec.sampler {
-            SamplerSpec::Score(settings) => built.tried(built.decomposed(*settings)),
-            SamplerSpec::Pc(settings) => {
-                let (model, device) = (prior.clone(), built.device.clone());
-                built.tried(PredictorCorrector { model, settings: *settings, unit, device })
-            }
+        let trial = card.typical.map(|Typical { noise, values, .. }| Trial { noise, values });
+        let sampled = |sampler: &SamplerSpec, start: Box<dyn Reconstruct<T> + Send>| Sampled {
+            model: Autograd(prior.clone()),
+            sampler: sampler.sampler(),
+            unit,
+            start: Some(start),
+            samples: 1,
+            estimate: spec.estimate,
+            widening: spec.widen,
+            trial: None,
+            device: device.clone(),
         };
+        let start = T::start(task, TvSpec::start(task));
+        let start = match &spec.around {
+            Some(point) => Box::new(sampled(point, start)),
+            None => start,
+        };
+        let run = Box::new(Sampled { samples: spec.samples, trial, ..sampled(&spec.sampler, start) });
         let name = spec.sampler.info().name;
         Ok(Method { name, run, model, device: device_name, samples: spec.samples, typical })
-    }
-}
-
-/// What a learned method is made of.
-struct Built<'a> {
-    prior: Arc<Prior>,
-    unit: UnitRule,
-    device: Device,
-    spec: &'a Learned,
-    task: Task,
-}
-
-impl Built<'_> {
-    fn decomposed<T: Acquisition>(&self, settings: DecomposedSettings) -> Decomposed<Arc<Prior>, T> {
-        let start = T::start(self.task, TvSpec::start(self.task));
-        let (model, unit, device) = (self.prior.clone(), self.unit, self.device.clone());
-        let start = match &self.spec.around {
-            Some(SamplerSpec::Score(point)) => {
-                let (model, device) = (model.clone(), device.clone());
-                Box::new(Decomposed { model, settings: *point, unit, start, device })
-            }
-            _ => start,
-        };
-        Decomposed { model, settings, unit, start, device }
-    }
-
-    /// The method for as many samples as are wanted, its results tried if the card says what is usual.
-    fn tried<T: Acquisition, M: PosteriorSampler<T> + 'static>(&self, method: M) -> Box<dyn Reconstruct<T>> {
-        let Learned { samples, estimate, widen: widening, .. } = *self.spec;
-        let method = Posterior { method, samples, estimate, widening };
-        let Some(Typical { noise, values, .. }) = self.prior.manifest().typical else {
-            return Box::new(method);
-        };
-        let (model, device) = (self.prior.clone(), self.device.clone());
-        Box::new(Tried { method, model, unit: self.unit, trial: Trial { noise, values }, device })
     }
 }
 

@@ -1,7 +1,10 @@
 //! The learned methods: their samplers' settings, one arm a method.
 
 use crate::knobs::{Info, Knob, SAMPLES, SamplerSettings, SettingError, Table, filled, of};
-use crate::score::{DecomposedSettings, PredictorCorrectorSettings};
+use crate::score::{
+    Annealed, Decomposed, DiffusionPosterior, GuidedLangevin, NoisyGuidance, PredictorCorrector,
+    PseudoInverseGuided, RedDiff, Sampler,
+};
 use recon_pipelines::Task;
 
 /// What is given about the sampler itself.
@@ -49,6 +52,11 @@ macro_rules! samplers {
                 match self { $(Self::$case(_) => &<$settings as SamplerSettings>::INFO),* }
             }
 
+            /// What draws.
+            pub fn sampler(&self) -> Box<dyn Sampler> {
+                match self { $(Self::$case(settings) => Box::new(settings.clone())),* }
+            }
+
             /// The same with so many noise levels; with one pass if it is a `trial`.
             #[must_use]
             pub fn with_steps(&self, steps: usize, trial: bool) -> Self {
@@ -86,7 +94,19 @@ macro_rules! samplers {
 
 samplers! {
     /// The default method.
-    Score(DecomposedSettings),
+    Score(Decomposed),
     /// Predictor-corrector sampling, as published.
-    Pc(PredictorCorrectorSettings),
+    Pc(PredictorCorrector),
+    /// Annealed Langevin dynamics with the consistency step.
+    Ald(Annealed),
+    /// Annealed Langevin dynamics guided by the likelihood.
+    Langevin(GuidedLangevin),
+    /// Predictor-corrector sampling guided by a noisy measurement.
+    ScoreSde(NoisyGuidance),
+    /// Diffusion posterior sampling.
+    Dps(DiffusionPosterior),
+    /// Pseudo-inverse guidance.
+    Pigdm(PseudoInverseGuided),
+    /// A variational point estimate.
+    RedDiff(RedDiff),
 }

@@ -2,9 +2,8 @@
 
 use super::{Direct, L1Wavelet, LinearInterpolation, Reconstruct, Tv, TvFrom, ZeroFilled};
 use crate::Task;
-use ndarray::Array2;
 use recon_operators::solvers::{TvSettings, WaveletSettings};
-use recon_operators::{PhasedFourier, Radon, Transform};
+use recon_operators::{PhasedFourier, Picture, Radon, Transform};
 
 /// A method without a network, with its settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +21,7 @@ pub enum Classical {
 }
 
 /// An operator that the program has methods for.
-pub trait Acquisition: Transform<Image = Array2<f32>> + Clone + 'static {
+pub trait Acquisition: Transform<Image: Picture> + Clone + 'static {
     /// A classical method for such measurements; none where it makes no sense.
     fn classical(method: &Classical, task: Task) -> Option<Box<dyn Reconstruct<Self>>>;
 

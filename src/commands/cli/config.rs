@@ -156,11 +156,11 @@ mod tests {
     fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
         let config = "seed = 7\nforce = true\n[ct]\nviews = 60";
         let Chosen::Ct(ct) = parse(config, &["recon", "ct", "a.npy"]) else { panic!("not ct") };
-        assert_eq!((ct.views, ct.common.seed, ct.common.force), (60, 7, true));
+        assert_eq!((ct.views, ct.common.seed, ct.common.force), (Some(60), 7, true));
         let Chosen::Ct(ct) = parse(config, &["recon", "ct", "a.npy", "--views", "9"]) else {
             panic!("not ct")
         };
-        assert_eq!(ct.views, 9);
+        assert_eq!(ct.views, Some(9));
     }
 
     #[test]
