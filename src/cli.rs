@@ -1,7 +1,8 @@
 //! The command line: arguments in, exit code out.
 
-use crate::commands::failure::{self, Failure};
-use crate::commands::{Command, config};
+use crate::commands::Command;
+use crate::commands::cli::config;
+use crate::commands::session::failure::{self, Failure};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -11,8 +12,18 @@ use std::process::ExitCode;
 /// CT from few views, MRI from undersampled k-space and CT with metal, by classical methods and with a
 /// learned score prior. Every result comes with a JSON sidecar that says how it was made.
 #[derive(Parser, Debug)]
-#[command(name = "recon", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "recon",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    disable_help_flag = true
+)]
 pub struct Cli {
+    /// Print help.
+    #[arg(short, long, global = true, action = clap::ArgAction::HelpShort)]
+    pub help: Option<bool>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -22,7 +33,7 @@ pub struct Cli {
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let outcome = parse(&arguments).and_then(|cli| match cli {
-        Some(cli) => cli.command.run(),
+        Some(cli) => cli.command.run(&words(&arguments)),
         None => Ok(()),
     });
     match outcome {
@@ -32,6 +43,11 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure::exit_code(&error))
         }
     }
+}
+
+/// The command line in words, for reports.
+fn words(arguments: &[OsString]) -> Vec<String> {
+    arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// Flags over environment over config file over defaults; none when help or the version was asked for.

@@ -1,6 +1,5 @@
 //! Where the networks run: the only place that chooses.
 
-use crate::commands::failure::Failure;
 use candle_core::Device;
 use serde::Serialize;
 use std::fmt;
@@ -50,16 +49,27 @@ impl Serialize for DeviceChoice {
     }
 }
 
+/// A device that was asked for by name and cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cuda:{number}: {reason}; use --device cpu")]
+pub struct DeviceError {
+    /// The number of the CUDA device.
+    pub number: usize,
+    /// Why it cannot be used.
+    pub reason: String,
+}
+
 impl DeviceChoice {
     /// The device, and its name for logs and sidecars.
     ///
     /// # Errors
     /// When a CUDA device was asked for by name and is not there.
-    pub fn open(self) -> Result<(Device, String), Failure> {
+    pub fn open(self) -> Result<(Device, String), DeviceError> {
         match self {
             Self::Cpu => Ok((Device::Cpu, "cpu".into())),
-            Self::Cuda(number) => cuda(number)
-                .map_err(|reason| Failure::Device(format!("cuda:{number}: {reason}; use --device cpu"))),
+            Self::Cuda(number) => {
+                cuda(number).map_err(|reason| DeviceError { number, reason: reason.to_string() })
+            }
             Self::Auto => Ok(cuda(0).unwrap_or_else(|reason| (Device::Cpu, reason.fallback()))),
         }
     }

@@ -4,10 +4,11 @@
 //! pipelines are crates of their own ([`recon_operators`], [`recon_data`], [`recon_pipelines`]), which
 //! know nothing of networks.
 
-pub mod cli;
-pub mod commands;
 pub mod device;
 pub mod kernels;
+pub mod knobs;
+pub mod methods;
 pub mod models;
 pub mod score;
+pub mod settings;
 pub mod train;

@@ -1,8 +1,12 @@
 //! The `recon` command.
+#![allow(unreachable_pub, reason = "nothing of a program is reachable; `pub` marks what its files share")]
+
+mod cli;
+mod commands;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     recon::kernels::keep_freed_memory();
-    recon::cli::main()
+    cli::main()
 }

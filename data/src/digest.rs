@@ -35,6 +35,12 @@ pub fn sha256_file(path: &Path) -> Result<String, DataError> {
     }
 }
 
+/// The number that names a case in random streams: the first 8 bytes of the SHA-256 of its input, little-endian.
+pub fn case_id(sha256: &str) -> u64 {
+    let digits = sha256.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    digits.unwrap_or_default().swap_bytes()
+}
+
 /// SHA-256 of `bytes`.
 pub fn sha256_bytes(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
@@ -56,6 +62,7 @@ mod tests {
         // FIPS 180-2, appendix B.1.
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256_bytes(b"abc"), expected);
+        assert_eq!(case_id(expected), u64::from_le_bytes([0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea]));
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"abc").unwrap();
         assert_eq!(sha256_file(file.path()).unwrap(), expected);

@@ -1,6 +1,8 @@
-//! A volume to a file of the kind that its name says.
+//! Images to a file of the kind that its name says.
 
-use crate::{DataError, Overwrite, Source, Volume, atomic, dicom, nifti, npy};
+use crate::format::Format;
+use crate::{DataError, Geometry, Overwrite, Source, Unit, Volume, atomic, dicom, nifti, npy};
+use ndarray::{Array2, Axis};
 use std::path::{Path, PathBuf};
 
 /// What is written into the file about how the volume was made.
@@ -18,42 +20,24 @@ pub struct Provenance {
     pub seed: u64,
 }
 
-/// A kind of output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// DICOM, one file per slice.
-    Dicom,
-    /// NIfTI-1.
-    Nifti,
-    /// NumPy.
-    Npy,
+/// Images to be written. They are asked for one after another, some formats ask twice, so that a long stack need not be
+/// in memory.
+#[derive(Clone, Copy)]
+pub struct ImageStack<'a> {
+    /// Axis lengths (slice, row, col).
+    pub shape: [usize; 3],
+    /// Where the voxels lie.
+    pub geometry: &'a Geometry,
+    /// What the numbers mean.
+    pub unit: Unit,
+    /// Slice `k`, (row, col).
+    pub slice: &'a dyn Fn(usize) -> Result<Array2<f32>, DataError>,
 }
 
-impl Format {
-    /// The format that a name asks for: `.dcm`, `.nii`, `.nii.gz`, `.npy`; a name without an extension or an
-    /// existing folder is a DICOM series.
-    pub fn of_path(path: &Path) -> Option<Self> {
-        let name = path.file_name()?.to_str()?.to_lowercase();
-        if path.is_dir() || name.ends_with(".dcm") {
-            Some(Self::Dicom)
-        } else if name.ends_with(".nii") || name.ends_with(".nii.gz") {
-            Some(Self::Nifti)
-        } else if name.ends_with(".npy") {
-            Some(Self::Npy)
-        } else {
-            (!name.contains('.')).then_some(Self::Dicom)
-        }
-    }
-}
-
-/// Writes `volume` in the format of `path` and returns the files written.
-///
-/// DICOM: a `.dcm` name takes one slice; any other name, or several slices, become a folder with a file per
-/// slice. NIfTI keeps the header of a NIfTI source. Attenuation is written to DICOM in Hounsfield units.
+/// Writes `volume` in the format of `path` and returns the files written; see [`write_stack`].
 ///
 /// # Errors
-/// [`DataError::Exists`], [`DataError::Io`], or [`DataError::Output`] for an unknown format, values that are not
-/// finite, or what the format cannot hold.
+/// As [`write_stack`].
 pub fn write(
     path: &Path,
     volume: &Volume,
@@ -61,21 +45,37 @@ pub fn write(
     provenance: &Provenance,
     overwrite: Overwrite,
 ) -> Result<Vec<PathBuf>, DataError> {
-    if !volume.voxels.iter().all(|value| value.is_finite()) {
-        let what = "the image has NaN or infinite values";
-        return Err(DataError::output(
-            path,
-            what,
-            "this is a fault of the method; try another seed or method",
-        ));
-    }
+    let slice = |k: usize| Ok(volume.voxels.index_axis(Axis(0), k).to_owned());
+    let (slices, rows, cols) = volume.voxels.dim();
+    let shape = [slices, rows, cols];
+    let stack = ImageStack { shape, geometry: &volume.geometry, unit: volume.unit, slice: &slice };
+    write_stack(path, &stack, source, provenance, overwrite)
+}
+
+/// Writes images in the format of `path` and returns the files written.
+///
+/// DICOM: a `.dcm` name takes one slice; any other name, or several slices, become a folder with a file per
+/// slice. NIfTI keeps the header of a NIfTI source. Attenuation is written to DICOM in Hounsfield units.
+///
+/// # Errors
+/// [`DataError::Exists`], [`DataError::Io`], or [`DataError::Output`] for an unknown format, values that are not
+/// finite, or what the format cannot hold; and whatever a slice ends with.
+pub fn write_stack(
+    path: &Path,
+    stack: &ImageStack<'_>,
+    source: &Source,
+    provenance: &Provenance,
+    overwrite: Overwrite,
+) -> Result<Vec<PathBuf>, DataError> {
+    let slice = |k: usize| finite(path, (stack.slice)(k)?);
+    let stack = ImageStack { slice: &slice, ..*stack };
     match Format::of_path(path) {
-        Some(Format::Dicom) => return dicom::write(path, volume, source, provenance, overwrite),
+        Some(Format::Dicom) => return dicom::write(path, &stack, source, provenance, overwrite),
         Some(Format::Nifti) => {
             let header = if let Source::Nifti(header) = source { Some(header) } else { None };
-            nifti::write(path, volume, header, provenance, overwrite)?;
+            nifti::write(path, &stack, header, provenance, overwrite)?;
         }
-        Some(Format::Npy) => npy::write_real(path, volume.voxels.view(), overwrite)?,
+        Some(Format::Npy) => npy::write_slices(path, &stack.shape, (stack.shape[0], &slice), overwrite)?,
         None => {
             let advice = "end the name in .dcm, .nii, .nii.gz or .npy, or name a folder for a DICOM series";
             return Err(DataError::output(path, "has an extension of no known format", advice));
@@ -84,45 +84,26 @@ pub fn write(
     Ok(vec![path.to_owned()])
 }
 
-/// The output beside `input`: `scan.nii.gz` gives `scan_recon.nii.gz` for the suffix `recon`, a folder
-/// `series` gives `series_recon`; what is only read (`.hdr`, `.img`) becomes `.nii`.
-pub fn default_output(input: &Path, suffix: &str) -> PathBuf {
-    let name =
-        input.file_name().map_or_else(|| "scan".to_owned(), |name| name.to_string_lossy().into_owned());
-    if input.is_dir() {
-        return input.with_file_name(format!("{name}_{suffix}"));
+/// Writes images to a `.npy` array without its slice axis: one image, (row, col).
+///
+/// # Errors
+/// As [`write_stack`], and when there is not exactly one image.
+pub fn write_single(path: &Path, stack: &ImageStack<'_>, overwrite: Overwrite) -> Result<(), DataError> {
+    let [slices, rows, cols] = stack.shape;
+    if slices != 1 {
+        let what = format!("{slices} slices are not one image");
+        return Err(DataError::output(path, what, "keep the slice axis"));
     }
-    let lower = name.to_lowercase();
-    for (ending, becomes) in ENDINGS {
-        if lower.ends_with(ending) && lower.len() > ending.len() {
-            let stem = &name[..name.len() - ending.len()];
-            let extension = becomes.unwrap_or(&name[name.len() - ending.len()..]);
-            return input.with_file_name(format!("{stem}_{suffix}{extension}"));
-        }
-    }
-    // DICOM files of archives often have no extension, or a part of a number that looks like one.
-    input.with_file_name(format!("{name}_{suffix}.dcm"))
+    let slice = |k: usize| finite(path, (stack.slice)(k)?);
+    npy::write_slices(path, &[rows, cols], (1, &slice), overwrite)
 }
 
-/// Extensions of inputs, longest first, and what the output gets instead of them.
-const ENDINGS: [(&str, Option<&str>); 9] = [
-    (".nii.gz", None),
-    (".hdr.gz", Some(".nii.gz")),
-    (".img.gz", Some(".nii.gz")),
-    (".nii", None),
-    (".hdr", Some(".nii")),
-    (".img", Some(".nii")),
-    (".npy", None),
-    (".dcm", None),
-    (".ima", Some(".dcm")),
-];
-
-/// Where [`write()`] puts a volume of `slices` slices: several slices under a `.dcm` name become a folder of that
-/// name without the extension, everything else is as named.
-pub fn resolve_output(path: &Path, slices: usize) -> PathBuf {
-    let several =
-        slices > 1 && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("dcm"));
-    if several { path.with_extension("") } else { path.to_owned() }
+fn finite(path: &Path, slice: Array2<f32>) -> Result<Array2<f32>, DataError> {
+    if slice.iter().all(|value| value.is_finite()) {
+        return Ok(slice);
+    }
+    let what = "the image has NaN or infinite values";
+    Err(DataError::output(path, what, "this is a fault of the method; try another seed or method"))
 }
 
 /// Fails with [`DataError::Exists`] when the output of [`write()`] is there already, before the long work starts.
@@ -132,33 +113,4 @@ pub fn resolve_output(path: &Path, slices: usize) -> PathBuf {
 pub fn check_output(path: &Path, overwrite: Overwrite) -> Result<(), DataError> {
     let is_empty_folder = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
     if is_empty_folder { Ok(()) } else { atomic::refuse_existing(path, overwrite) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn default_names() {
-        let name = |input: &str| default_output(Path::new(input), "recon").display().to_string();
-        assert_eq!(name("a/scan.v1.nii.gz"), "a/scan.v1_recon.nii.gz");
-        assert_eq!(name("scan.nii"), "scan_recon.nii");
-        assert_eq!(name("pair.img"), "pair_recon.nii");
-        assert_eq!(name("x.npy"), "x_recon.npy");
-        assert_eq!(name("CT1.2.840.5"), "CT1.2.840.5_recon.dcm");
-        assert_eq!(name("IM0001.DCM"), "IM0001_recon.DCM");
-        let folder = tempfile::tempdir().unwrap();
-        let series = folder.path().join("series.1");
-        std::fs::create_dir(&series).unwrap();
-        assert_eq!(default_output(&series, "recon"), folder.path().join("series.1_recon"));
-    }
-
-    #[test]
-    fn formats_of_names() {
-        let format = |name: &str| Format::of_path(Path::new(name));
-        assert_eq!(format("a.b.nii.gz"), Some(Format::Nifti));
-        assert_eq!(format("x.DCM"), Some(Format::Dicom));
-        assert_eq!(format("series"), Some(Format::Dicom));
-        assert_eq!(format("x.jpg"), None);
-    }
 }

@@ -103,4 +103,20 @@ pub enum OperatorError {
         /// Side of the window.
         window: usize,
     },
+    /// The data are not those of the transform.
+    #[error("the data have shape {found:?}, but the transform makes {expected:?}; they must be equal")]
+    DataShape {
+        /// Axis lengths of what the transform makes.
+        expected: Vec<usize>,
+        /// Axis lengths of the data.
+        found: Vec<usize>,
+    },
+    /// The mask has not one flag for every entry of the data.
+    #[error("the mask has {flags} flags for {entries} entries of data; it must have one for each")]
+    MaskLength {
+        /// Flags of the mask.
+        flags: usize,
+        /// Entries of the data.
+        entries: usize,
+    },
 }

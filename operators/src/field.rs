@@ -19,6 +19,8 @@ pub trait Field: Clone + Send + Sync {
     /// # Panics
     /// If the number of axes of `shape` is not that of the array type.
     fn zeros(shape: &[usize]) -> Self;
+    /// The lengths of the axes.
+    fn lengths(&self) -> Vec<usize>;
     /// Real numbers in an entry: 1, or 2 for complex ones.
     const COMPONENTS: usize;
     /// `self ← a · self`
@@ -101,6 +103,9 @@ impl<A: Scalar, D: Dimension> Field for Array<A, D> {
     }
     fn zeros(shape: &[usize]) -> Self {
         ArrayD::from_elem(shape, A::ZERO).into_dimensionality().expect("shape has the rank of the array type")
+    }
+    fn lengths(&self) -> Vec<usize> {
+        self.shape().to_vec()
     }
     fn scale(&mut self, a: f32) {
         self.mapv_inplace(|v| v.scaled(a));

@@ -6,38 +6,33 @@
 //!
 //! Axes are `(row, col)` for images, `(angle, detector)` for sinograms and `(row, col)` for k-space.
 
-mod channels;
+mod ct;
 mod error;
 mod field;
-mod fourier;
-mod identity;
-mod implant;
 mod mask;
-mod metal;
-mod metrics;
+mod mri;
 mod noise;
 mod operator;
-mod photons;
-mod radon;
-mod sampling;
+mod picture;
+mod quality;
 pub mod solvers;
 pub mod testing;
-mod titanium;
+mod toy;
 mod wavelet;
 
-pub use channels::ChannelMix;
+pub use ct::{
+    Filter, Implants, ParallelBeam, Radon, count_photons, interpolate_trace, measure_through_titanium,
+    metal_trace, photon_noise, refine_views,
+};
 pub use error::OperatorError;
 pub use field::{Field, Scalar};
-pub use fourier::{Fourier, PhasedFourier, low_resolution_phase};
-pub use identity::Identity;
-pub use implant::Implants;
 pub use mask::Mask;
-pub use metal::{interpolate_trace, metal_trace};
-pub use metrics::{MetricPreset, Metrics, compare, compare_in_range, compare_outside};
+pub use mri::{Fourier, PhaseAxis, PhasedFourier, Sampling, SamplingPlan, low_resolution_phase};
 pub use noise::{DataNoise, Weights};
 pub use operator::{LinearOperator, Problem, Transform};
-pub use photons::{count_photons, photon_noise};
-pub use radon::{Filter, ParallelBeam, Radon, refine_views};
-pub use sampling::{PhaseAxis, Sampling, SamplingPlan};
-pub use titanium::measure_through_titanium;
+pub use picture::Picture;
+pub use quality::{
+    MetricPreset, MetricSums, Metrics, Rank, compare, compare_in_range, compare_outside, quantile,
+};
+pub use toy::{ChannelMix, Identity};
 pub use wavelet::Wavelet;

@@ -1,6 +1,6 @@
 //! The traits of operators and the measurement problem `A = P(Λ) T`.
 
-use crate::{DataNoise, Field, Mask, Weights};
+use crate::{DataNoise, Field, Mask, OperatorError, Weights};
 
 /// A linear map `A` and its adjoint under the plain Euclidean inner product.
 pub trait LinearOperator: Send + Sync {
@@ -46,9 +46,20 @@ pub struct Problem<T: Transform> {
 }
 
 impl<T: Transform> Problem<T> {
-    /// A measurement of whose noise nothing is known.
-    pub fn new(transform: T, mask: Mask, measured: T::Data) -> Self {
-        Self { transform, mask, measured, noise: DataNoise::None }
+    /// A measurement whose noise is not known.
+    ///
+    /// # Errors
+    /// [`OperatorError::DataShape`] or [`OperatorError::MaskLength`] when data or mask are not those of the transform.
+    pub fn new(transform: T, mask: Mask, measured: T::Data) -> Result<Self, OperatorError> {
+        let (expected, found) = (transform.data_shape(), measured.lengths());
+        if found != expected {
+            return Err(OperatorError::DataShape { expected, found });
+        }
+        let entries = expected.iter().product();
+        if mask.kept().len() != entries {
+            return Err(OperatorError::MaskLength { flags: mask.kept().len(), entries });
+        }
+        Ok(Self { transform, mask, measured, noise: DataNoise::None })
     }
 
     /// `Aᴴ W A x`

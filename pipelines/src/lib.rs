@@ -1,31 +1,31 @@
-//! What happens to a case: measure, reconstruct, compare. Knows no network and no tensor.
+//! What happens to a case: measure, reconstruct, compare, write. Knows no network and no tensor.
 //!
-//! A [`Case`] turns a scan into one [`recon_operators::Problem`] a slice and gives each to a method that
-//! implements [`Reconstruct`]. The classical methods live here; learned ones implement the same trait
-//! elsewhere. Methods see problems only, never the image that a retrospective case was simulated from.
+//! A [`CaseSpec`] is a value that says everything about a result: the [`Input`], the [`TaskSpec`] (what is measured), the
+//! method, the seed and the [`Outputs`]. [`run`] opens the input as a [`Study`], gives each slice's
+//! [`recon_operators::Problem`] to a method that implements [`Reconstruct`], keeps finished slices on disk and writes the
+//! result. The classical methods live here; learned ones implement the same trait elsewhere and come in by [`Methods`].
+//! Methods see problems only, never the image that a retrospective case was simulated from.
 
-mod calibration;
 mod case;
-pub mod ct;
-mod interpolation;
-mod iterative;
-mod l1_wavelet;
-pub mod mar;
-pub mod mri;
-pub mod plot;
-pub mod preview;
-mod reconstruct;
+pub mod judge;
+mod method;
+mod names;
+mod refused;
 pub mod report;
-pub mod thesis;
-mod tv;
-mod zero_filled;
+pub mod task;
 
-pub use calibration::{Calibration, INTERVAL, calibration};
-pub use case::{Case, Observer, Reconstructed, Slice, SliceRecord, cancelled};
-pub use interpolation::LinearInterpolation;
-pub use l1_wavelet::L1Wavelet;
-pub use reconstruct::{
-    Direct, Estimate, Map, Progress, Reconstruct, Silent, SliceSeed, Typicality, WithNoise,
+pub use case::{
+    CaseSpec, Method, Methods, Options, Outcome, Outputs, Pace, SCHEMA, Schema, SliceRecord, Solved, Solver,
+    Target, Watch, check_folder, check_npy, check_path, overwrite, run, sibling, target,
 };
-pub use tv::{Tv, TvFrom};
-pub use zero_filled::ZeroFilled;
+pub use method::{
+    Acquisition, Classical, Direct, Estimate, L1Wavelet, LinearInterpolation, Map, Progress, Reconstruct,
+    Silent, SliceSeed, Tv, TvFrom, Typicality, ZeroFilled,
+};
+pub use names::{FilterName, Named, PhaseAxisName, SamplingName, UnitName};
+pub use refused::{Cancelled, Refused};
+pub use task::{
+    Body, CaseSeed, Correction, CtSpec, Frame, ImageCt, ImageInput, ImageMar, ImageMri, ImageOf, ImageSize,
+    Images, Input, KspaceInput, KspaceMri, MarSpec, MaskChoice, Metal, MriSpec, SamplingSpec, SinogramCt,
+    SinogramInput, Slice, SliceRange, Study, Task, TaskSpec, Truth, VIEWS, Values,
+};

@@ -1,15 +1,16 @@
 //! `recon compare`: how far two images are from each other.
 
-use super::context;
-use super::failure::Failure;
-use super::load::wrong_shape;
-use super::values::{PresetName, not_negative};
+use super::cli::values::not_negative;
+use super::session::context;
+use super::session::failure::Failure;
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use ndarray::Array3;
+use ndarray::Axis;
 use recon_data::Unit;
-use recon_operators::compare;
-use recon_pipelines::report::{Quality, metric_values};
+use recon_operators::{MetricPreset, compare};
+use recon_pipelines::judge::{Quality, metric_values};
+use recon_pipelines::task::arrays::wrong_shape;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `recon compare`.
@@ -21,7 +22,7 @@ pub struct CompareArgs {
     /// What is compared with it.
     #[arg(value_name = "B")]
     pub result: PathBuf,
-    /// Whose definitions of PSNR and SSIM.
+    /// The definitions of PSNR and SSIM.
     #[arg(long, value_enum, default_value_t = PresetName::Fastmri)]
     pub metric_preset: PresetName,
     /// Fail (exit code 1) when the largest absolute difference is above this.
@@ -30,6 +31,27 @@ pub struct CompareArgs {
     /// Print one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+/// A definition of PSNR and SSIM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PresetName {
+    /// fastMRI: 7x7 uniform window, sample covariance, maximum of the reference volume.
+    Fastmri,
+    /// scikit-image: the same window, maximum minus minimum of the reference.
+    Skimage,
+    /// piq: the Gaussian window of Wang et al. 2004.
+    Piq,
+}
+
+impl From<PresetName> for MetricPreset {
+    fn from(name: PresetName) -> Self {
+        match name {
+            PresetName::Fastmri => Self::FastMri,
+            PresetName::Skimage => Self::Skimage,
+            PresetName::Piq => Self::Piq,
+        }
+    }
 }
 
 /// Runs `recon compare`.
@@ -61,8 +83,14 @@ pub fn run(args: &CompareArgs) -> Result<()> {
 
 /// Hounsfield units are compared from air upwards, as in the sidecars; see [`metric_values`].
 fn numbers(path: &Path) -> Result<Array3<f32>> {
-    let volume = recon_data::read(path)?.volume;
-    Ok(if volume.unit == Unit::Hounsfield { metric_values(&volume) } else { volume.voxels })
+    let mut volume = recon_data::read(path)?.volume;
+    if volume.unit == Unit::Hounsfield {
+        for mut slice in volume.voxels.axis_iter_mut(Axis(0)) {
+            let values = metric_values(&slice.to_owned(), volume.unit);
+            slice.assign(&values);
+        }
+    }
+    Ok(volume.voxels)
 }
 
 fn lines(quality: &Quality) -> String {

@@ -1,6 +1,6 @@
 //! `recon completions`: scripts for shells.
 
-use super::context;
+use super::session::context;
 use crate::cli::Cli;
 use anyhow::Result;
 use clap::{Args, CommandFactory};

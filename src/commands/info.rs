@@ -1,6 +1,6 @@
 //! `recon info`: what a file is.
 
-use super::context;
+use super::session::context;
 use anyhow::Result;
 use clap::Args;
 use recon_data::inspect;

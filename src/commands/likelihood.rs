@@ -1,25 +1,24 @@
 //! `recon likelihood`: how probable images are under a model.
 
-use super::context::{self, Context};
-use super::failure::Failure;
-use super::load::wrong_shape;
-use super::model::source_of;
-use super::options::RunOptions;
-use super::process::{Shown, process_of, value_range};
-use super::values::{count, positive};
-use super::watched::Watched;
-use crate::device::DeviceChoice;
-use crate::models::{Prior, open};
-use crate::score::{
-    Autograd, BitsPerDimension, DormandPrince, FlowLikelihood, LikelihoodBound, Noise, ProbabilityFlow,
-    Probe, Sde, Stream, Trace, dequantized,
-};
+use super::cli::common::RunOptions;
+use super::cli::values::{count, positive};
+use super::session::context::{self, Context};
+use super::session::failure::Failure;
+use super::session::watched::Watched;
 use anyhow::Result;
 use candle_core::Tensor;
 use clap::{Args, ValueEnum};
 use ndarray::ArrayD;
+use recon::device::DeviceChoice;
+use recon::methods::{Shown, process_of, value_range};
+use recon::models::{ModelSource, Prior, open};
+use recon::score::{
+    Autograd, BitsPerDimension, DormandPrince, FlowLikelihood, LikelihoodBound, Noise, ProbabilityFlow,
+    Probe, Sde, Stream, Trace, dequantized,
+};
 use recon_data::npy;
-use recon_pipelines::{Observer, SliceSeed};
+use recon_pipelines::task::arrays::wrong_shape;
+use recon_pipelines::{SliceSeed, Watch};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -64,7 +63,6 @@ pub struct LikelihoodArgs {
     #[arg(long, default_value_t, env = "RECON_DEVICE")]
     pub device: DeviceChoice,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub run: RunOptions,
 }
 
@@ -105,21 +103,22 @@ const T_START: f64 = 1e-5;
 pub fn run(args: &LikelihoodArgs) -> Result<()> {
     let context = Context::new(&args.run)?;
     let (device, _) = args.device.open()?;
-    let prior = open(&source_of(&args.model), &device)?;
+    let prior = open(&ModelSource::named(&args.model)?, &device)?;
     let images = read(&args.images, &prior)?;
     let mut answer = Answer::default();
     let watched = Watched { model: &prior, context: &context };
     let count = images.dim(0)?;
-    let bars = context.bars(count);
+    let bars = context.bars();
+    bars.begin(count);
     for index in 0..count {
         let image = images.narrow(0, index, 1)?.contiguous()?;
         if let Err(error) = add(&mut answer, args, &watched, image, index) {
-            bars.clear();
+            bars.end();
             return Err(context.interruption().map_or(error, Into::into));
         }
         bars.slice(index + 1, count);
     }
-    bars.clear();
+    bars.end();
     context::print(&if args.json { serde_json::to_string(&answer)? } else { lines(&answer) })
 }
 

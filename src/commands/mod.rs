@@ -1,41 +1,23 @@
-//! The commands. Each file holds one: its arguments, the plan that they amount to, the run, the writing.
+//! The commands, one verb a file or folder: its arguments, and the library's work that they ask for. Commands parse and
+//! print; they decide nothing about a result.
 
-mod budget;
-pub mod compare;
-pub mod completions;
-pub mod config;
-pub mod context;
-pub mod ct;
-pub mod defaults;
-mod drawn;
-pub mod eval;
-pub mod failure;
-pub mod info;
-pub mod interrupt;
-pub mod job;
-pub mod learned;
-pub mod likelihood;
-pub mod load;
-pub mod mar;
-pub mod model;
-pub mod model_score;
-pub mod mri;
-pub mod options;
-pub mod process;
-pub mod sample;
-pub mod sampling;
-pub mod scale;
-pub mod scanner;
-pub mod settings;
-pub mod several;
-pub mod simulate;
-pub mod target;
-pub mod train;
-pub mod tune;
-pub mod tuned;
-mod typical;
-pub mod values;
-mod watched;
+pub mod cli;
+mod compare;
+mod completions;
+mod ct;
+mod eval;
+mod help;
+mod info;
+mod likelihood;
+mod mar;
+mod model;
+mod mri;
+mod run;
+mod sample;
+pub mod session;
+mod simulate;
+mod train;
+mod tune;
 
 use clap::Subcommand;
 
@@ -48,6 +30,8 @@ pub enum Command {
     Mri(Box<mri::MriArgs>),
     /// Remove metal artifacts from CT images.
     Mar(Box<mar::MarArgs>),
+    /// Run a case again: what --dry-run printed, or the sidecar of a result.
+    Run(Box<run::RunArgs>),
     /// Only make a measurement from an image.
     #[command(subcommand)]
     Simulate(simulate::SimulateCommand),
@@ -67,20 +51,23 @@ pub enum Command {
     Sample(sample::SampleArgs),
     /// Say how probable images are under a model, in bits per grey value.
     Likelihood(likelihood::LikelihoodArgs),
+    /// Explain a command, or a method with all its settings.
+    Help(help::HelpArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
 }
 
 impl Command {
-    /// Runs the command.
+    /// Runs the command; `words` are the command line, for reports.
     ///
     /// # Errors
-    /// Whatever went wrong; [`failure::exit_code`] knows what to tell the shell.
-    pub fn run(&self) -> anyhow::Result<()> {
+    /// Whatever went wrong; [`session::failure::exit_code`] knows what to tell the shell.
+    pub fn run(&self, words: &[String]) -> anyhow::Result<()> {
         match self {
-            Self::Ct(args) => ct::run(args),
-            Self::Mri(args) => mri::run(args),
-            Self::Mar(args) => mar::run(args),
+            Self::Ct(args) => ct::run(args, words),
+            Self::Mri(args) => mri::run(args, words),
+            Self::Mar(args) => mar::run(args, words),
+            Self::Run(args) => run::run(args, words),
             Self::Simulate(command) => simulate::run(command),
             Self::Compare(args) => compare::run(args),
             Self::Eval(args) => eval::run(args),
@@ -90,6 +77,7 @@ impl Command {
             Self::Model(args) => model::run(args),
             Self::Sample(args) => sample::run(args),
             Self::Likelihood(args) => likelihood::run(args),
+            Self::Help(args) => help::run(args),
             Self::Completions(args) => completions::run(args),
         }
     }

@@ -1,41 +1,40 @@
 //! `recon sample`: images that a model makes up.
 
-use super::context::Context;
-use super::drawn::Drawn;
-use super::failure::Failure;
-use super::model::source_of;
-use super::options::RunOptions;
-use super::process::{Shown, sampling_end};
-use super::values::count;
-use super::watched::Watched;
-use crate::device::DeviceChoice;
-use crate::score::{
-    Churn, Descent, DormandPrince, Langevin, LevelMethod, Noise, ProbabilityFlow, ReverseDiffusion, Sampler,
-    Schedule, ScoreModel, Sde, Stream, Unconditional,
-};
+use super::cli::common::RunOptions;
+use super::cli::values::count;
+use super::session::context::Context;
+use super::session::failure::Failure;
+use super::session::watched::Watched;
 use anyhow::Result;
 use candle_core::Tensor;
 use clap::{Args, ValueEnum};
 use ndarray::{Array2, ArrayD};
+use recon::device::DeviceChoice;
+use recon::methods::Drawn;
+use recon::methods::{Shown, sampling_end};
+use recon::models::ModelSource;
+use recon::score::{
+    Churn, Descent, DormandPrince, Langevin, LevelMethod, Noise, ProbabilityFlow, ReverseDiffusion,
+    ReverseProcess, Schedule, ScoreModel, Sde, Stream, Unconditional,
+};
 use recon_data::atomic::write_bytes;
 use recon_data::{Overwrite, check_output, npy};
-use recon_pipelines::preview::{Panels, Window, montage, png};
-use recon_pipelines::{Observer, SliceSeed};
+use recon_pipelines::report::preview::{Panels, Window, montage, png};
+use recon_pipelines::{ImageSize, SliceSeed, Watch};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Arguments of `recon sample`.
 #[derive(Args, Clone, Debug)]
 pub struct SampleArgs {
     /// `ct`, `mr`, or a bundle folder
-    #[arg(long, value_name = "NAME|PATH", env = "RECON_MODEL")]
+    #[arg(long, value_name = "NAME|PATH")]
     pub model: String,
     /// How many images
     #[arg(long, value_name = "N", value_parser = count, default_value = "1")]
     pub count: usize,
     /// Their size
     #[arg(long, value_name = "ROWSxCOLS", default_value = "256x256")]
-    pub size: Size,
+    pub size: ImageSize,
     /// How they are drawn
     #[arg(long, value_enum, default_value_t = SampleMethod::Churn)]
     pub method: SampleMethod,
@@ -56,7 +55,6 @@ pub struct SampleArgs {
     #[arg(long, default_value_t, env = "RECON_DEVICE")]
     pub device: DeviceChoice,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub run: RunOptions,
 }
 
@@ -87,28 +85,8 @@ impl SampleMethod {
     }
 }
 
-/// Rows and columns of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
-    /// Rows.
-    pub rows: usize,
-    /// Columns.
-    pub cols: usize,
-}
-
 /// Largest side of an image that is made up.
 const MAX_SIDE: usize = 4096;
-
-impl FromStr for Size {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let side = |text: &str| text.parse().ok().filter(|side| (1..=MAX_SIDE).contains(side));
-        let sides = text.split_once('x').and_then(|(rows, cols)| Some((side(rows)?, side(cols)?)));
-        let (rows, cols) =
-            sides.ok_or_else(|| format!("give ROWSxCOLS, such as 128x128, of at most {MAX_SIDE} each"))?;
-        Ok(Self { rows, cols })
-    }
-}
 
 /// What the extension of the output asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,10 +102,14 @@ enum Form {
 pub fn run(args: &SampleArgs) -> Result<()> {
     let overwrite = if args.force { Overwrite::Force } else { Overwrite::Refuse };
     let form = form(args)?;
+    if args.size.rows.max(args.size.cols) > MAX_SIDE {
+        let message = format!("--size {}: images are drawn up to {MAX_SIDE} pixels a side", args.size);
+        return Err(Failure::Usage(message).into());
+    }
     check_output(&args.output, overwrite)?;
     let context = Context::new(&args.run)?;
     let (device, _) = args.device.open()?;
-    let drawn = Drawn::open(&source_of(&args.model), &device)?;
+    let drawn = Drawn::open(&ModelSource::named(&args.model)?, &device)?;
     let prior = drawn.prior();
     if form == Form::Picture && prior.channels() != 1 {
         let message = "a picture has one channel, this model has more; write .npy instead";
@@ -136,20 +118,21 @@ pub fn run(args: &SampleArgs) -> Result<()> {
     let shown = Shown::of(prior.manifest());
     let model = drawn.model();
     let watched = Watched { model: &*model, context: &context };
-    let bars = context.bars(args.count);
+    let bars = context.bars();
+    bars.begin(args.count);
     let mut values = Vec::new();
     for index in 0..args.count {
         let image = match draw(&drawn, &watched, args, index) {
             Ok(image) => image,
             Err(error) => {
-                bars.clear();
+                bars.end();
                 return Err(context.interruption().map_or(error, Into::into));
             }
         };
         values.extend(image.flatten_all()?.to_vec1::<f32>()?.into_iter().map(|v| shown.show(v)));
         bars.slice(index + 1, args.count);
     }
-    bars.clear();
+    bars.end();
     write(args, form, prior.channels(), values, overwrite)
 }
 
@@ -176,7 +159,7 @@ fn draw(drawn: &Drawn, model: &dyn ScoreModel, args: &SampleArgs, index: usize) 
     match args.method {
         SampleMethod::Pc => {
             let (predictor, corrector) = (Box::new(ReverseDiffusion), Box::new(Langevin::new(SNR)));
-            let sampler = Sampler { sde, predictor, corrector, steps: steps.max(2), t_end };
+            let sampler = ReverseProcess { sde, predictor, corrector, steps: steps.max(2), t_end };
             sampler.sample(model, &mut free, &mut noise, &mut on_step)
         }
         SampleMethod::Ode => {
@@ -218,7 +201,7 @@ fn write(
     values: Vec<f32>,
     overwrite: Overwrite,
 ) -> Result<()> {
-    let (count, Size { rows, cols }) = (args.count, args.size);
+    let (count, ImageSize { rows, cols }) = (args.count, args.size);
     match form {
         Form::Array => {
             let shape =
@@ -235,17 +218,4 @@ fn write(
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_two_positive_numbers() {
-        assert_eq!("20x30".parse(), Ok(Size { rows: 20, cols: 30 }));
-        for bad in ["20", "0x3", "3x", "axb", "3x4x5", "99999x2", "-1x2"] {
-            assert!(bad.parse::<Size>().is_err(), "{bad}");
-        }
-    }
 }

@@ -1,20 +1,22 @@
 //! `recon simulate`: only the measurement.
 
-use super::context::Context;
-use super::load::{self, has_slice_axis, squeezed};
+use super::cli::common::RunOptions;
+use super::cli::values::{count, named, positive};
 use super::mar::MetalOptions;
-use super::options::RunOptions;
-use super::sampling::SamplingOptions;
-use super::scanner::{Body, ViewOptions};
-use super::target::{check_npy, overwrite};
-use super::values::{FilterName, SliceRange, UnitName, count, positive};
-use anyhow::Result;
+use super::mri::SamplingOptions;
+use super::session::context::Context;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use ndarray::{Array1, Array3, ArrayView2};
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
 use num_complex::Complex32;
-use recon_data::{Format, Source, npy};
-use recon_operators::{Radon, metal_trace};
-use recon_pipelines::{ct, mri};
+use recon_data::{Format, Source, digest, npy};
+use recon_operators::{LinearOperator, Radon, metal_trace};
+use recon_pipelines::task::arrays::{complex_stack, squeezed};
+use recon_pipelines::task::{has_slice_axis, mri};
+use recon_pipelines::{
+    Body, CaseSeed, FilterName, ImageCt, Images, Metal, Slice, SliceRange, Study, UnitName, check_npy,
+    overwrite,
+};
 use std::path::{Path, PathBuf};
 
 /// What to simulate.
@@ -44,7 +46,6 @@ pub struct SimulateCommon {
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub run: RunOptions,
 }
 
@@ -55,14 +56,14 @@ pub struct SimulatedScanner {
     #[arg(long, value_name = "MM", value_parser = positive)]
     pub spacing: Option<f64>,
     /// What the numbers of the image mean; .npy images are projected as they are unless told.
-    #[arg(long, value_enum)]
+    #[arg(long, value_name = "UNIT", value_parser = named::<UnitName>())]
     pub unit: Option<UnitName>,
     /// Write the angles in degrees.
     #[arg(long, value_name = "FILE.npy")]
     pub angles_out: Option<PathBuf>,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub view: ViewOptions,
+    /// Number of detector bins [default: the image diagonal].
+    #[arg(long, value_name = "D", value_parser = count)]
+    pub detectors: Option<usize>,
 }
 
 /// Arguments of `recon simulate ct`.
@@ -78,10 +79,8 @@ pub struct SimulateCt {
     #[arg(long, value_name = "N", default_value_t = 0, env = "RECON_SEED")]
     pub seed: u64,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub scanner: SimulatedScanner,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub common: SimulateCommon,
 }
 
@@ -89,13 +88,11 @@ pub struct SimulateCt {
 #[derive(Args, Debug)]
 pub struct SimulateMri {
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub sampling: SamplingOptions,
     /// Seed of random masks.
     #[arg(long, value_name = "N", default_value_t = 0, env = "RECON_SEED")]
     pub seed: u64,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub common: SimulateCommon,
 }
 
@@ -103,23 +100,20 @@ pub struct SimulateMri {
 #[derive(Args, Debug)]
 pub struct SimulateMar {
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub metal: MetalOptions,
     /// Write which rays miss the metal, .npy booleans of the shape of the sinogram.
     #[arg(long, value_name = "FILE.npy")]
     pub mask_out: Option<PathBuf>,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub scanner: SimulatedScanner,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub common: SimulateCommon,
 }
 
 /// Runs `recon simulate`.
 ///
 /// # Errors
-/// See [`super::failure`].
+/// See [`super::session::failure`].
 pub fn run(command: &SimulateCommand) -> Result<()> {
     match command {
         SimulateCommand::Ct(args) => simulate_ct(args),
@@ -135,6 +129,12 @@ fn begin(common: &SimulateCommon, others: &[Option<&PathBuf>]) -> Result<Context
     Context::new(&common.run)
 }
 
+fn open(common: &SimulateCommon, context: &Context) -> Result<Images> {
+    let (images, warnings) = Images::open(&common.input, common.slices)?;
+    warnings.iter().for_each(|warning| context.say(&format!("{}: {warning}", common.input.display())));
+    Ok(images)
+}
+
 /// The image to project and the scanner that does.
 fn scanner(
     common: &SimulateCommon,
@@ -142,24 +142,29 @@ fn scanner(
     views: usize,
     context: &Context,
 ) -> Result<(Body, Radon)> {
-    let mut scan = load::scan(&common.input, common.slices, context)?;
-    let spacing = load::square_spacing(&mut scan, options.spacing, &common.input)?;
+    let mut images = open(common, context)?;
+    let spacing = images.square_spacing(options.spacing, &common.input)?;
     // Arrays have no unit: whatever their values, what is asked for is their Radon transform.
-    let is_array = matches!(scan.source, Source::Npy);
-    let told = options.unit.or(is_array.then_some(UnitName::Arbitrary));
-    let body = Body::new(&scan, told, &common.input, context);
-    let radon = body.scanner(views, spacing, &options.view, FilterName::Ramp)?;
+    let is_array = matches!(images.source(), Source::Npy);
+    let body = Body::new(images, options.unit.or(is_array.then_some(UnitName::Arbitrary)));
+    let radon = body.scanner(views, options.detectors, spacing, FilterName::Ramp)?;
     Ok((body, radon))
 }
 
+/// Writes sinograms, one a slice, and the angles where they are asked for.
 fn write_sinogram(
-    sinogram: Array3<f32>,
+    slices: usize,
+    sinogram: impl Fn(usize) -> Result<Array2<f32>>,
     radon: &Radon,
-    common: &SimulateCommon,
-    options: &SimulatedScanner,
+    (common, options): (&SimulateCommon, &SimulatedScanner),
 ) -> Result<()> {
+    let shape = radon.data_shape();
+    let mut all = Array3::zeros((slices, shape[0], shape[1]));
+    for (k, mut slice) in all.outer_iter_mut().enumerate() {
+        slice.assign(&sinogram(k)?);
+    }
     let overwrite = overwrite(common.force);
-    npy::write_real(&common.output, squeezed(sinogram, has_slice_axis(&common.input)).view(), overwrite)?;
+    npy::write_real(&common.output, squeezed(all, has_slice_axis(&common.input)).view(), overwrite)?;
     if let Some(path) = &options.angles_out {
         let degrees: Array1<f64> = radon.geometry().angles.iter().map(|angle| angle.to_degrees()).collect();
         npy::write_f64(path, degrees.view(), overwrite)?;
@@ -170,65 +175,74 @@ fn write_sinogram(
 fn simulate_ct(args: &SimulateCt) -> Result<()> {
     let context = begin(&args.common, &[args.scanner.angles_out.as_ref()])?;
     let (body, radon) = scanner(&args.common, &args.scanner, args.views, &context)?;
-    let sinogram = match args.photons {
-        None => ct::simulate(&body.attenuation.voxels, &radon),
-        Some(photons) => {
-            body.check_attenuation("--photons")?;
-            ct::simulate_low_dose(&body.attenuation, &radon, photons, args.seed)
-        }
+    if args.photons.is_some() {
+        body.check_attenuation("--photons")?;
+    }
+    let slices = body.images().shape()[0];
+    context.say(&described(&args.common, slices, &radon));
+    // The same noise as that of a case.
+    let case = digest::case_id(&digest::sha256_file(&args.common.input)?);
+    let study = ImageCt::of(body, radon.clone(), args.photons, CaseSeed { seed: args.seed, case });
+    let sinogram = |k| match study.slice(k)? {
+        Slice::Measured(problem) => Ok(problem.measured),
+        Slice::Known(_) => bail!("slice {k} was not measured"),
     };
-    context.say(&described(&args.common, &sinogram, "sinogram"));
-    write_sinogram(sinogram, &radon, &args.common, &args.scanner)
+    write_sinogram(slices, sinogram, &radon, (&args.common, &args.scanner))
 }
 
 fn simulate_mri(args: &SimulateMri) -> Result<()> {
     let context = begin(&args.common, &[args.sampling.mask_out.as_ref()])?;
-    let images = complex_images(&args.common.input, args.common.slices, &context)?;
+    let images = complex_images(&args.common, &context)?;
     let (_, rows, cols) = images.dim();
-    let mask = args.sampling.mask(rows, cols, args.seed)?;
-    context.say(&format!("{}: simulating {}", args.common.input.display(), args.sampling.describe(&mask)));
+    let sampling = args.sampling.spec();
+    let mask = sampling.mask(rows, cols, args.seed)?;
+    let input = args.common.input.display();
+    context.say(&format!("{input}: simulating {}", sampling.describe(&mask)));
     let kspace = mri::simulate(&images, &mask);
-    npy::write_complex(
-        &args.common.output,
-        squeezed(kspace, has_slice_axis(&args.common.input)).view(),
-        overwrite(args.common.force),
-    )?;
-    args.sampling.write(&mask, rows, cols, args.common.force)
+    let overwrite = overwrite(args.common.force);
+    let keep_axis = has_slice_axis(&args.common.input);
+    npy::write_complex(&args.common.output, squeezed(kspace, keep_axis).view(), overwrite)?;
+    let Some(path) = &args.sampling.mask_out else { return Ok(()) };
+    let flags = ArrayView2::from_shape((rows, cols), mask.kept())?;
+    Ok(npy::write_mask(path, flags, overwrite)?)
 }
 
 /// Arrays may be complex; other images are real.
-fn complex_images(path: &Path, slices: Option<SliceRange>, context: &Context) -> Result<Array3<Complex32>> {
+fn complex_images(common: &SimulateCommon, context: &Context) -> Result<Array3<Complex32>> {
+    let path: &Path = &common.input;
     if Format::of_path(path) == Some(Format::Npy) && path.is_file() {
-        return load::complex_stack(path, slices);
+        return complex_stack(path, common.slices);
     }
-    Ok(load::scan(path, slices, context)?.volume.voxels.mapv(|value| Complex32::new(value, 0.0)))
+    let images = open(common, context)?;
+    let [slices, rows, cols] = images.shape();
+    let mut all = Array3::zeros((slices, rows, cols));
+    for (k, mut slice) in all.outer_iter_mut().enumerate() {
+        slice.assign(&images.slice(k)?.mapv(|value| Complex32::new(value, 0.0)));
+    }
+    Ok(all)
 }
 
 fn simulate_mar(args: &SimulateMar) -> Result<()> {
     let context = begin(&args.common, &[args.scanner.angles_out.as_ref(), args.mask_out.as_ref()])?;
     let (body, radon) = scanner(&args.common, &args.scanner, args.metal.views, &context)?;
-    let metal = args.metal.metal(&body.image)?;
-    let sinogram = ct::simulate(&body.attenuation.voxels, &radon);
-    context.say(&described(&args.common, &sinogram, "sinogram"));
-    let (slices, views, detectors) = sinogram.dim();
-    write_sinogram(sinogram, &radon, &args.common, &args.scanner)?;
-    if let Some(path) = &args.mask_out {
-        let trace =
-            |metal: ArrayView2<'_, bool>| metal_trace(&radon, &metal.to_owned(), args.metal.metal_margin);
-        let kept: Vec<bool> = metal.outer_iter().flat_map(|metal| trace(metal).kept().to_vec()).collect();
-        let kept = squeezed(
-            Array3::from_shape_vec((slices, views, detectors), kept)?,
-            has_slice_axis(&args.common.input),
-        );
-        npy::write_mask(path, kept.view(), overwrite(args.common.force))?;
+    let spec = args.metal.spec(args.scanner.detectors, FilterName::Ramp);
+    let metal = Metal::new(&spec, body.images().shape())?;
+    let slices = body.images().shape()[0];
+    context.say(&described(&args.common, slices, &radon));
+    let sinogram = |k| Ok(radon.forward(&body.attenuation(k)?));
+    write_sinogram(slices, sinogram, &radon, (&args.common, &args.scanner))?;
+    let Some(path) = &args.mask_out else { return Ok(()) };
+    let shape = radon.data_shape();
+    let mut kept = Array3::from_elem((slices, shape[0], shape[1]), false);
+    for (k, mut kept) in kept.axis_iter_mut(Axis(0)).enumerate() {
+        let trace = metal_trace(&radon, &metal.slice(k, &body.images().slice(k)?), spec.metal_margin);
+        kept.iter_mut().zip(trace.kept()).for_each(|(flag, kept)| *flag = *kept);
     }
-    Ok(())
+    let kept = squeezed(kept, has_slice_axis(&args.common.input));
+    Ok(npy::write_mask(path, kept.view(), overwrite(args.common.force))?)
 }
 
-fn described(common: &SimulateCommon, sinogram: &Array3<f32>, what: &str) -> String {
-    let (slices, views, detectors) = sinogram.dim();
-    format!(
-        "{}: simulating the {what} of {slices} slices, {views} views x {detectors} bins",
-        common.input.display()
-    )
+fn described(common: &SimulateCommon, slices: usize, radon: &Radon) -> String {
+    let (input, shape) = (common.input.display(), radon.data_shape());
+    format!("{input}: simulating the sinogram of {slices} slices, {} views x {} bins", shape[0], shape[1])
 }

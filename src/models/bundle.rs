@@ -24,6 +24,12 @@ pub(super) const MAX_HEADER: u64 = 1 << 20;
 /// Why a bundle cannot be used. Every message names the file and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
+    /// Neither a model of the program nor a folder has this name.
+    #[error("{name}: is not a model; give ct, mr or the folder of a model")]
+    Unknown {
+        /// The name.
+        name: String,
+    },
     /// The file cannot be read or written.
     #[error("{path}: {source}; give a bundle folder with manifest.toml and weights.safetensors")]
     Io {

@@ -42,6 +42,6 @@ pub use published::{
 pub use recon_data::Modality;
 pub use second_order::{SecondOrderConfig, SecondOrderModel};
 pub use source::ModelSource;
-pub use tuned::{Found, Tuned, TunedPc, TunedScore, TunedTask};
+pub use tuned::{Found, Tuned, TunedMethod};
 pub use unet::Unet;
 pub use value_mapping::ValueMapping;

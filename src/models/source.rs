@@ -1,8 +1,9 @@
 //! Where priors come from.
 
+use super::ModelError;
 use recon_data::Modality;
 use recon_data::weights::{self, BuiltinWeights};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The model card's file name.
 pub(super) const MANIFEST: &str = "manifest.toml";
@@ -21,6 +22,22 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
+    /// The model of this name: `ct` and `mr` ship with the program, so do their coarse models (`ct/coarse`); anything else
+    /// is a bundle folder.
+    ///
+    /// # Errors
+    /// [`ModelError::Unknown`] when there is no such folder.
+    pub fn named(name: &str) -> Result<Self, ModelError> {
+        match name {
+            "ct" => Ok(Self::Builtin(Modality::Ct)),
+            "mr" => Ok(Self::Builtin(Modality::Mr)),
+            "ct/coarse" => Ok(Self::BuiltinCoarse(Modality::Ct)),
+            "mr/coarse" => Ok(Self::BuiltinCoarse(Modality::Mr)),
+            folder if Path::new(folder).exists() => Ok(Self::Path(PathBuf::from(folder))),
+            _ => Err(ModelError::Unknown { name: name.to_owned() }),
+        }
+    }
+
     /// What messages call it.
     pub(super) fn path(&self) -> PathBuf {
         match self {
@@ -53,5 +70,18 @@ impl ModelSource {
                 coarse.join(MANIFEST).exists().then_some(Self::Path(coarse))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_a_name_or_a_folder() {
+        assert_eq!(ModelSource::named("ct").ok(), Some(ModelSource::Builtin(Modality::Ct)));
+        assert_eq!(ModelSource::named("mr/coarse").ok(), Some(ModelSource::BuiltinCoarse(Modality::Mr)));
+        let error = ModelSource::named("no-such-model").expect_err("there is none");
+        assert!(error.to_string().starts_with("no-such-model: is not a model; give ct, mr or "), "{error}");
     }
 }

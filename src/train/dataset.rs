@@ -10,6 +10,7 @@ use candle_core::{Device, Tensor};
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use rand::{Rng, RngExt};
 use recon_data::Format;
+use recon_operators::{Rank, quantile};
 use std::path::{Path, PathBuf};
 
 /// Slices that count at most for the weight of a volume: long series should not outvote the others.
@@ -171,8 +172,7 @@ fn slices(mut voxels: Array3<f32>, mapping: &ValueMapping) -> Vec<Array2<f32>> {
 /// The percentile of the positive voxels, if there are any.
 fn positive_percentile(voxels: &Array3<f32>, percentile: f64) -> Option<f32> {
     let mut positive: Vec<f32> = voxels.iter().copied().filter(|v| *v > 0.0).collect();
-    let rank = ((positive.len() as f64 - 1.0).max(0.0) * percentile / 100.0).round() as usize;
-    (!positive.is_empty()).then(|| *positive.select_nth_unstable_by(rank, f32::total_cmp).1)
+    quantile(&mut positive, percentile / 100.0, Rank::Linear)
 }
 
 /// A rectangle of the slice, which lies somewhere in it, on air, if it is smaller. `begin` chooses from 0 to a

@@ -10,7 +10,7 @@ use candle_core::Tensor;
 use ndarray::{Array2, ArrayView2};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use recon_pipelines::preview::{Window, grid, png};
+use recon_pipelines::report::preview::{Window, grid, png};
 use serde::Serialize;
 
 /// Noise levels that are looked at, in model units.

@@ -9,18 +9,20 @@ use super::identity::Identity;
 use super::patient::{laterality, patient_and_study};
 use super::source::{DicomSource, SourceSlice};
 use super::stored::{StoredScale, decimal_string};
-use crate::{Modality, Provenance, Volume};
+use crate::{Geometry, Modality, Provenance};
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
-use ndarray::Axis;
+use ndarray::ArrayView2;
 
 const MAKER: &str = "recon";
 const WARNING: &str = "NOT FOR DIAGNOSTIC USE";
 
 /// What all images of a derived series share.
 pub(super) struct Derived<'a> {
-    pub(super) volume: &'a Volume,
+    pub(super) geometry: &'a Geometry,
+    /// The largest value of the series, at least 0.
+    pub(super) high: f32,
     pub(super) source: Option<&'a DicomSource>,
     pub(super) modality: Modality,
     pub(super) scale: StoredScale,
@@ -62,9 +64,9 @@ impl Derived<'_> {
         }
     }
 
-    /// The data set of slice `index`.
-    pub(super) fn image(&self, index: usize) -> InMemDicomObject {
-        let geometry = &self.volume.geometry;
+    /// The data set of slice `index`, whose values these are.
+    pub(super) fn image(&self, index: usize, values: &ArrayView2<'_, f32>) -> InMemDicomObject {
+        let geometry = self.geometry;
         let position: [f64; 3] = std::array::from_fn(|axis| {
             geometry.origin_mm[axis] + index as f64 * geometry.spacing_mm[0] * geometry.direction[0][axis]
         });
@@ -80,7 +82,7 @@ impl Derived<'_> {
             Modality::Ct => acquisition_ct(&mut image),
             Modality::Mr => acquisition_mr(&mut image),
         }
-        self.pixels(&mut image, index);
+        self.pixels(&mut image, values);
         image.0
     }
 
@@ -167,7 +169,7 @@ impl Derived<'_> {
     }
 
     fn plane(&self, image: &mut Builder, position: [f64; 3], along: f64) {
-        let geometry = &self.volume.geometry;
+        let geometry = self.geometry;
         let [gap, row_gap, column_gap] = geometry.spacing_mm;
         image.decimals(tags::IMAGE_POSITION_PATIENT, &position);
         image.decimals(
@@ -181,8 +183,7 @@ impl Derived<'_> {
         image.decimals(tags::SPACING_BETWEEN_SLICES, &[gap]);
     }
 
-    fn pixels(&self, image: &mut Builder, index: usize) {
-        let slice = self.volume.voxels.index_axis(Axis(0), index);
+    fn pixels(&self, image: &mut Builder, slice: &ArrayView2<'_, f32>) {
         image.number(tags::SAMPLES_PER_PIXEL, 1);
         image.text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2");
         image.number(tags::ROWS, slice.nrows() as u16);
@@ -200,7 +201,7 @@ impl Derived<'_> {
             image.decimals(tags::RESCALE_SLOPE, &[self.scale.slope]);
             image.text(tags::RESCALE_TYPE, VR::LO, unit);
         }
-        let stored = self.scale.store(&slice);
+        let stored = self.scale.store(slice);
         image.0.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(stored.into())));
     }
 
@@ -209,9 +210,8 @@ impl Derived<'_> {
         if self.modality == Modality::Ct {
             return (40.0, 400.0);
         }
-        let high = self.volume.voxels.iter().fold(0f32, |high, &value| high.max(value));
         // A width below one step is not allowed.
-        let high = f64::from(high).max(2.0 * self.scale.slope);
+        let high = f64::from(self.high).max(2.0 * self.scale.slope);
         (high / 2.0, high)
     }
 }

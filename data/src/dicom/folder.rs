@@ -6,40 +6,129 @@ use super::frame::{Frame, frames_of};
 use super::pixels::{syntax_name, values};
 use super::source::{DicomSource, SourceSlice, source_modality};
 use super::stack::{Stack, stack};
-use crate::{DataError, Modality, Scan, Source, Unit, Volume};
+use crate::{DataError, Geometry, Modality, Scan, Source, Unit, Volume};
 use dicom_dictionary_std::tags;
 use dicom_object::DefaultDicomObject;
-use ndarray::Array3;
+use ndarray::{Array2, Array3};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Reads one file, of one image or of a stack of them.
 pub(crate) fn read_file(path: &Path) -> Result<Scan, DataError> {
-    let object = open_header(path)?;
-    read_series(path, &[(path.to_owned(), object)])
+    SlicesOfSeries::file(path)?.read(path)
 }
 
-/// Reads the one series of a folder; files that are no DICOM images are passed over.
+/// Reads the one series of a folder; files that are not DICOM images are passed over.
 pub(crate) fn read_folder(path: &Path) -> Result<Scan, DataError> {
-    let mut series: BTreeMap<String, Vec<(PathBuf, DefaultDicomObject)>> = BTreeMap::new();
-    for file in dicom_files(path)? {
-        let object = open_header(&file)?;
-        if count(&object, tags::ROWS).is_some() {
-            let uid = text(&object, tags::SERIES_INSTANCE_UID).unwrap_or_default();
-            series.entry(uid).or_default().push((file, object));
+    SlicesOfSeries::folder(path)?.read(path)
+}
+
+/// The images of a series, of which headers have been read and pixels are when asked for.
+pub(crate) struct SlicesOfSeries {
+    frames: Vec<Frame>,
+    order: Vec<usize>,
+    pub(crate) geometry: Geometry,
+    pub(crate) unit: Unit,
+    pub(crate) source: Source,
+    pub(crate) modality: Option<Modality>,
+    pub(crate) warnings: Vec<String>,
+    /// The file that was read last: it may hold the next image as well.
+    open: Mutex<Option<(PathBuf, DefaultDicomObject)>>,
+}
+
+impl SlicesOfSeries {
+    /// Those of one file.
+    pub(crate) fn file(path: &Path) -> Result<Self, DataError> {
+        let object = open_header(path)?;
+        Self::new(path, &[(path.to_owned(), object)])
+    }
+
+    /// Those of the one series of a folder.
+    pub(crate) fn folder(path: &Path) -> Result<Self, DataError> {
+        let mut series: BTreeMap<String, Vec<(PathBuf, DefaultDicomObject)>> = BTreeMap::new();
+        for file in dicom_files(path)? {
+            let object = open_header(&file)?;
+            if count(&object, tags::ROWS).is_some() {
+                let uid = text(&object, tags::SERIES_INSTANCE_UID).unwrap_or_default();
+                series.entry(uid).or_default().push((file, object));
+            }
+        }
+        if series.len() > 1 {
+            return Err(several_series(path, &series));
+        }
+        match series.into_values().next() {
+            Some(files) => Self::new(path, &files),
+            None => Err(DataError::input(
+                path,
+                "holds no DICOM image",
+                "give the folder that directly holds the files",
+            )),
         }
     }
-    if series.len() > 1 {
-        return Err(several_series(path, &series));
+
+    fn new(path: &Path, files: &[(PathBuf, DefaultDicomObject)]) -> Result<Self, DataError> {
+        let mut frames: Vec<Frame> = Vec::new();
+        let mut owners: Vec<usize> = Vec::new();
+        for (owner, (file, object)) in files.iter().enumerate() {
+            let found = frames_of(file, object)?;
+            owners.extend(std::iter::repeat_n(owner, found.len()));
+            frames.extend(found);
+        }
+        let Stack { order, geometry, mut warnings } = stack(path, &frames)?;
+        let modality = files.first().and_then(|(_, object)| source_modality(object));
+        warnings.extend(value_warnings(modality, &frames, files));
+        let slices = order.iter().map(|&index| {
+            let count = owners.iter().filter(|&&owner| owner == owners[index]).count();
+            SourceSlice::new(&files[owners[index]].1, &frames[index], &geometry, count)
+        });
+        let syntax = files.first().map(|(_, object)| syntax_name(object.meta().transfer_syntax()));
+        let source =
+            DicomSource { slices: slices.collect(), modality, transfer_syntax: syntax.unwrap_or_default() };
+        let unit = if modality == Some(Modality::Ct) { Unit::Hounsfield } else { Unit::Arbitrary };
+        let (source, open) = (Source::Dicom(source), Mutex::default());
+        Ok(Self { frames, order, geometry, unit, source, modality, warnings, open })
     }
-    match series.into_values().next() {
-        Some(files) => read_series(path, &files),
-        None => Err(DataError::input(
-            path,
-            "holds no DICOM image",
-            "give the folder that directly holds the files",
-        )),
+
+    /// Axis lengths (slice, row, col).
+    pub(crate) fn shape(&self) -> [usize; 3] {
+        let first = &self.frames[self.order[0]];
+        [self.order.len(), first.rows, first.columns]
+    }
+
+    /// Image `k` in the order of the stack; each file is opened once per run of its images.
+    pub(crate) fn slice(&self, k: usize) -> Result<Array2<f32>, DataError> {
+        let frame = &self.frames[self.order[k]];
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let object = match open.take() {
+            Some((opened, object)) if opened == frame.path => object,
+            _ => open_whole(&frame.path)?,
+        };
+        let image = values(&object, frame)?;
+        *open = Some((frame.path.clone(), object));
+        Array2::from_shape_vec((frame.rows, frame.columns), image)
+            .map_err(|error| DataError::input(&frame.path, error.to_string(), "copy or export it again"))
+    }
+
+    /// All images.
+    fn read(self, path: &Path) -> Result<Scan, DataError> {
+        let mut all = Vec::new();
+        for k in 0..self.order.len() {
+            let image = self.slice(k)?;
+            all.try_reserve(image.len()).map_err(|_| {
+                DataError::input(
+                    path,
+                    "does not fit into memory",
+                    "give fewer slices, or use a larger machine",
+                )
+            })?;
+            all.extend(image);
+        }
+        let voxels = Array3::from_shape_vec(self.shape(), all)
+            .map_err(|error| DataError::input(path, error.to_string(), "copy or export it again"))?;
+        let volume = Volume { voxels, geometry: self.geometry, unit: self.unit };
+        Ok(Scan { volume, source: self.source, modality: self.modality, warnings: self.warnings })
     }
 }
 
@@ -76,56 +165,6 @@ fn several_series(path: &Path, series: &BTreeMap<String, Vec<(PathBuf, DefaultDi
     let list: Vec<String> = series.values().map(describe).collect();
     let what = format!("holds {} series: {}", series.len(), list.join(", "));
     DataError::input(path, what, "put the files of one series into a folder of their own")
-}
-
-fn read_series(path: &Path, files: &[(PathBuf, DefaultDicomObject)]) -> Result<Scan, DataError> {
-    let mut frames: Vec<Frame> = Vec::new();
-    let mut owners: Vec<usize> = Vec::new();
-    for (owner, (file, object)) in files.iter().enumerate() {
-        let found = frames_of(file, object)?;
-        owners.extend(std::iter::repeat_n(owner, found.len()));
-        frames.extend(found);
-    }
-    let Stack { order, geometry, mut warnings } = stack(path, &frames)?;
-    let voxels = read_voxels(path, &frames, &order)?;
-    let modality = files.first().and_then(|(_, object)| source_modality(object));
-    warnings.extend(value_warnings(modality, &frames, files));
-    let slices = order.iter().map(|&index| {
-        let count = owners.iter().filter(|&&owner| owner == owners[index]).count();
-        SourceSlice::new(&files[owners[index]].1, &frames[index], &geometry, count)
-    });
-    let syntax = files.first().map(|(_, object)| syntax_name(object.meta().transfer_syntax()));
-    let source =
-        DicomSource { slices: slices.collect(), modality, transfer_syntax: syntax.unwrap_or_default() };
-    let unit = if modality == Some(Modality::Ct) { Unit::Hounsfield } else { Unit::Arbitrary };
-    let volume = Volume { voxels, geometry, unit };
-    Ok(Scan { volume, source: Source::Dicom(source), modality, warnings })
-}
-
-/// The images in order, each file opened once per run of its images.
-fn read_voxels(path: &Path, frames: &[Frame], order: &[usize]) -> Result<Array3<f32>, DataError> {
-    let (rows, columns) = (frames[order[0]].rows, frames[order[0]].columns);
-    let mut all = Vec::new();
-    let mut open: Option<(&Path, DefaultDicomObject)> = None;
-    for &index in order {
-        let frame = &frames[index];
-        if open.as_ref().is_none_or(|(opened, _)| *opened != frame.path) {
-            open = Some((&frame.path, open_whole(&frame.path)?));
-        }
-        if let Some((_, object)) = &open {
-            let image = values(object, frame)?;
-            all.try_reserve(image.len()).map_err(|_| {
-                DataError::input(
-                    path,
-                    "does not fit into memory",
-                    "give fewer slices, or use a larger machine",
-                )
-            })?;
-            all.extend(image);
-        }
-    }
-    Array3::from_shape_vec((order.len(), rows, columns), all)
-        .map_err(|error| DataError::input(path, error.to_string(), "copy or export it again"))
 }
 
 fn value_warnings(

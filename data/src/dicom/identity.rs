@@ -1,7 +1,8 @@
 //! Unique identifiers that the same run gives again: `2.25.` and a version 5 UUID as a decimal number.
 
 use super::source::DicomSource;
-use crate::{Provenance, Volume};
+use crate::{Geometry, Provenance};
+use ndarray::Array2;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -14,12 +15,12 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// From the seed, the source's series, the description of the run, the place and every voxel.
-    pub(super) fn of(volume: &Volume, source: Option<&DicomSource>, provenance: &Provenance) -> Self {
+    /// From the seed, the source's series, the description of the run, and the digest of place and voxels.
+    pub(super) fn of(digest: Content, source: Option<&DicomSource>, provenance: &Provenance) -> Self {
         let slice = source.and_then(|source| source.slices.first());
         let from = slice.and_then(|slice| slice.series.clone()).unwrap_or_default();
         let seed = provenance.seed.to_string();
-        let digest = digest(volume);
+        let digest = format!("{:?}", digest.0.finalize());
         // Study and frame of reference do not depend on the run where the source has a series to name.
         let origin = if from.is_empty() { digest.as_str() } else { from.as_str() };
         Self {
@@ -35,14 +36,24 @@ impl Identity {
     }
 }
 
-fn digest(volume: &Volume) -> String {
-    let mut hash = Sha256::new();
-    let geometry = &volume.geometry;
-    let numbers = [geometry.spacing_mm, geometry.origin_mm].into_iter().chain(geometry.direction).flatten();
-    numbers.for_each(|number| hash.update(number.to_le_bytes()));
-    volume.voxels.shape().iter().for_each(|&length| hash.update((length as u64).to_le_bytes()));
-    volume.voxels.iter().for_each(|value| hash.update(value.to_le_bytes()));
-    format!("{:?}", hash.finalize())
+/// The digest of where a stack lies and of every voxel.
+pub(super) struct Content(Sha256);
+
+impl Content {
+    /// Of a stack of this place and shape without its voxels.
+    pub(super) fn new(geometry: &Geometry, shape: [usize; 3]) -> Self {
+        let mut hash = Sha256::new();
+        let numbers =
+            [geometry.spacing_mm, geometry.origin_mm].into_iter().chain(geometry.direction).flatten();
+        numbers.for_each(|number| hash.update(number.to_le_bytes()));
+        shape.iter().for_each(|&length| hash.update((length as u64).to_le_bytes()));
+        Self(hash)
+    }
+
+    /// Adds the voxels of the next slice.
+    pub(super) fn add(&mut self, slice: &Array2<f32>) {
+        slice.iter().for_each(|value| self.0.update(value.to_le_bytes()));
+    }
 }
 
 /// The identifier of these parts; it has at most 44 of the 64 characters allowed.
@@ -54,24 +65,21 @@ pub(super) fn uid(parts: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Geometry, Unit};
-    use ndarray::Array3;
 
     #[test]
     fn the_same_run_has_the_same_identifiers() {
-        let mut volume =
-            Volume { voxels: Array3::zeros((1, 2, 2)), geometry: Geometry::default(), unit: Unit::Arbitrary };
         let provenance = Provenance::default();
-        let series = |volume: &Volume, seed| {
-            Identity::of(volume, None, &Provenance { seed, ..provenance.clone() }).series
+        let identity = |value: f32, seed| {
+            let mut content = Content::new(&Geometry::default(), [1, 2, 2]);
+            content.add(&Array2::from_elem((2, 2), value));
+            Identity::of(content, None, &Provenance { seed, ..provenance.clone() })
         };
-        let first = series(&volume, 0);
+        let first = identity(0.0, 0).series;
         assert!(first.len() <= 64 && first.starts_with("2.25."));
-        assert_eq!(first, series(&volume, 0));
-        assert_ne!(first, series(&volume, 1));
-        volume.voxels[[0, 0, 0]] = 1.0;
-        assert_ne!(first, series(&volume, 0));
-        let identity = Identity::of(&volume, None, &provenance);
-        assert_ne!(identity.instance(0), identity.instance(1));
+        assert_eq!(first, identity(0.0, 0).series);
+        assert_ne!(first, identity(0.0, 1).series);
+        assert_ne!(first, identity(1.0, 0).series);
+        let slices = identity(1.0, 0);
+        assert_ne!(slices.instance(0), slices.instance(1));
     }
 }

@@ -20,7 +20,7 @@ mod stored;
 mod write;
 
 pub(crate) use file::looks_like;
-pub(crate) use folder::{read_file, read_folder};
+pub(crate) use folder::{SlicesOfSeries, read_file, read_folder};
 pub use source::DicomSource;
 pub use stored::StoredScale;
 pub(crate) use write::write;

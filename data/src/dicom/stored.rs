@@ -24,9 +24,13 @@ impl StoredScale {
     /// MR: slope 1 while the largest magnitude lies between 1000 and the integer range, else the slope that
     /// brings it to 32767.
     pub fn of(volume: &Volume, modality: Modality) -> Self {
-        let (low, high) = volume.voxels.iter().fold((0f64, 0f64), |(low, high), &value| {
-            (low.min(f64::from(value)), high.max(f64::from(value)))
-        });
+        let wider = |(low, high): (f32, f32), &value: &f32| (low.min(value), high.max(value));
+        Self::of_range(volume.voxels.iter().fold((0.0, 0.0), wider), modality)
+    }
+
+    /// The scale of a volume whose values lie between these, 0 among them; see [`StoredScale::of`].
+    pub(super) fn of_range((low, high): (f32, f32), modality: Modality) -> Self {
+        let (low, high) = (f64::from(low), f64::from(high));
         match modality {
             Modality::Ct => Self::hounsfield(low, high),
             Modality::Mr => Self::arbitrary(low, high),

@@ -95,7 +95,7 @@ pub(crate) fn looks_like(start: &[u8]) -> bool {
 }
 
 /// Opens a file through gzip where its first bytes say so.
-pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, DataError> {
+pub(crate) fn open(path: &Path) -> Result<Box<dyn Read + Send>, DataError> {
     let unreadable = |source| DataError::unreadable(path, source);
     let mut start = Vec::new();
     File::open(path).map_err(unreadable)?.take(2).read_to_end(&mut start).map_err(unreadable)?;
@@ -137,6 +137,11 @@ impl NiftiFile {
         let scale = scaling(path, &header)?;
         let (version, big_endian) = (raw.version, raw.big_endian);
         Ok(Self { header, version, big_endian, voxel, size, data_path, data_offset, scale })
+    }
+
+    /// Bytes of an image.
+    pub(crate) fn image_bytes(&self) -> usize {
+        self.size[0] * self.size[1] * self.voxel.size()
     }
 
     /// Type and byte order, as in `int16, big-endian`.

@@ -9,7 +9,7 @@ mod read;
 mod write;
 
 pub(crate) use header::{NiftiFile, first_bytes, is_half_of_pair, looks_like};
-pub(crate) use read::read;
+pub(crate) use read::{SlicesOfNifti, read};
 pub(crate) use write::write;
 
 use crate::Geometry;

@@ -4,10 +4,11 @@ use super::NiftiSource;
 use super::affine::geometry_of;
 use super::header::{NiftiFile, Voxel, open};
 use crate::error::check_finite;
-use crate::{DataError, Scan, Source, Unit, Volume};
-use ndarray::Array3;
+use crate::{DataError, Geometry, Scan, Source, Unit, Volume};
+use ndarray::{Array2, Array3};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Reads the one volume of a file; the unit is [`Unit::Arbitrary`], because NIfTI does not say it.
 ///
@@ -17,29 +18,107 @@ pub(crate) fn read(path: &Path) -> Result<Scan, DataError> {
     let file = NiftiFile::open(path)?;
     let values = voxels(path, &file)?;
     check_finite(path, &values)?;
-    let [columns, rows, slices] = file.size;
-    let shape = [slices, rows, columns];
+    let shape = shape_of(&file);
     // The first axis of the file runs fastest, as the last one of the volume does: no value moves.
     let voxels = Array3::from_shape_vec(shape, values)
         .map_err(|error| DataError::input(path, error.to_string(), "copy the file again"))?;
-    let geometry = geometry_of(&file.header);
-    let source = NiftiSource { header: Box::new(file.header), geometry: geometry.clone(), shape };
+    let (source, geometry) = source_of(&file);
     let volume = Volume { voxels, geometry, unit: Unit::Arbitrary };
-    Ok(Scan { volume, source: Source::Nifti(source), modality: None, warnings: Vec::new() })
+    Ok(Scan { volume, source, modality: None, warnings: Vec::new() })
+}
+
+/// Axis lengths (slice, row, col).
+fn shape_of(file: &NiftiFile) -> [usize; 3] {
+    let [columns, rows, slices] = file.size;
+    [slices, rows, columns]
+}
+
+fn source_of(file: &NiftiFile) -> (Source, Geometry) {
+    let geometry = geometry_of(&file.header);
+    let header = Box::new(file.header.clone());
+    let source = NiftiSource { header, geometry: geometry.clone(), shape: shape_of(file) };
+    (Source::Nifti(source), geometry)
+}
+
+/// The images of a file, read forward, one at a time.
+pub(crate) struct SlicesOfNifti {
+    path: PathBuf,
+    file: NiftiFile,
+    cursor: Mutex<Option<Cursor>>,
+}
+
+/// A reader that stands before image `next`.
+struct Cursor {
+    reader: Box<dyn Read + Send>,
+    next: usize,
+}
+
+impl SlicesOfNifti {
+    /// # Errors
+    /// As [`read`] where the header is at fault.
+    pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
+        Ok(Self { path: path.to_owned(), file: NiftiFile::open(path)?, cursor: Mutex::default() })
+    }
+
+    /// Axis lengths (slice, row, col).
+    pub(crate) fn shape(&self) -> [usize; 3] {
+        shape_of(&self.file)
+    }
+
+    /// What is needed to write the same kind of file, and where the voxels lie.
+    pub(crate) fn source(&self) -> (Source, Geometry) {
+        source_of(&self.file)
+    }
+
+    /// Image `k`; going back begins the file anew.
+    ///
+    /// # Errors
+    /// As [`read`] where this image is at fault.
+    pub(crate) fn slice(&self, k: usize) -> Result<Array2<f32>, DataError> {
+        let mut place = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
+        let length = self.file.image_bytes();
+        let cut = |got: u64| cut_short(&self.path, got, (length * self.file.size[2]) as u64);
+        let mut cursor = match place.take() {
+            Some(cursor) if cursor.next <= k => cursor,
+            _ => {
+                let mut reader = open(&self.file.data_path)?;
+                skip(&mut reader, self.file.data_offset).map_err(|_| cut(0))?;
+                Cursor { reader, next: 0 }
+            }
+        };
+        skip(&mut cursor.reader, ((k - cursor.next) * length) as u64).map_err(|_| cut(0))?;
+        let mut raw = Vec::new();
+        let outcome = cursor.reader.by_ref().take(length as u64).read_to_end(&mut raw);
+        if outcome.is_err() || raw.len() != length {
+            return Err(cut((k * length + raw.len()) as u64));
+        }
+        let mut values = Vec::with_capacity(length / self.file.voxel.size());
+        decode(&raw, &self.file, &mut values);
+        cursor.next = k + 1;
+        *place = Some(cursor);
+        let [_, rows, cols] = self.shape();
+        Array2::from_shape_vec((rows, cols), values)
+            .map_err(|error| DataError::input(&self.path, error.to_string(), "copy the file again"))
+    }
+}
+
+fn skip(reader: &mut impl Read, bytes: u64) -> std::io::Result<()> {
+    std::io::copy(&mut reader.by_ref().take(bytes), &mut std::io::sink()).map(|_| ())
+}
+
+fn cut_short(path: &Path, got: u64, needed: u64) -> DataError {
+    let what = format!("is cut short: {got} of {needed} bytes of voxels");
+    DataError::input(path, what, "copy or download it again")
 }
 
 /// All values, scaled, image by image, so that memory grows only with what the file really holds.
 fn voxels(path: &Path, file: &NiftiFile) -> Result<Vec<f32>, DataError> {
-    let cut = |got: u64, needed: u64| {
-        let what = format!("is cut short: {got} of {needed} bytes of voxels");
-        DataError::input(path, what, "copy or download it again")
-    };
     let [columns, rows, slices] = file.size;
-    let image = columns * rows * file.voxel.size();
+    let image = file.image_bytes();
     let needed = (image * slices) as u64;
+    let cut = |got: u64, needed: u64| cut_short(path, got, needed);
     let mut reader = open(&file.data_path)?;
-    std::io::copy(&mut reader.by_ref().take(file.data_offset), &mut std::io::sink())
-        .map_err(|_| cut(0, needed))?;
+    skip(&mut reader, file.data_offset).map_err(|_| cut(0, needed))?;
     let mut values = Vec::new();
     let mut raw = Vec::new();
     for slice in 0..slices {

@@ -5,8 +5,11 @@
 
 mod decode;
 mod header;
+mod reader;
 mod write;
 
+pub(crate) use reader::SlicesOfArray;
+pub(crate) use write::write_slices;
 pub use write::{write_complex, write_f64, write_mask, write_real};
 
 use crate::DataError;

@@ -6,7 +6,7 @@
 
 use super::MAGIC;
 use crate::{DataError, Overwrite, atomic};
-use ndarray::{ArrayView, Dimension};
+use ndarray::{Array2, ArrayView, Dimension};
 use num_complex::Complex32;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -22,6 +22,28 @@ pub fn write_real<D: Dimension>(
     overwrite: Overwrite,
 ) -> Result<(), DataError> {
     write(path, &array, "<f4", overwrite, |file, value| file.write_all(&value.to_le_bytes()))
+}
+
+/// Slice `k` of a stack.
+type SliceOf<'a> = &'a dyn Fn(usize) -> Result<Array2<f32>, DataError>;
+
+/// Writes 32-bit floats of this `shape`, slice after slice, of so many slices.
+pub(crate) fn write_slices(
+    path: &Path,
+    shape: &[usize],
+    (slices, slice): (usize, SliceOf<'_>),
+    overwrite: Overwrite,
+) -> Result<(), DataError> {
+    let failed = |source| DataError::io(path, source);
+    atomic::write_with(path, overwrite, |temporary| {
+        let mut file = BufWriter::new(File::create(temporary).map_err(failed)?);
+        file.write_all(&header("<f4", shape)).map_err(failed)?;
+        for k in 0..slices {
+            let image = slice(k)?;
+            image.iter().try_for_each(|value| file.write_all(&value.to_le_bytes())).map_err(failed)?;
+        }
+        file.flush().map_err(failed)
+    })
 }
 
 /// Writes 64-bit floats (`<f8`).

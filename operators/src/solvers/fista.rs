@@ -1,12 +1,16 @@
 //! Accelerated proximal gradient descent.
 
 use super::operator_norm;
-use crate::{Field, LinearOperator, Scalar};
+use crate::{Field, LinearOperator, Rank, Scalar, quantile};
 use ndarray::{Array2, Zip};
+use std::ops::ControlFlow;
 
 /// Iterations of the power method, and what the norm may then still be short of.
 const NORM_STEPS: usize = 20;
 const NORM_MARGIN: f64 = 1.05;
+
+/// Hears the number of finished iterations after each of them, and may end them.
+pub type OnStep<'a> = &'a mut dyn FnMut(usize) -> ControlFlow<()>;
 
 /// The proximal map of a penalty, `argmin_x ½‖x − b‖² + penalty(x)`; it may keep what speeds up the next call.
 pub(super) trait Proximal<S> {
@@ -22,14 +26,14 @@ pub(super) fn step_length<A: LinearOperator>(op: &A) -> Option<f64> {
 
 /// `min_x ½‖A x − y‖² + L · penalty(x)` by FISTA (Beck and Teboulle, SIAM J. Imaging Sci. 2, 2009) with steps of
 /// length `1/L`, restarted when the momentum points uphill (O'Donoghue and Candès, Found. Comput. Math. 15,
-/// 2015). `prox` is the proximal map of the penalty; `on_step` hears the number of finished iterations.
+/// 2015). `prox` is the proximal map of the penalty.
 pub(super) fn fista<S: Scalar, A: LinearOperator<Image = Array2<S>>>(
     op: &A,
     data: &A::Data,
     start: Array2<S>,
     (step, iterations): (f64, usize),
     prox: &mut impl Proximal<S>,
-    on_step: &mut dyn FnMut(usize),
+    on_step: OnStep<'_>,
 ) -> Array2<S> {
     let mut ahead = start.clone();
     let mut x = start;
@@ -47,7 +51,9 @@ pub(super) fn fista<S: Scalar, A: LinearOperator<Image = Array2<S>>>(
         let t_next = 0.5 * (1.0 + (1.0 + 4.0 * t * t).sqrt());
         extrapolate(&mut ahead, &mut x, next, (t - 1.0) / t_next);
         t = t_next;
-        on_step(iteration);
+        if on_step(iteration).is_break() {
+            break;
+        }
     }
     x
 }
@@ -85,9 +91,5 @@ pub(super) fn scale<S: Scalar, A: LinearOperator<Image = Array2<S>>>(
 /// The 99th percentile of the absolute values.
 fn percentile<S: Scalar>(image: &Array2<S>) -> f32 {
     let mut values: Vec<f32> = image.iter().map(|value| value.widen().norm() as f32).collect();
-    if values.is_empty() {
-        return 0.0;
-    }
-    let rank = (values.len() - 1) * 99 / 100;
-    *values.select_nth_unstable_by(rank, f32::total_cmp).1
+    quantile(&mut values, 0.99, Rank::Lower).unwrap_or(0.0)
 }

@@ -5,6 +5,7 @@ mod prox;
 mod tv;
 mod wavelet;
 
+pub use fista::OnStep;
 pub use prox::TvProx;
 pub use tv::{TvSettings, fista_tv};
 pub use wavelet::{WaveletSettings, fista_wavelet};

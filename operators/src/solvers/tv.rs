@@ -1,7 +1,7 @@
 //! Total-variation reconstruction.
 
 use super::TvProx;
-use super::fista::{Proximal, fista, scale, step_length};
+use super::fista::{OnStep, Proximal, fista, scale, step_length};
 use crate::LinearOperator;
 use ndarray::Array2;
 
@@ -28,13 +28,13 @@ pub struct TvSettings {
 /// is the height, as a share of the image's range, of what one step may flatten, whatever the intensity,
 /// the spacing and the number of measurements.
 ///
-/// `on_step` is called with the number of finished iterations after each.
+/// `on_step` is called with the number of finished iterations after each, and may end them.
 pub fn fista_tv<A: LinearOperator<Image = Array2<f32>>>(
     op: &A,
     data: &A::Data,
     start: Array2<f32>,
     settings: &TvSettings,
-    on_step: &mut dyn FnMut(usize),
+    on_step: OnStep<'_>,
 ) -> Array2<f32> {
     let Some(step) = step_length(op) else { return start };
     let (rows, cols) = start.dim();
@@ -59,6 +59,7 @@ impl Proximal<f32> for Weighted {
 mod tests {
     use super::*;
     use crate::{Field, Filter, Mask, ParallelBeam, PhasedFourier, Problem, Radon, SamplingPlan, Transform};
+    use std::ops::ControlFlow;
 
     fn disc(n: usize) -> Array2<f32> {
         Array2::from_shape_fn((n, n), |(i, j)| {
@@ -75,7 +76,7 @@ mod tests {
     fn reconstruct<T: Transform<Image = Array2<f32>>>(problem: &Problem<T>, weight: f32) -> Array2<f32> {
         let settings = TvSettings { weight, iterations: 150, nonnegative: true };
         let start = problem.transform.inverse(&problem.measured);
-        fista_tv(problem, &problem.measured, start, &settings, &mut |_| ())
+        fista_tv(problem, &problem.measured, start, &settings, &mut |_| ControlFlow::Continue(()))
     }
 
     #[test]
@@ -85,7 +86,7 @@ mod tests {
             let geometry = ParallelBeam::equally_spaced(48, 48, spacing, views);
             let transform = Radon::new(geometry, Filter::Ramp).unwrap();
             let measured = transform.forward(&truth);
-            let problem = Problem::new(transform, Mask::full(measured.len()), measured);
+            let problem = Problem::new(transform, Mask::full(measured.len()), measured).unwrap();
             let direct = error(&problem.transform.inverse(&problem.measured), &truth);
             let tv = error(&reconstruct(&problem, 0.001), &truth);
             assert!(tv < 0.5 * direct && tv < 0.1, "{views} views at {spacing} mm: {tv}, directly {direct}");
@@ -98,7 +99,7 @@ mod tests {
         let transform = PhasedFourier::new(48, 48, None);
         let mask = SamplingPlan { offset: Some(1), ..SamplingPlan::equispaced(3.0) }.mask(48, 48).unwrap();
         let measured = mask.select(transform.forward(&truth));
-        let problem = Problem::new(transform, mask, measured);
+        let problem = Problem::new(transform, mask, measured).unwrap();
         let direct = error(&problem.transform.inverse(&problem.measured), &truth);
         let tv = error(&reconstruct(&problem, 0.002), &truth);
         assert!(tv < 0.5 * direct, "{tv}, directly {direct}");
@@ -109,7 +110,7 @@ mod tests {
         let problem = |factor: f32| {
             let transform = Radon::new(ParallelBeam::equally_spaced(20, 20, 1.0, 7), Filter::Ramp).unwrap();
             let measured = transform.forward(&disc(20).mapv(|value| value * factor));
-            Problem::new(transform, Mask::full(measured.len()), measured)
+            Problem::new(transform, Mask::full(measured.len()), measured).unwrap()
         };
         let (one, many) = (reconstruct(&problem(1.0), 0.01), reconstruct(&problem(1000.0), 0.01));
         assert!(error(&many.mapv(|value| value / 1000.0), &one) < 1e-4);
@@ -121,7 +122,22 @@ mod tests {
         let data = transform.forward(&disc(8));
         let mut steps = Vec::new();
         let settings = TvSettings { weight: 0.01, iterations: 3, nonnegative: false };
-        fista_tv(&transform, &data, Array2::zeros((8, 8)), &settings, &mut |n| steps.push(n));
+        fista_tv(&transform, &data, Array2::zeros((8, 8)), &settings, &mut |n| {
+            steps.push(n);
+            ControlFlow::Continue(())
+        });
         assert_eq!(steps, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_step_may_be_the_last() {
+        let transform = PhasedFourier::new(8, 8, None);
+        let data = transform.forward(&disc(8));
+        let run = |iterations, stop| {
+            let settings = TvSettings { weight: 0.01, iterations, nonnegative: false };
+            let mut on_step = |n| if n == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            fista_tv(&transform, &data, Array2::zeros((8, 8)), &settings, &mut on_step)
+        };
+        assert_eq!(run(50, 3), run(3, 0));
     }
 }

@@ -1,6 +1,6 @@
 //! Reconstruction of images that few wavelet coefficients describe.
 
-use super::fista::{Proximal, fista, scale, step_length};
+use super::fista::{OnStep, Proximal, fista, scale, step_length};
 use crate::{LinearOperator, Scalar, Wavelet};
 use ndarray::{Array2, Zip, s};
 
@@ -30,13 +30,13 @@ pub struct WaveletSettings {
 /// (Coifman and Donoho 1995; Kamilov, Bostan and Unser, IEEE Signal Process. Lett. 19, 2012), which averages the
 /// blocks away that a single position leaves.
 ///
-/// `on_step` is called with the number of finished iterations after each.
+/// `on_step` is called with the number of finished iterations after each, and may end them.
 pub fn fista_wavelet<S: Scalar, A: LinearOperator<Image = Array2<S>>>(
     op: &A,
     data: &A::Data,
     start: Array2<S>,
     settings: &WaveletSettings,
-    on_step: &mut dyn FnMut(usize),
+    on_step: OnStep<'_>,
 ) -> Array2<S> {
     let Some(step) = step_length(op) else { return start };
     let (rows, cols) = start.dim();
@@ -135,6 +135,7 @@ mod tests {
     use super::*;
     use crate::{Field, Fourier, Mask, PhasedFourier, Problem, Sampling, SamplingPlan, Transform};
     use num_complex::Complex32;
+    use std::ops::ControlFlow;
 
     fn body(rows: usize, cols: usize) -> Array2<f32> {
         Array2::from_shape_fn((rows, cols), |(i, j)| {
@@ -209,10 +210,12 @@ mod tests {
             let transform = PhasedFourier::new(rows, cols, None);
             let mask = scattered(rows, cols);
             let measured = mask.select(transform.forward(&truth));
-            let problem = Problem::new(transform, mask, measured);
+            let problem = Problem::new(transform, mask, measured).unwrap();
             let start = problem.transform.inverse(&problem.measured);
             let direct = (&start - &truth).norm();
-            let found = fista_wavelet(&problem, &problem.measured, start, &settings(0.005, 100), &mut |_| ());
+            let found = fista_wavelet(&problem, &problem.measured, start, &settings(0.005, 100), &mut |_| {
+                ControlFlow::Continue(())
+            });
             let error = (&found - &truth).norm();
             assert!(error < 0.7 * direct, "{rows}x{cols}: {error}, directly {direct}");
         }
@@ -227,10 +230,12 @@ mod tests {
         let transform = Fourier::new(rows, cols);
         let mask = scattered(rows, cols);
         let measured = mask.select(transform.forward(&truth));
-        let problem = Problem::new(transform, mask, measured);
+        let problem = Problem::new(transform, mask, measured).unwrap();
         let start = problem.transform.inverse(&problem.measured);
         let direct = (&start - &truth).norm();
-        let found = fista_wavelet(&problem, &problem.measured, start, &settings(0.005, 100), &mut |_| ());
+        let found = fista_wavelet(&problem, &problem.measured, start, &settings(0.005, 100), &mut |_| {
+            ControlFlow::Continue(())
+        });
         assert!((&found - &truth).norm() < 0.7 * direct);
     }
 
@@ -239,11 +244,13 @@ mod tests {
         let truth = body(20, 20);
         let transform = PhasedFourier::new(20, 20, None);
         let measured = transform.forward(&truth);
-        let problem = Problem::new(transform, Mask::full(400), measured);
+        let problem = Problem::new(transform, Mask::full(400), measured).unwrap();
         let mut steps = Vec::new();
         let zero = Array2::zeros((20, 20));
-        let found =
-            fista_wavelet(&problem, &problem.measured, zero, &settings(0.0, 40), &mut |n| steps.push(n));
+        let found = fista_wavelet(&problem, &problem.measured, zero, &settings(0.0, 40), &mut |n| {
+            steps.push(n);
+            ControlFlow::Continue(())
+        });
         assert!((&found - &truth).norm() < 1e-3 * truth.norm());
         assert_eq!(steps, (1..=40).collect::<Vec<_>>());
     }
@@ -254,9 +261,11 @@ mod tests {
             let transform = PhasedFourier::new(32, 32, None);
             let mask = SamplingPlan::equispaced(4.0).mask(32, 32).unwrap();
             let measured = mask.select(transform.forward(&body(32, 32).mapv(|v| v * factor)));
-            let problem = Problem::new(transform, mask, measured);
+            let problem = Problem::new(transform, mask, measured).unwrap();
             let start = problem.transform.inverse(&problem.measured);
-            fista_wavelet(&problem, &problem.measured, start, &settings(0.01, 20), &mut |_| ())
+            fista_wavelet(&problem, &problem.measured, start, &settings(0.01, 20), &mut |_| {
+                ControlFlow::Continue(())
+            })
         };
         let (one, many) = (found(1.0), found(1000.0).mapv(|v| v / 1000.0));
         assert!((&one - &many).norm() < 1e-4 * one.norm());

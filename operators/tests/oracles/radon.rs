@@ -217,7 +217,7 @@ fn masked_and_refined_problems_keep_an_exact_adjoint() {
     let mask = metal_trace(&transform, &metal, 1);
     assert!(mask.count() > 0 && !mask.is_full());
     let measured = mask.select(transform.forward(&random(33, 32)));
-    let problem = Problem::new(transform, mask, measured);
+    let problem = Problem::new(transform, mask, measured).unwrap();
     assert!(dot_test(&problem) < 1e-6);
     let refined = refine_views(&problem, 3).unwrap();
     assert!(dot_test(&refined) < 1e-6);
@@ -244,6 +244,6 @@ fn nothing_is_kept_of_an_empty_mask() {
     let transform = Radon::new(ParallelBeam::equally_spaced(4, 4, 1.0, 1), Filter::Ramp).unwrap();
     let measured = transform.forward(&random(4, 4));
     let mask = Mask::new(vec![false; measured.len()]);
-    let problem = Problem::new(transform, mask, measured);
+    let problem = Problem::new(transform, mask, measured).unwrap();
     assert_eq!(problem.forward(&random(4, 4)).norm(), 0.0);
 }

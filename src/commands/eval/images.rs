@@ -1,6 +1,6 @@
 //! Which images of a folder are evaluated.
 
-use crate::commands::failure::Failure;
+use crate::commands::session::failure::Failure;
 use anyhow::{Context, Result};
 use recon_data::Format;
 use std::path::{Path, PathBuf};

@@ -3,96 +3,109 @@
 use super::images::{self, Image};
 use super::setting::{CtSetting, MriSetting, Setting};
 use super::thesis;
-use crate::commands::context::Context;
-use crate::commands::ct::CtMethod;
-use crate::commands::failure::Failure;
-use crate::commands::job::Method;
-use crate::commands::learned::{Plan, Task};
-use crate::commands::load;
-use crate::commands::mri::MriMethod;
-use crate::commands::options::Family;
-use crate::commands::scale::Values;
-use crate::commands::scanner::{self, Body, ViewOptions};
-use crate::commands::values::SliceRange;
+use crate::commands::session::context::Context;
 use anyhow::Result;
-use ndarray::{Array2, Array3, ArrayView2, Axis};
-use recon_data::{Scan, Unit, Volume, hounsfield_to_attenuation};
-use recon_operators::{PhasedFourier, Radon, Transform};
-use recon_pipelines::preview::Window;
-use recon_pipelines::report::{Quality, assess, assess_outside};
-use recon_pipelines::thesis::Levels;
-use recon_pipelines::{Calibration, Case, Map, SliceRecord, calibration, ct, mar, mri};
+use ndarray::{Array2, ArrayView2};
+use recon::settings::MethodSpec;
+use recon_data::{Unit, digest, hounsfield_to_attenuation};
+use recon_operators::{PhasedFourier, Radon};
+use recon_pipelines::judge::thesis::Levels;
+use recon_pipelines::judge::{Calibration, CalibrationSums, Quality, QualitySums, assess_outside};
+use recon_pipelines::report::preview::Window;
+use recon_pipelines::{
+    Acquisition, Body, Cancelled, CaseSeed, ImageCt, ImageMri, Images, Map, Method, Refused, SliceRecord,
+    Solved as Found, Solver, Study, Task, Watch,
+};
 use std::path::{Path, PathBuf};
 
 /// A slice that was measured, reconstructed and judged.
-pub(in crate::commands) struct Solved {
+pub struct Solved {
     /// How good it came out.
-    pub(in crate::commands) quality: Quality,
+    pub quality: Quality,
     /// What the spread of several samples is worth.
-    pub(in crate::commands) calibration: Option<Calibration>,
+    pub calibration: Option<Calibration>,
     /// What it took.
-    pub(in crate::commands) record: SliceRecord,
+    pub record: SliceRecord,
     /// What it should be, (row, col).
-    pub(in crate::commands) truth: Array2<f32>,
+    pub truth: Array2<f32>,
     /// What came out, in the same unit.
-    pub(in crate::commands) image: Array2<f32>,
+    pub image: Array2<f32>,
 }
 
 /// A slice; none when the user stopped it.
-pub(in crate::commands) type Outcome = Option<Solved>;
+pub type Outcome = Option<Solved>;
 
 /// One slice of a scan.
-pub(in crate::commands) struct Single {
+pub struct Single {
     /// The scan's file or folder.
-    pub(in crate::commands) path: PathBuf,
+    pub path: PathBuf,
     /// Which slice of it, from 0.
-    pub(in crate::commands) number: usize,
+    pub number: usize,
     /// The slice alone.
-    pub(in crate::commands) scan: Scan,
+    pub images: Images,
+    /// The name of the scan in random streams.
+    case: u64,
     /// What the dissertation takes for 0 and 1 in the whole scan.
-    pub(super) levels: Levels,
+    pub levels: Levels,
 }
 
-/// CT or MRI: how a slice is measured, with what it is reconstructed and by which numbers it is judged.
-pub(in crate::commands) trait Modality {
-    /// The operator of the measurement.
-    type Transform: Transform<Image = Array2<f32>> + 'static;
-    /// One way to measure.
-    type Setting: Setting;
-    /// The methods that there are.
-    type Method: Copy;
-    /// Which defaults the methods have.
-    const TASK: Task;
+/// A method that is tried.
+pub struct Tried<'a, T: Acquisition> {
+    /// Its description.
+    pub spec: &'a MethodSpec,
+    /// The method.
+    pub method: &'a Method<T>,
+}
 
-    /// The options that make sense with a method.
-    fn family(method: Self::Method) -> Family;
-
-    /// A method with its settings.
+impl Single {
+    /// The slice alone once more.
     ///
     /// # Errors
-    /// When it has a model or a device that is not there.
-    fn build(method: Self::Method, settings: &Plan) -> Result<Method<Self::Transform>>;
+    /// Never in practice: it is held in memory.
+    pub fn again(&self) -> Result<Images> {
+        self.images.single(0)
+    }
+
+    /// The random numbers of the scan.
+    pub fn seed(&self, seed: u64) -> CaseSeed {
+        CaseSeed { seed, case: self.case }
+    }
+}
+
+/// CT or MRI: how a slice is measured, and by which numbers it is judged.
+pub trait Modality {
+    /// The operator of the measurement.
+    type Transform: Acquisition;
+    /// One way to measure.
+    type Setting: Setting;
+    /// Which defaults the methods have.
+    const TASK: Task;
+    /// The unit of results.
+    const UNIT: Unit;
 
     /// Which grey values a true slice is shown in.
     fn window(truth: &ArrayView2<'_, f32>) -> Window;
 
-    /// Makes a scan that was read into what the protocol is about.
+    /// Makes images that were opened into what the protocol is about.
     ///
     /// # Errors
-    /// When it is another kind of image.
-    fn prepare(scan: &mut Scan, path: &Path) -> Result<()>;
+    /// When they are another kind of image.
+    fn prepare(images: Images, path: &Path) -> Result<Images>;
 
     /// What the dissertation takes for 0 and 1 in a whole scan, in the unit that is measured.
-    fn levels(scan: &Scan) -> Levels;
+    ///
+    /// # Errors
+    /// When an image cannot be read.
+    fn levels(images: &Images) -> Result<Levels>;
 
-    /// Measures a slice for a method of this kind, reconstructs and judges it.
+    /// Measures a slice, reconstructs it by a method and judges it.
     ///
     /// # Errors
     /// When it cannot be measured or the method fails.
     fn solve(
         single: &Single,
         setting: &Self::Setting,
-        method: (Self::Method, &Method<Self::Transform>),
+        tried: &Tried<'_, Self::Transform>,
         seed: u64,
         context: &Context,
     ) -> Result<Outcome>;
@@ -102,187 +115,166 @@ pub(in crate::commands) trait Modality {
 ///
 /// # Errors
 /// When the scan cannot be read or is another kind of image.
-pub(in crate::commands) fn singles<M: Modality>(
-    image: &Image,
-    wanted: usize,
-    context: &Context,
-) -> Result<Vec<Single>> {
-    let mut scan = load::scan(&image.path, None, context)?;
-    M::prepare(&mut scan, &image.path)?;
-    let chosen = images::slices(scan.volume.voxels.len_of(Axis(0)), wanted, image.slices);
-    let levels = M::levels(&scan);
+pub fn singles<M: Modality>(image: &Image, wanted: usize, context: &Context) -> Result<Vec<Single>> {
+    let (images, warnings) = Images::open(&image.path, None)?;
+    warnings.iter().for_each(|warning| context.say(&format!("{}: {warning}", image.path.display())));
+    let images = M::prepare(images, &image.path)?;
+    let chosen = images::slices(images.shape()[0], wanted, image.slices);
+    let (levels, case) = (M::levels(&images)?, digest::case_id(&digest::sha256_file(&image.path)?));
     let single = |number: usize| {
-        let range = SliceRange { first: number, end: Some(number + 1) };
-        let volume = load::cut(&scan.volume, range, &image.path)?;
-        let (source, modality) = (scan.source.clone(), scan.modality);
-        let scan = Scan { volume, source, modality, warnings: Vec::new() };
-        Ok(Single { path: image.path.clone(), number, scan, levels })
+        Ok(Single { path: image.path.clone(), number, images: images.single(number)?, case, levels })
     };
     chosen.into_iter().map(single).collect()
 }
 
 /// Parallel-beam CT of images in Hounsfield units.
-pub(in crate::commands) struct Ct;
+pub struct Ct;
 
 impl Modality for Ct {
     type Transform = Radon;
     type Setting = CtSetting;
-    type Method = CtMethod;
     const TASK: Task = Task::Ct;
-
-    fn family(method: CtMethod) -> Family {
-        method.family()
-    }
-
-    fn build(method: CtMethod, settings: &Plan) -> Result<Method<Radon>> {
-        method.build(settings, Unit::Hounsfield)
-    }
+    const UNIT: Unit = Unit::Hounsfield;
 
     fn window(_truth: &ArrayView2<'_, f32>) -> Window {
         Window::SOFT_TISSUE
     }
 
-    fn prepare(scan: &mut Scan, path: &Path) -> Result<()> {
-        hounsfield(scan, path)
+    fn prepare(images: Images, path: &Path) -> Result<Images> {
+        hounsfield(images, path)
     }
 
-    fn levels(scan: &Scan) -> Levels {
-        let Levels { low, high } = Levels::extremes(&scan.volume.voxels.view());
-        let attenuation = |hounsfield: f64| f64::from(hounsfield_to_attenuation(hounsfield as f32));
-        Levels { low: attenuation(low), high: attenuation(high) }
+    fn levels(images: &Images) -> Result<Levels> {
+        let (low, high) = images.range();
+        let attenuation = |hounsfield: f32| f64::from(hounsfield_to_attenuation(hounsfield));
+        Ok(Levels { low: attenuation(low), high: attenuation(high) })
     }
 
     fn solve(
         single: &Single,
         setting: &CtSetting,
-        (_, method): (CtMethod, &Method<Radon>),
+        tried: &Tried<'_, Radon>,
         seed: u64,
         context: &Context,
     ) -> Result<Outcome> {
-        let scan = &single.scan;
-        let body = Body::new(scan, None, &single.path, context);
+        let body = Body::new(single.again()?, None);
         if setting.legacy.is_some() {
-            return thesis::ct(single, body, setting.views, method, (seed, context));
+            return thesis::ct(single, &body, setting.views, tried.method, (seed, context));
         }
-        let spacing = scan.volume.geometry.spacing_mm[2] as f32;
-        let radon = body.scanner(setting.views, spacing, &ViewOptions { detectors: None }, setting.filter)?;
-        let case = match setting.photons {
-            None => ct::from_image(&body.attenuation, &radon, seed, 0),
-            Some(photons) => ct::low_dose(&body.attenuation, &radon, photons, seed, 0),
-        };
-        judge(&case, method, (&body.image, None), Values::Hounsfield, context)
+        let spacing = single.images.geometry().spacing_mm[2] as f32;
+        let radon = body.scanner(setting.views, None, spacing, setting.filter)?;
+        let study = ImageCt::of(body, radon, setting.photons, single.seed(seed));
+        judge(&study, tried.method, None, context)
     }
 }
 
-/// Takes a scan for a CT image.
+/// Takes images for CT.
 ///
 /// # Errors
-/// When its pixels are not square or its values not in Hounsfield units.
-pub(super) fn hounsfield(scan: &mut Scan, path: &Path) -> Result<()> {
-    load::square_spacing(scan, None, path)?;
-    // Of the whole scan: a single slice need not show air.
-    scan.volume.unit = scanner::unit(&scan.volume, None);
-    if scan.volume.unit == Unit::Hounsfield {
-        return Ok(());
+/// When pixels are not square or values not in Hounsfield units.
+pub fn hounsfield(mut images: Images, path: &Path) -> Result<Images> {
+    images.square_spacing(None, path)?;
+    // By the values of the whole scan: a single slice need not show air.
+    let unit = Body::new(images, None);
+    if unit.unit() == Unit::Hounsfield {
+        return Ok(unit.into_images());
     }
     let message = "is not in Hounsfield units, which the CT protocols are about; convert it";
-    Err(Failure::Input(format!("{}: {message}", path.display())).into())
+    Err(Refused::Input(format!("{}: {message}", path.display())).into())
 }
 
 /// Cartesian single-channel MRI of magnitude images.
-pub(in crate::commands) struct Mri;
+pub struct Mri;
 
 impl Modality for Mri {
     type Transform = PhasedFourier;
     type Setting = MriSetting;
-    type Method = MriMethod;
     const TASK: Task = Task::Mri;
-
-    fn family(method: MriMethod) -> Family {
-        method.family()
-    }
-
-    fn build(method: MriMethod, settings: &Plan) -> Result<Method<PhasedFourier>> {
-        method.build(settings)
-    }
+    const UNIT: Unit = Unit::Arbitrary;
 
     fn window(truth: &ArrayView2<'_, f32>) -> Window {
         Window::percentiles(truth)
     }
 
-    fn prepare(_scan: &mut Scan, _path: &Path) -> Result<()> {
-        Ok(())
+    fn prepare(images: Images, _path: &Path) -> Result<Images> {
+        Ok(images)
     }
 
-    fn levels(scan: &Scan) -> Levels {
-        Levels::without_outliers(&scan.volume.voxels.view())
+    fn levels(images: &Images) -> Result<Levels> {
+        Ok(Levels::without_outliers(&images.all()?.view()))
     }
 
     fn solve(
         single: &Single,
         setting: &MriSetting,
-        (_, method): (MriMethod, &Method<PhasedFourier>),
+        tried: &Tried<'_, PhasedFourier>,
         seed: u64,
         context: &Context,
     ) -> Result<Outcome> {
         if setting.legacy.is_some() {
-            return thesis::mri(single, setting.acceleration, method, (seed, context));
+            return thesis::mri(single, setting.acceleration, tried.method, (seed, context));
         }
-        let scan = &single.scan;
-        let (_, rows, cols) = scan.volume.voxels.dim();
+        let [_, rows, cols] = single.images.shape();
         let mask = setting.plan(seed).mask(rows, cols)?;
-        let case = mri::from_image(&scan.volume, &mask, seed, 0);
-        judge(&case, method, (&scan.volume, None), Values::As(scan.volume.unit), context)
+        let study = ImageMri::of(single.again()?, mask, single.seed(seed));
+        judge(&study, tried.method, None, context)
     }
 }
 
-/// Runs a case of one slice and compares the result with `truth`, outside the voxels that are `hidden`, which are put
-/// back.
-pub(super) fn judge<T: Transform<Image = Array2<f32>>>(
-    case: &Case<'_, T>,
-    method: &Method<T>,
-    (truth, hidden): (&Volume, Option<&Array3<bool>>),
-    values: Values,
+/// Runs a method on the only slice of a study and compares the result with the truth, outside the pixels that are `hidden`.
+///
+/// # Errors
+/// When it cannot be measured or the method fails.
+pub fn judge<S: Study>(
+    study: &S,
+    method: &Method<S::Transform>,
+    hidden: Option<&Array2<bool>>,
     context: &Context,
-) -> Result<Outcome> {
-    let Some(Found { images, std, record }) = reconstruct(case, method, context)? else { return Ok(None) };
-    let (voxels, geometry) = (values.image(images), truth.geometry.clone());
-    let mut result = Volume { voxels, geometry, unit: values.unit() };
+) -> Result<Outcome>
+where
+    S::Transform: Acquisition,
+{
+    let Some(found) = reconstruct(study, method, context)? else { return Ok(None) };
+    let Some(truth) = study.truth(0)? else { return Ok(None) };
+    let unit = study.frame().values.unit();
     let quality = match hidden {
-        None => assess(truth, &result, &[])?.result,
-        Some(hidden) => {
-            mar::restore_metal(&mut result.voxels, &truth.voxels, hidden);
-            assess_outside(truth, &result, hidden)?
+        None => {
+            let largest = truth.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let mut sums = QualitySums::new(largest, unit);
+            sums.add(&truth, &found.image)?;
+            sums.finish()
         }
+        Some(hidden) => assess_outside(&truth, &found.image, hidden, unit)?,
     };
+    let std = found.maps.iter().find(|(map, _)| *map == Map::Std).map(|(_, std)| std);
     let calibration = std.and_then(|std| {
-        let std = values.spread(std);
-        calibration(&truth.voxels, (&result.voxels, &std), method.samples).ok()
+        let mut sums = CalibrationSums::new(method.samples).ok()?;
+        sums.add(&truth, &found.image, std).ok()?;
+        sums.finish()
     });
-    let slice = |volume: Volume| volume.voxels.index_axis_move(Axis(0), 0);
-    Ok(Some(Solved { quality, calibration, record, truth: slice(truth.clone()), image: slice(result) }))
+    let Found { image, record, .. } = found;
+    Ok(Some(Solved { quality, calibration, record, truth, image }))
 }
 
-/// What a method found for one slice.
-pub(super) struct Found {
-    /// The image, axes (slice, row, col).
-    pub(super) images: Array3<f32>,
-    /// The standard deviation of several samples.
-    std: Option<Array3<f32>>,
-    /// What it took.
-    pub(super) record: SliceRecord,
-}
-
-/// Runs a case of one slice; none when the user stopped it.
-pub(super) fn reconstruct<T: Transform<Image = Array2<f32>>>(
-    case: &Case<'_, T>,
-    method: &Method<T>,
+/// Runs a method on the only slice of a study; none when the user stopped it.
+///
+/// # Errors
+/// When it cannot be measured or the method fails.
+pub fn reconstruct<S: Study>(
+    study: &S,
+    method: &Method<S::Transform>,
     context: &Context,
-) -> Result<Option<Found>> {
-    let bars = context.bars(1);
-    let done = case.run(&*method.run, &[], &bars);
-    bars.clear();
-    let mut done = done?;
-    let std = done.maps.into_iter().find(|(map, _)| *map == Map::Std).map(|(_, std)| std);
-    Ok(done.records.pop().map(|record| Found { images: done.images, std, record }))
+) -> Result<Option<Found>>
+where
+    S::Transform: Acquisition,
+{
+    let bars = context.bars();
+    bars.begin(1);
+    let found = Solver { method, baselines: Vec::new(), null_space: false }.solve(study, 0, &bars);
+    bars.end();
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is::<Cancelled>() => Ok(None),
+        Err(error) => Err(error),
+    }
 }

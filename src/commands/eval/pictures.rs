@@ -8,7 +8,7 @@ use super::setting::Setting;
 use anyhow::{Context as _, Result};
 use ndarray::ArrayView2;
 use recon_data::{Overwrite, atomic};
-use recon_pipelines::preview::{Panels, montages, png};
+use recon_pipelines::report::preview::{Panels, montages, png};
 use serde::Serialize;
 use std::path::PathBuf;
 

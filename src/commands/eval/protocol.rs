@@ -4,11 +4,8 @@
 //! gets another name.
 
 use super::setting::{CtSetting, Legacy, MarSetting, MriSetting};
-use crate::commands::ct::CtMethod;
-use crate::commands::mar::MarMethod;
-use crate::commands::mri::MriMethod;
-use crate::commands::values::FilterName;
 use clap::ValueEnum;
+use recon_pipelines::FilterName;
 use serde::Serialize;
 
 /// A protocol by its name.
@@ -70,16 +67,16 @@ impl ProtocolName {
 #[derive(Clone, Copy, Debug)]
 pub enum Protocol {
     /// CT images in Hounsfield units.
-    Ct(&'static Outline<CtSetting, CtMethod>),
+    Ct(&'static Outline<CtSetting>),
     /// MR images on any scale.
-    Mri(&'static Outline<MriSetting, MriMethod>),
+    Mri(&'static Outline<MriSetting>),
     /// CT images in Hounsfield units, with metal put into them.
-    Mar(&'static Outline<MarSetting, MarMethod>),
+    Mar(&'static Outline<MarSetting>),
 }
 
 /// The slices, the measurements and the methods of a protocol.
 #[derive(Debug)]
-pub struct Outline<S: 'static, M: 'static> {
+pub struct Outline<S: 'static> {
     /// How many slices of a scan, evenly spaced: of n slices number `⌊(k + ½) n / slices⌋` for every k.
     pub slices: usize,
     /// What is measured, in the order of [`Setting::amount`](super::setting::Setting::amount).
@@ -89,7 +86,7 @@ pub struct Outline<S: 'static, M: 'static> {
     /// The dissertation's settings for the same, see [`Legacy`].
     pub thesis: &'static [S],
     /// What runs when no `--method` is given: the classical baselines and the default learned method.
-    pub methods: &'static [M],
+    pub methods: &'static [&'static str],
 }
 
 const fn views(label: &'static str, views: usize) -> CtSetting {
@@ -118,13 +115,11 @@ const fn metal(label: &'static str, semi_axes_mm: (f64, f64)) -> MarSetting {
     MarSetting { label, pieces: 2, semi_axes_mm, views: 360, margin: 1 }
 }
 
-const CT_METHODS: &[CtMethod] = &[CtMethod::Fbp, CtMethod::FistaTv, CtMethod::Score];
-const MRI_METHODS: &[MriMethod] =
-    &[MriMethod::ZeroFilled, MriMethod::L1Wavelet, MriMethod::Tv, MriMethod::Score];
+const CT_METHODS: &[&str] = &["fbp", "tv", "score"];
+const MRI_METHODS: &[&str] = &["zero-filled", "l1-wavelet", "tv", "score"];
+const MAR_METHODS: &[&str] = &["fbp", "li", "tv", "score"];
 
-const MAR_METHODS: &[MarMethod] = &[MarMethod::Fbp, MarMethod::Li, MarMethod::FistaTv, MarMethod::Score];
-
-const CT_23: Outline<CtSetting, CtMethod> = Outline {
+const CT_23: Outline<CtSetting> = Outline {
     slices: 2,
     settings: &[views("23 views", 23)],
     thesis: &[thesis_views("23 views thesis", 23)],
@@ -132,7 +127,7 @@ const CT_23: Outline<CtSetting, CtMethod> = Outline {
     methods: CT_METHODS,
 };
 
-const CT_SPARSE: Outline<CtSetting, CtMethod> = Outline {
+const CT_SPARSE: Outline<CtSetting> = Outline {
     slices: 2,
     settings: &[
         views("10 views", 10),
@@ -150,7 +145,7 @@ const CT_SPARSE: Outline<CtSetting, CtMethod> = Outline {
     methods: CT_METHODS,
 };
 
-const CT_LOWDOSE: Outline<CtSetting, CtMethod> = Outline {
+const CT_LOWDOSE: Outline<CtSetting> = Outline {
     slices: 2,
     settings: &[photons("10000 photons", 1e4), photons("30000 photons", 3e4), photons("100000 photons", 1e5)],
     thesis: &[],
@@ -158,7 +153,7 @@ const CT_LOWDOSE: Outline<CtSetting, CtMethod> = Outline {
     methods: CT_METHODS,
 };
 
-const MRI_8X: Outline<MriSetting, MriMethod> = Outline {
+const MRI_8X: Outline<MriSetting> = Outline {
     slices: 3,
     settings: &[lines("8x", 8.0, 0.04)],
     thesis: &[thesis_lines("8x thesis", 8.0)],
@@ -166,7 +161,7 @@ const MRI_8X: Outline<MriSetting, MriMethod> = Outline {
     methods: MRI_METHODS,
 };
 
-const MRI_SWEEP: Outline<MriSetting, MriMethod> = Outline {
+const MRI_SWEEP: Outline<MriSetting> = Outline {
     slices: 3,
     settings: &[
         lines("24x", 24.0, 0.32 / 24.0),
@@ -184,7 +179,7 @@ const MRI_SWEEP: Outline<MriSetting, MriMethod> = Outline {
     methods: MRI_METHODS,
 };
 
-const MAR: Outline<MarSetting, MarMethod> = Outline {
+const MAR: Outline<MarSetting> = Outline {
     slices: 2,
     settings: &[metal("small", (1.5, 3.0)), metal("medium", (4.0, 7.0)), metal("large", (8.0, 14.0))],
     thesis: &[],

@@ -3,12 +3,12 @@
 use super::protocol::ProtocolName;
 use super::rows::Table;
 use super::setting::Legacy;
-use crate::commands::failure::Failure;
-use crate::commands::job::Method;
-use crate::commands::learned::Plan;
+use crate::commands::session::failure::Failure;
 use anyhow::{Context, Result};
+use recon::settings::MethodSpec;
 use recon_data::{Overwrite, atomic};
 use recon_operators::Transform;
+use recon_pipelines::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ pub(super) struct Record {
     protocol: Value,
     /// Seed of masks, noise and samplers.
     seed: u64,
-    /// By name: plan with every default resolved, model and device.
+    /// By name: settings with every default filled in, model and device.
     methods: BTreeMap<String, Value>,
     /// By name: SHA-256 of every scan.
     files: BTreeMap<String, String>,
@@ -77,10 +77,10 @@ impl Record {
     /// Adds a method.
     ///
     /// # Errors
-    /// Never in practice: plans are plain values.
-    pub(super) fn add_method<T: Transform>(&mut self, plan: &Plan, method: &Method<T>) -> Result<()> {
+    /// Never in practice: settings are plain values.
+    pub(super) fn add_method<T: Transform>(&mut self, spec: &MethodSpec, method: &Method<T>) -> Result<()> {
         let value =
-            json!({ "plan": serde_json::to_value(plan)?, "model": method.model, "device": method.device });
+            json!({ "method": serde_json::to_value(spec)?, "model": method.model, "device": method.device });
         self.methods.insert(method.name.to_owned(), value);
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! The results, a row an image and method, kept as CSV (RFC 4180).
 
-use crate::commands::failure::Failure;
+use crate::commands::session::failure::Failure;
 use anyhow::Result;
 use recon_data::{Overwrite, atomic};
-use recon_pipelines::Calibration;
+use recon_pipelines::judge::Calibration;
 use serde::{Deserialize, Serialize, Serializer};
 use std::path::{Path, PathBuf};
 

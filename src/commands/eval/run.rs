@@ -1,21 +1,24 @@
 //! An evaluation: every slice, measured in every way, reconstructed by every method.
 
+use super::EvalArgs;
 use super::images::{self, Image};
-use super::measure::{self, Modality, Single, Solved};
+use super::measure::{self, Modality, Single, Solved, Tried};
 use super::pictures::Picture;
 use super::record::{Outputs, Record};
 use super::rows::{Key, Row, Table};
 use super::setting::{Legacy, Setting};
 use super::summary::{self, Entry};
-use super::{EvalArgs, context};
-use crate::commands::context::Context;
-use crate::commands::failure::{self, Failure};
-use crate::commands::job::Method;
-use crate::commands::learned::Plan;
-use crate::commands::tuned;
+use crate::commands::cli::settings::SettingArgs;
+use crate::commands::session::context;
+use crate::commands::session::context::Context;
+use crate::commands::session::failure::{self, Failure};
 use anyhow::{Context as _, Result};
+use recon::knobs::Info;
+use recon::methods::Registry;
+use recon::settings::MethodSpec;
 use recon_data::{Overwrite, atomic, digest};
-use recon_pipelines::plot;
+use recon_pipelines::report::plot;
+use recon_pipelines::{Method, Methods};
 use serde_json::json;
 use std::path::Path;
 
@@ -31,10 +34,8 @@ pub(super) struct Evaluation<'a, M: Modality> {
 
 /// A method under evaluation.
 pub(super) struct Candidate<M: Modality> {
-    /// Which one.
-    pub(super) kind: M::Method,
-    /// Its settings.
-    plan: Plan,
+    /// Its description.
+    spec: MethodSpec,
     /// The method, set up.
     pub(super) method: Method<M::Transform>,
 }
@@ -42,7 +43,7 @@ pub(super) struct Candidate<M: Modality> {
 impl<M: Modality> Candidate<M> {
     /// Whether a network is behind it.
     pub(super) fn is_learned(&self) -> bool {
-        M::family(self.kind).is_learned()
+        self.spec.info().learned
     }
 }
 
@@ -53,29 +54,34 @@ struct Failed {
 }
 
 impl<'a, M: Modality> Evaluation<'a, M> {
-    /// Sets the methods up. The options of classical methods and of samplers go to those that have them; where
-    /// learned methods are evaluated, the classical ones beside them stay as they are by default.
+    /// Sets the methods up. Settings go to the methods that have them; where learned methods are evaluated, the classical
+    /// ones beside them stay as they are by default, unless a setting names them.
     ///
     /// # Errors
-    /// When an option does nothing, or a model or a device is not there.
+    /// When a setting does nothing, or a model or a device is not there.
     pub(super) fn new(
         args: &'a EvalArgs,
         settings: Vec<&'static M::Setting>,
         amount: &'static str,
-        methods: &[M::Method],
+        methods: &[&'static Info],
         context: &'a Context,
     ) -> Result<Self> {
-        let mut families: Vec<_> = methods.iter().map(|method| M::family(*method)).collect();
-        let learned = families.iter().any(|family| family.is_learned());
-        families.retain(|family| family.is_learned() || !learned);
-        args.learned.check_any(&families)?;
-        let plain = args.learned.without_settings();
-        let build = |&kind: &M::Method| {
-            let family = M::family(kind);
-            let options = if family.is_learned() || !learned { &args.learned } else { &plain };
-            let plan = tuned::plan(options, family, M::TASK)?;
-            let method = M::build(kind, &plan)?;
-            Ok(Candidate { kind, plan, method })
+        let SettingArgs { layers, device, noise_std } = &args.settings;
+        if noise_std.is_some() {
+            let message = "--noise-std: a protocol has the noise of its own; leave it out";
+            return Err(Failure::Usage(message.to_owned()).into());
+        }
+        let mut open = methods.to_vec();
+        let learned = open.iter().any(|info| info.learned);
+        open.retain(|info| info.learned || !learned);
+        layers.check_any(&open)?;
+        let registry = Registry::new(*device);
+        let named = layers.naming_methods();
+        let build = |info: &&'static Info| {
+            let layers = if info.learned || !learned { layers } else { &named };
+            let spec = registry.resolve_among(info.name, M::TASK, layers)?;
+            let method = registry.build(&spec, M::TASK, M::UNIT)?;
+            Ok(Candidate { spec, method })
         };
         let methods = methods.iter().map(build).collect::<Result<_>>()?;
         Ok(Self { args, settings, amount, methods, context })
@@ -113,8 +119,8 @@ impl<'a, M: Modality> Evaluation<'a, M> {
     /// The files of the results, and the rows that are there already.
     fn open(&self, images: &[Image]) -> Result<(Outputs, Table)> {
         let mut record = Record::new(self.args.protocol, &self.settings, self.args.seed)?;
-        for Candidate { plan, method, .. } in &self.methods {
-            record.add_method(plan, method)?;
+        for Candidate { spec, method } in &self.methods {
+            record.add_method(spec, method)?;
         }
         for image in images {
             record.add_file(&image.name, digest::sha256_file(&image.path)?);
@@ -122,7 +128,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
         let folder = self.args.folder();
         if folder.exists() && !folder.is_dir() {
             return Err(
-                Failure::Usage(format!("{}: is no folder; give one with -o", folder.display())).into()
+                Failure::Usage(format!("{}: is not a folder; give one with -o", folder.display())).into()
             );
         }
         std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
@@ -195,8 +201,8 @@ impl<'a, M: Modality> Evaluation<'a, M> {
         if let Some(interruption) = self.context.interruption() {
             return Err(interruption.into());
         }
-        let outcome =
-            M::solve(single, setting, (candidate.kind, &candidate.method), self.args.seed, self.context)?;
+        let tried = Tried { spec: &candidate.spec, method: &candidate.method };
+        let outcome = M::solve(single, setting, &tried, self.args.seed, self.context)?;
         Ok(outcome.ok_or_else(stopped)?)
     }
 

@@ -1,8 +1,8 @@
 //! How a slice is measured in an evaluation.
 
-use crate::commands::values::FilterName;
 use clap::ValueEnum;
 use recon_operators::{Implants, PhaseAxis, Sampling, SamplingPlan};
+use recon_pipelines::FilterName;
 use serde::Serialize;
 use std::f64::consts::PI;
 

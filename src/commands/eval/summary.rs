@@ -2,8 +2,8 @@
 
 use super::rows::Row;
 use super::setting::{Legacy, Setting};
-use recon_pipelines::plot::{Curve, Plot, Tick};
-use recon_pipelines::{Calibration, INTERVAL};
+use recon_pipelines::judge::{Calibration, INTERVAL};
+use recon_pipelines::report::plot::{Curve, Plot, Tick};
 use serde::Serialize;
 
 /// Mean and population standard deviation; none when a value is infinite.

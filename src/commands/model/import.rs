@@ -1,10 +1,10 @@
 //! `recon model import`: a bundle from a published checkpoint.
 
-use crate::commands::failure::Failure;
-use crate::models::{ArchFile, Checkpoint, Dtype, Manifest, Weights, write_bundle};
+use crate::commands::session::failure::Failure;
 use anyhow::{Result, bail};
 use candle_core::Tensor;
 use clap::Args;
+use recon::models::{ArchFile, Checkpoint, Dtype, Manifest, Weights, write_bundle};
 use recon_data::atomic::{refuse_existing, write_folder_with};
 use recon_data::{DataError, Overwrite};
 use std::collections::BTreeMap;

@@ -1,10 +1,9 @@
 //! `recon model verify`: whether a bundle is what its card says.
 
-use super::source_of;
-use crate::commands::failure::Failure;
-use crate::models::{open, read_source};
+use crate::commands::session::failure::Failure;
 use anyhow::{Result, bail};
 use candle_core::{Device, Tensor};
+use recon::models::{ModelSource, open, read_source};
 use std::collections::BTreeMap;
 
 /// Largest weight that a network may have: far above any that was ever trained.
@@ -16,7 +15,7 @@ const LARGEST: f32 = 1e6;
 /// When digest, names, shapes or number format are not those of the card; when a value is not finite or impossibly
 /// large, or all are zero; when the network cannot be built.
 pub(super) fn verify(model: &str) -> Result<String> {
-    let source = source_of(model);
+    let source = ModelSource::named(model)?;
     let (card, tensors) = read_source(&source)?;
     let (least, most) = range(model, &tensors)?;
     open(&source, &Device::Cpu)?;

@@ -1,10 +1,10 @@
 //! The arguments of `recon train`.
 
 use super::noise::{NoiseChoice, parse_noise};
-use crate::commands::values::duration;
-use crate::models::{Collection, Modality};
-use crate::train::{Crop, Matching, Reduction, Weighting};
+use crate::commands::cli::values::duration;
 use clap::{Args, ValueEnum};
+use recon::models::{Collection, Modality};
+use recon::train::{Crop, Matching, Reduction, Weighting};
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
 //! The model card of a network in training.
 
 use super::args::TrainArgs;
-use crate::models::{
+use recon::models::{
     ArchFile, Architecture, Dtype, FilmUnet, Manifest, Modality, Training, Tuned, UnetConfig, ValueMapping,
     WeightsCard,
 };
-use crate::train::{Objective, Schedule};
+use recon::train::{Objective, Schedule};
 
 /// The mapping that images of a modality are trained with.
 pub(super) fn value_mapping(modality: Modality) -> ValueMapping {

@@ -6,21 +6,16 @@ mod noise;
 mod plan;
 mod suggestion;
 
-pub use args::{
-    ImageArgs, LikelihoodName, ModalityArg, NetworkArgs, ObjectiveArgs, ObjectiveName, OptimiserArgs,
-    ReductionName, RunArgs, SuggestionArgs, TrainArgs, ValidationArgs,
-};
+pub use args::TrainArgs;
 
-pub use noise::NoiseChoice;
-
-use super::failure::Failure;
-use super::interrupt::Interrupt;
-use crate::models::ValueMapping;
-use crate::train::{Dataset, Learner, Progress, Report, ScoreTrainer, Trainer, Validation, load, train};
+use crate::commands::session::failure::Failure;
+use crate::commands::session::interrupt::Interrupt;
 use anyhow::{Context, Result};
 use candle_core::Device;
 use indicatif::{ProgressBar, ProgressStyle};
 use plan::{Learning, Plan};
+use recon::models::ValueMapping;
+use recon::train::{Dataset, Learner, Progress, Report, ScoreTrainer, Trainer, Validation, load, train};
 use std::path::{Path, PathBuf};
 
 /// Trains and writes the bundle, or prints the suggestion.

@@ -2,15 +2,15 @@
 
 use super::args::{ObjectiveName, TrainArgs};
 use super::card::{add_history, fresh_card, published_card, value_mapping};
-use crate::commands::failure::Failure;
 use crate::commands::model::read_arch;
-use crate::models::{ArchFile, Architecture, FilmUnet, Manifest, Modality, ValueMapping, read_bundle};
-use crate::train::{
+use crate::commands::session::failure::Failure;
+use anyhow::Result;
+use candle_core::Tensor;
+use recon::models::{ArchFile, Architecture, FilmUnet, Manifest, Modality, ValueMapping, read_bundle};
+use recon::train::{
     AdamSettings, Augmentation, Course, Crop, Crops, Descending, Extent, Limits, Matching, NoiseLevels,
     Objective, Reduction, Schedule, TrainSettings, Weighting, initial_parameters, initial_published,
 };
-use anyhow::Result;
-use candle_core::Tensor;
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -3,10 +3,10 @@
 use super::args::TrainArgs;
 use super::card::value_mapping;
 use super::plan::usual_crops;
-use crate::commands::failure::Failure;
 use crate::commands::model::read_arch;
-use crate::train::{Extent, Suggestion, suggest};
+use crate::commands::session::failure::Failure;
 use anyhow::Result;
+use recon::train::{Extent, Suggestion, suggest};
 
 /// Prints the suggestion; trains nothing.
 ///
@@ -17,7 +17,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let data = super::read(&args.data, args, value_mapping(args.modality.into()), &mut |_| {})?;
     let found = suggest(&data, side, args.suggestion.langevin_steps as usize).map_err(Failure::Input)?;
     let text = if args.suggestion.json { serde_json::to_string_pretty(&found)? } else { table(&found) };
-    crate::commands::context::print(&text)
+    crate::commands::session::context::print(&text)
 }
 
 /// The side of shrunken slices, else of the first square crop, else of the described network, else the usual one.

@@ -2,7 +2,7 @@
 
 use super::parameter::Parameter;
 use super::trial::Trial;
-use crate::commands::failure::Failure;
+use crate::commands::session::failure::Failure;
 use anyhow::{Context, Result};
 use recon_data::{Overwrite, atomic};
 use std::fs::{File, OpenOptions};
@@ -73,22 +73,28 @@ mod tests {
     use super::super::trial::tests::trial;
     use super::*;
 
-    const PARAMETERS: &[Parameter] = &[Parameter::Lambda];
+    fn parameters() -> Vec<Parameter> {
+        vec![lambda()]
+    }
+
+    fn lambda() -> Parameter {
+        Parameter::try_from("lambda".to_owned()).expect("a parameter")
+    }
 
     #[test]
     fn what_is_written_is_read_again_but_for_a_torn_end() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("trials.jsonl");
-        let mut log = Log::open(&path, PARAMETERS, 2).expect("empty");
+        let mut log = Log::open(&path, &parameters(), 2).expect("empty");
         log.add(trial(0, Outcome::Complete, &[20.123_456, 30.0])).expect("written");
         log.add(trial(1, Outcome::Pruned, &[10.0])).expect("written");
         log.add(trial(2, Outcome::Failed, &[])).expect("written");
         let whole = std::fs::read(&path).expect("there");
-        assert_eq!(Log::open(&path, PARAMETERS, 2).expect("good").trials(), log.trials());
+        assert_eq!(Log::open(&path, &parameters(), 2).expect("good").trials(), log.trials());
         let ends: Vec<usize> = (0..whole.len()).filter(|&k| whole[k] == b'\n').collect();
         for cut in [ends[1] + 1, ends[1] + 2, ends[2] - 5, ends[2]] {
             std::fs::write(&path, &whole[..cut]).expect("cut");
-            let log = Log::open(&path, PARAMETERS, 2).expect("good");
+            let log = Log::open(&path, &parameters(), 2).expect("good");
             assert_eq!(log.trials().len(), 2);
             assert_eq!(std::fs::read(&path).expect("there"), whole[..=ends[1]]);
         }
@@ -112,10 +118,10 @@ mod tests {
             good.replace("\"seconds\"", "\"more\":1,\"seconds\""),
         ] {
             std::fs::write(&path, format!("{bad}\n")).expect("written");
-            let error = Log::open(&path, PARAMETERS, 2).err().unwrap_or_else(|| panic!("{bad}"));
-            assert_eq!(crate::commands::failure::exit_code(&error), 3, "{bad}");
+            let error = Log::open(&path, &parameters(), 2).err().unwrap_or_else(|| panic!("{bad}"));
+            assert_eq!(crate::commands::session::failure::exit_code(&error), 3, "{bad}");
         }
         std::fs::write(&path, format!("{good}\n")).expect("written");
-        assert_eq!(Log::open(&path, PARAMETERS, 2).expect("good").trials().len(), 1);
+        assert_eq!(Log::open(&path, &parameters(), 2).expect("good").trials().len(), 1);
     }
 }

@@ -2,11 +2,10 @@
 
 use super::TuneArgs;
 use super::trial::rounded;
-use crate::commands::context::Context;
 use crate::commands::eval::images;
-use crate::commands::eval::measure::{self, Modality, Single};
-use crate::commands::failure::{self, Failure};
-use crate::commands::job::Method;
+use crate::commands::eval::measure::{self, Modality, Single, Tried};
+use crate::commands::session::context::Context;
+use crate::commands::session::failure::{self, Failure};
 use anyhow::Result;
 use recon_data::digest;
 use std::collections::BTreeMap;
@@ -108,13 +107,13 @@ impl<'a, M: Modality> Objective<'a, M> {
     /// When the user stopped it or the device is not there.
     pub(super) fn measure(
         &self,
-        method: (M::Method, &Method<M::Transform>),
+        tried: &Tried<'_, M::Transform>,
         watch: impl Fn(&[f64]) -> Option<Halt>,
     ) -> Result<Course> {
         let mut slices = Vec::with_capacity(self.count());
         let cases = self.slices.iter().flat_map(|slice| self.settings.iter().map(move |way| (slice, way)));
         for (slice, way) in cases {
-            match self.psnr(slice, way, method) {
+            match self.psnr(slice, way, tried) {
                 Ok(psnr) => slices.push(psnr),
                 Err(error) if failure::is_fatal(&error) => return Err(error),
                 Err(error) => return Ok(Course { slices, end: End::Failed(error) }),
@@ -126,17 +125,12 @@ impl<'a, M: Modality> Objective<'a, M> {
         Ok(Course { slices, end: End::Last })
     }
 
-    fn psnr(
-        &self,
-        slice: &Slice,
-        way: &M::Setting,
-        method: (M::Method, &Method<M::Transform>),
-    ) -> Result<f64> {
+    fn psnr(&self, slice: &Slice, way: &M::Setting, tried: &Tried<'_, M::Transform>) -> Result<f64> {
         let stopped = || self.context.interruption().unwrap_or(Failure::Interrupted(2));
         if let Some(interruption) = self.context.interruption() {
             return Err(interruption.into());
         }
-        let outcome = M::solve(&slice.single, way, method, self.seed, self.context)?;
+        let outcome = M::solve(&slice.single, way, tried, self.seed, self.context)?;
         Ok(rounded(outcome.ok_or_else(stopped)?.quality.psnr))
     }
 }

@@ -2,8 +2,7 @@
 
 use super::parameter::Point;
 use super::trial::Origin;
-use crate::commands::failure::Failure;
-use crate::commands::options::OrientationsName;
+use crate::commands::session::failure::Failure;
 use anyhow::{Context, Result};
 use recon_data::{Overwrite, atomic};
 use serde::{Deserialize, Serialize};
@@ -34,14 +33,8 @@ pub(super) struct Record {
     pub(super) method: String,
     /// Seed of the search, the masks and the noise.
     pub(super) seed: u64,
-    /// Noise levels.
-    pub(super) steps: Option<usize>,
-    /// κ
-    pub(super) temperature: Option<f64>,
-    /// How the network is shown the images.
-    pub(super) orientations: Option<OrientationsName>,
-    /// What the user fixed.
-    pub(super) held: Point,
+    /// What the user fixed, or is not searched for: settings by name.
+    pub(super) held: Value,
     /// The network, by the SHA-256 of its weights.
     pub(super) model: Value,
     /// Where it runs.
@@ -76,9 +69,6 @@ impl Record {
             (self.protocol == earlier.protocol, "the protocol"),
             (self.method == earlier.method, "the method"),
             (self.seed == earlier.seed, "the seed"),
-            (self.steps == earlier.steps, "the number of steps"),
-            (self.temperature == earlier.temperature, "the temperature"),
-            (self.orientations == earlier.orientations, "the orientations"),
             (self.held == earlier.held, "what is held fixed"),
             (self.model == earlier.model, "the model"),
             (self.device == earlier.device, "the device"),

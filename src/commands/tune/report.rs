@@ -1,16 +1,16 @@
 //! What a search found: a table, a summary, and a card that has it.
 
 use super::TuneArgs;
-use super::TuneMethod;
 use super::parameter::describe;
 use super::record::Record;
 use super::search::Finish;
 use super::trial::{Origin, Trial};
-use crate::commands::context::{self, Context};
-use crate::commands::learned::{Plan, Task};
-use crate::models::{Found, Manifest, ModelSource, TunedPc, TunedScore, copy_bundle, read_card};
+use crate::commands::session::context::{self, Context};
 use anyhow::Result;
+use recon::models::{Found, Manifest, ModelSource, TunedMethod, copy_bundle, read_card};
+use recon::settings::MethodSpec;
 use recon_data::{Overwrite, atomic};
+use recon_pipelines::Task;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -32,7 +32,7 @@ pub(super) struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// Writes the best settings, `plan`, onto the card of `source`, in the folder `target`, and tells what was
+    /// Writes the best settings, those of `spec`, onto the card of `source`, in the folder `target`, and tells what was
     /// found over `cases` measured slices. A card that is not a copy is left alone when the user stopped.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl Report<'_> {
     pub(super) fn write(
         &self,
         context: &Context,
-        plan: &Plan,
+        spec: &MethodSpec,
         (source, task): (&ModelSource, Task),
         (target, cases): (&Path, usize),
     ) -> Result<()> {
@@ -48,7 +48,7 @@ impl Report<'_> {
         let model = (!(self.args.write && stopped)).then_some(target);
         if let Some(folder) = model {
             let mut card = read_card(source)?;
-            self.note(&mut card, plan, task, cases);
+            self.note(&mut card, spec, task, cases);
             copy_bundle(source, &card, folder)?;
         }
         let summary = self.summary(cases, model);
@@ -62,12 +62,7 @@ impl Report<'_> {
     }
 
     /// Puts the settings onto the card, in the place of those that it had for the task and the method.
-    fn note(&self, card: &mut Manifest, plan: &Plan, task: Task, cases: usize) {
-        let tuned = match task {
-            Task::Ct => &mut card.tuned.ct,
-            Task::Mri => &mut card.tuned.mri,
-            Task::Mar => &mut card.tuned.mar,
-        };
+    fn note(&self, card: &mut Manifest, spec: &MethodSpec, task: Task, cases: usize) {
         let found = Some(Found {
             protocol: self.args.protocol.name().to_owned(),
             slices: cases,
@@ -76,12 +71,13 @@ impl Report<'_> {
             psnr: self.best.score().unwrap_or_default(),
             psnr_before: self.before().unwrap_or_default(),
         });
-        match self.args.method {
-            TuneMethod::Score => tuned.score = Some(score(plan, found)),
-            TuneMethod::Pc => {
-                tuned.pc = Some(TunedPc { steps: plan.steps, snr: plan.snr, lambda: plan.lambda, found });
-            }
-        }
+        let info = spec.info();
+        let noted = |key: &str| {
+            matches!(key, "steps" | "temperature") || info.knob(key).is_some_and(|knob| knob.search.is_some())
+        };
+        let settings = spec.table().0.into_iter().filter(|(key, _)| noted(key));
+        let settings = settings.map(|(key, value)| (key.replace('-', "_"), value)).collect();
+        card.tuned.put(task, info.name, TunedMethod { settings, found });
     }
 
     /// Mean PSNR with the program's own settings, which are the first trial.
@@ -97,8 +93,6 @@ impl Report<'_> {
             "seed": self.args.seed,
             "method": self.args.method,
             "model": self.record.model,
-            "steps": self.record.steps,
-            "temperature": self.record.temperature,
             "held": self.record.held,
             "slices": cases,
             "trials": self.trials.len(),
@@ -141,19 +135,4 @@ fn line(trial: &Trial) -> String {
     };
     let psnr = trial.psnr.unwrap_or_default();
     format!("{psnr:>10.3} {:>5}  {from:<9}  {}", trial.trial, describe(&trial.settings))
-}
-
-/// The settings of a plan as a card has them.
-fn score(plan: &Plan, found: Option<Found>) -> TunedScore {
-    TunedScore {
-        steps: plan.steps,
-        sigma_start: plan.sigma_start,
-        sigma_end: plan.sigma_end,
-        eta: plan.eta,
-        temperature: plan.temperature,
-        momentum: plan.momentum,
-        data_weight: plan.data_weight,
-        cg_iterations: plan.cg_iterations,
-        found,
-    }
 }

@@ -55,12 +55,20 @@ fn likely(tried: &[Tried], parameter: Parameter, random: &mut ChaCha8Rng) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::options::Family;
+    use recon::settings::find;
+
+    fn parameters() -> Vec<Parameter> {
+        Parameter::of(find("score").expect("a method")).collect()
+    }
+
+    fn named(name: &str) -> Parameter {
+        Parameter::try_from(name.to_owned()).expect("a parameter")
+    }
 
     /// Up to 30 dB, 10 dB less a decade or a whole range away from the best.
     fn score(point: &Point) -> f64 {
         let best =
-            [(Parameter::SigmaStart, 0.4), (Parameter::SigmaEnd, 0.01), (Parameter::DataWeight, 300.0)];
+            [("sigma_start", 0.4), ("sigma_end", 0.01), ("data_weight", 300.0)].map(|(n, v)| (named(n), v));
         let distance = |(parameter, best): (Parameter, f64)| {
             let range = parameter.range();
             (range.place(point[&parameter]) - range.place(best)).powi(2)
@@ -71,7 +79,7 @@ mod tests {
     fn search(seed: u64, trials: usize) -> Vec<Tried> {
         let mut tried = Vec::new();
         for _ in 0..trials {
-            let point = draw(&tried, Parameter::of(Family::Score), seed).expect("a point");
+            let point = draw(&tried, &parameters(), seed).expect("a point");
             tried.push(Tried { score: score(&point), point });
         }
         tried
@@ -84,8 +92,8 @@ mod tests {
     fn by_chance(seed: u64, trials: usize) -> Vec<Tried> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut point = || -> Point {
-            let parameters = Parameter::of(Family::Score).iter();
-            parameters.map(|parameter| (*parameter, parameter.range().value(random.random()))).collect()
+            let parameters = parameters().into_iter();
+            parameters.map(|parameter| (parameter, parameter.range().value(random.random()))).collect()
         };
         let points: Vec<Point> = (0..trials).map(|_| point()).collect();
         points.into_iter().map(|point| Tried { score: score(&point), point }).collect()
@@ -110,18 +118,18 @@ mod tests {
     #[test]
     fn the_way_depends_on_the_seed_and_the_past_alone() {
         let whole = search(3, 25);
-        let next = draw(&whole[..24], Parameter::of(Family::Score), 3).expect("a point");
+        let next = draw(&whole[..24], &parameters(), 3).expect("a point");
         assert_eq!(next, whole[24].point);
-        assert_ne!(draw(&whole[..24], Parameter::of(Family::Score), 4).expect("a point"), whole[24].point);
+        assert_ne!(draw(&whole[..24], &parameters(), 4).expect("a point"), whole[24].point);
     }
 
     #[test]
     fn failures_and_values_outside_are_borne() {
         let mut tried = search(1, 12);
         tried[3].score = f64::NEG_INFINITY;
-        tried[5].point.insert(Parameter::DataWeight, 1e9);
-        tried[6].point.remove(&Parameter::Eta);
-        let point = draw(&tried, Parameter::of(Family::Score), 1).expect("a point");
+        tried[5].point.insert(named("data_weight"), 1e9);
+        tried[6].point.remove(&named("eta"));
+        let point = draw(&tried, &parameters(), 1).expect("a point");
         assert!(point.values().all(|value| value.is_finite()));
     }
 }

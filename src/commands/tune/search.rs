@@ -8,15 +8,16 @@ use super::record::{Record, Start};
 use super::report::Report;
 use super::sampler;
 use super::trial::{Origin, Outcome, Trial, best, is_hopeless, lessons, mean};
-use crate::commands::context::Context;
-use crate::commands::eval::measure::Modality;
-use crate::commands::failure::Failure;
-use crate::commands::learned::{Plan, Task};
-use crate::commands::options::Learned;
-use crate::commands::tuned;
-use crate::models::ModelSource;
+use crate::commands::eval::measure::{Modality, Tried};
+use crate::commands::session::context::Context;
+use crate::commands::session::failure::Failure;
 use anyhow::{Context as _, Result};
+use recon::knobs::Info;
+use recon::methods::Registry;
+use recon::models::ModelSource;
+use recon::settings::{Entry, Layers, MethodSpec, Origin as Said, Value};
 use recon_data::{Overwrite, atomic};
+use recon_pipelines::{Methods, Refused, Task};
 use serde_json::json;
 use std::path::Path;
 use std::time::Instant;
@@ -24,12 +25,13 @@ use std::time::Instant;
 /// A search of the settings of one method.
 pub(super) struct Search<'a, M: Modality> {
     args: &'a TuneArgs,
-    method: M::Method,
+    info: &'static Info,
+    registry: Registry,
     context: &'a Context,
     objective: Objective<'a, M>,
     protocol: serde_json::Value,
     /// What all trials share.
-    base: Learned,
+    base: Layers,
     /// What they differ in.
     parameters: Vec<Parameter>,
     begin: Instant,
@@ -52,29 +54,44 @@ impl<'a, M: Modality> Search<'a, M> {
     /// When the model's card or a scan cannot be read, or nothing is left to search.
     pub(super) fn new(
         args: &'a TuneArgs,
-        method: M::Method,
+        info: &'static Info,
         settings: &'static [M::Setting],
         slices: usize,
         context: &'a Context,
     ) -> Result<Self> {
-        let family = M::family(method);
-        let mut base = Learned { samples: 1, ..args.learned.clone() };
-        let plan = tuned::plan(&base, family, M::TASK)?;
-        (base.steps, base.temperature, base.orientations) = (plan.steps, plan.temperature, plan.orientations);
+        let registry = Registry::new(args.settings.device);
+        let mut base = args.settings.layers.clone();
+        base.check_any(&[info])?;
+        let spec = registry.resolve(info.name, M::TASK, &base)?;
+        let table = spec.table().0;
+        // What is not searched for stays as the card of the model has it.
+        for key in ["steps", "temperature", "orientations"] {
+            if let Some(value) = table.get(key) {
+                base.push(Entry::new(key, Value::Typed(value.clone()), Said::Option(format!("--{key}")))?);
+            }
+        }
         let is_open = |parameter: &Parameter| {
-            // Without noise there is none to be fresh, and with it there is no momentum.
-            let quiet = plan.temperature == Some(0.0);
-            let idle = *parameter == if quiet { Parameter::Eta } else { Parameter::Momentum };
-            !idle && parameter.in_options(&base).is_none()
+            // What has no effect is not in the table: without noise there is none to be fresh, with it no momentum.
+            table.contains_key(parameter.key()) && base.said(info, parameter.key()).is_none()
         };
-        let parameters: Vec<_> = Parameter::of(family).iter().copied().filter(is_open).collect();
+        let parameters: Vec<_> = Parameter::of(info).filter(is_open).collect();
         if parameters.is_empty() {
             let message = "every setting is given; leave one out for the search";
             return Err(Failure::Usage(message.to_owned()).into());
         }
         let objective = Objective::load(args, settings, slices, context)?;
         let protocol = json!({ "name": args.protocol, "settings": serde_json::to_value(settings)? });
-        Ok(Self { args, method, context, objective, protocol, base, parameters, begin: Instant::now() })
+        Ok(Self {
+            args,
+            info,
+            registry,
+            context,
+            objective,
+            protocol,
+            base,
+            parameters,
+            begin: Instant::now(),
+        })
     }
 
     /// Searches and writes what comes out: `target` is the folder of the card for the best settings.
@@ -90,8 +107,8 @@ impl<'a, M: Modality> Search<'a, M> {
         if let Some(best) = best(log.trials()) {
             let report =
                 Report { args: self.args, record: &record, trials: log.trials(), best, finish: &finish };
-            let plan = self.plan(&best.settings);
-            report.write(self.context, &plan, (source, M::TASK), (target, self.objective.count()))?;
+            let spec = self.spec(&best.settings)?;
+            report.write(self.context, &spec, (source, M::TASK), (target, self.objective.count()))?;
         }
         match finish {
             Finish::Interrupted(failure) => Err(failure.into()),
@@ -103,7 +120,7 @@ impl<'a, M: Modality> Search<'a, M> {
     fn open(&self, target: &Path) -> Result<(Record, Log)> {
         let folder = &self.args.output;
         if folder.exists() && !folder.is_dir() {
-            let message = "is no folder; give one with -o";
+            let message = "is not a folder; give one with -o";
             return Err(Failure::Usage(format!("{}: {message}", folder.display())).into());
         }
         let record = self.record()?;
@@ -123,17 +140,16 @@ impl<'a, M: Modality> Search<'a, M> {
     /// What this search is made with.
     fn record(&self) -> Result<Record> {
         let starts = self.starts()?;
-        let method = M::build(self.method, &self.plan(&Point::new()))?;
-        let fixed = |parameter: &Parameter| parameter.in_options(&self.base).map(|value| (*parameter, value));
+        let spec = self.spec(&Point::new())?;
+        let method = self.registry.build::<M::Transform>(&spec, M::TASK, M::UNIT)?;
+        let mut held = spec.table().0;
+        held.retain(|key, _| !self.parameters.iter().any(|parameter| parameter.key() == key));
         Ok(Record {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: self.protocol.clone(),
-            method: self.args.method.name().to_owned(),
+            method: self.info.name.to_owned(),
             seed: self.args.seed,
-            steps: self.base.steps,
-            temperature: self.base.temperature,
-            orientations: self.base.orientations,
-            held: Parameter::of(M::family(self.method)).iter().filter_map(fixed).collect(),
+            held: serde_json::to_value(held)?,
             model: serde_json::to_value(&method.model)?,
             device: method.device,
             slices: self.objective.names(),
@@ -144,9 +160,9 @@ impl<'a, M: Modality> Search<'a, M> {
 
     /// What is tried first: the program's settings, those of the card, the dissertation's; each once.
     fn starts(&self) -> Result<Vec<Start>> {
-        let card = tuned::plan(&self.base, M::family(self.method), M::TASK)?;
+        let card = self.registry.resolve(self.info.name, M::TASK, &self.base)?;
         let candidates = [
-            (Origin::Program, self.point(&self.plan(&Point::new()))),
+            (Origin::Program, self.point(&self.spec(&Point::new())?)),
             (Origin::Card, self.point(&card)),
             (Origin::Published, self.published()),
         ];
@@ -167,22 +183,25 @@ impl<'a, M: Modality> Search<'a, M> {
             Task::Mri => (0.577, 0.982),
             Task::Mar => (0.209, 0.227),
         };
-        let published = [(Parameter::Snr, snr), (Parameter::Lambda, lambda)];
-        published.into_iter().filter(|(parameter, _)| self.parameters.contains(parameter)).collect()
+        let published = |parameter: &Parameter| match parameter.key() {
+            "snr" => Some((*parameter, snr)),
+            "lambda" => Some((*parameter, lambda)),
+            _ => None,
+        };
+        self.parameters.iter().filter_map(published).collect()
     }
 
-    /// The settings at a point, with everything that it does not say by the program's defaults.
-    fn plan(&self, point: &Point) -> Plan {
-        let mut options = self.base.clone();
-        for (parameter, value) in point {
-            parameter.set(&mut options, *value);
-        }
-        Plan::new(&options, M::family(self.method), M::TASK)
+    /// The method at a point, with everything that it does not say by the program's defaults.
+    fn spec(&self, point: &Point) -> Result<MethodSpec> {
+        let entries = point.iter().map(|(parameter, value)| parameter.entry(*value));
+        let layers = self.base.clone().with(entries.collect::<Result<Vec<_>, Refused>>()?);
+        self.registry.resolve_untuned(self.info.name, M::TASK, &layers)
     }
 
     /// The point of these settings.
-    fn point(&self, plan: &Plan) -> Point {
-        self.parameters.iter().filter_map(|p| p.in_plan(plan).map(|value| (*p, value))).collect()
+    fn point(&self, spec: &MethodSpec) -> Point {
+        let table = spec.table().0;
+        self.parameters.iter().filter_map(|p| Some((*p, p.among(&table)?))).collect()
     }
 
     /// Makes the trials that are missing.
@@ -220,14 +239,15 @@ impl<'a, M: Modality> Search<'a, M> {
                 (Origin::Search, point)
             }
         };
-        let method = M::build(self.method, &self.plan(&point))?;
+        let spec = self.spec(&point)?;
+        let method = self.registry.build(&spec, M::TASK, M::UNIT)?;
         let watch = |slices: &[f64]| match start {
             // What nothing may be worse than is measured to its end.
             Some(_) => None,
             None if is_hopeless(slices, best(trials), self.objective.count()) => Some(Halt::Hopeless),
             None => is_late().then_some(Halt::Late),
         };
-        let course = self.objective.measure((self.method, &method), watch)?;
+        let course = self.objective.measure(&Tried { spec: &spec, method: &method }, watch)?;
         let seconds = (begin.elapsed().as_secs_f64() * 1e3).round() / 1e3;
         let number = trials.len();
         let Course { slices, end } = course;

@@ -142,7 +142,7 @@ pub(super) mod tests {
         Trial {
             trial: number,
             origin: Origin::Search,
-            settings: Point::from([(Parameter::Lambda, 0.5)]),
+            settings: Point::from([(Parameter::try_from("lambda".to_owned()).expect("a parameter"), 0.5)]),
             outcome,
             error: None,
             psnr: (outcome != Outcome::Failed).then(|| mean(slices)),

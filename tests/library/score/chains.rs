@@ -4,8 +4,8 @@ use crate::score::fixtures::{Record, relative_error, values};
 use crate::score::statistics::{Moments, noise};
 use candle_core::{Device, Tensor};
 use recon::score::{
-    Ancestral, DdpmChain, Gaussian, Moment, NoUpdate, Noise, ProbabilityFlowEuler, ReverseDiffusion, Sampler,
-    Sde, SmldChain, SubVp, Unconditional, Update, Ve, Vp,
+    Ancestral, DdpmChain, Gaussian, Moment, NoUpdate, Noise, ProbabilityFlowEuler, ReverseDiffusion,
+    ReverseProcess, Sde, SmldChain, SubVp, Unconditional, Update, Ve, Vp,
 };
 
 const STEPS: usize = 1000;
@@ -66,7 +66,7 @@ fn ancestral_sampling_of_the_chains_draws_the_data() {
     let chains: [Box<dyn Sde>; 2] =
         [Box::new(Ve { sigma_min: 0.01, sigma_max: 20.0 }.chain(400)), Box::new(VP.chain(400))];
     for (name, sde) in ["SMLD", "DDPM"].into_iter().zip(chains) {
-        let sampler = Sampler {
+        let sampler = ReverseProcess {
             sde,
             predictor: Box::new(Ancestral),
             corrector: Box::new(NoUpdate),

@@ -10,11 +10,10 @@ use candle_core::{Device, Tensor};
 use ndarray::Array2;
 use rayon::prelude::*;
 use recon::score::{
-    AnnealedLangevin, Decomposed, DecomposedSettings, Dps, DpsWeight, GuidedDenoiser, GuidedMove, Langevin,
-    LevelMethod, NoUpdate, NoisyMeasurement, PosteriorSampler, ReverseDiffusion, Stream, Unconditional,
-    UnitRule, bridge,
+    AnnealedLangevin, Bridged, Decomposed, Dps, DpsWeight, GuidedDenoiser, GuidedMove, Langevin, LevelMethod,
+    NoUpdate, Noise, NoisyMeasurement, ReverseDiffusion, Sampler, Start, Stream, Unconditional, bridge,
 };
-use recon_pipelines::{Direct, Silent, SliceSeed};
+use recon_pipelines::{Direct, Reconstruct, Silent, SliceSeed};
 
 fn exact_draws(task: &Task) -> Result<Tensor> {
     let z = values(&draws().draw()?);
@@ -35,21 +34,18 @@ fn jittered(covariance: &Array2<f64>) -> Definite {
 }
 
 fn decomposed(task: &Task) -> Result<Tensor> {
-    let settings = DecomposedSettings {
-        sigma_start: 5.0,
-        steps: 40,
-        cg_iterations: 12,
-        data_weight: 1e4,
-        ..Default::default()
-    };
-    let unit = UnitRule::Fixed(1.0);
-    let method =
-        Decomposed { model: &task.prior, settings, unit, start: Box::new(Direct), device: Device::Cpu };
+    let sampler =
+        Decomposed { sigma_start: 5.0, steps: 40, cg_iterations: 12, data_weight: 1e4, ..Default::default() };
     let slice = SliceSeed { seed: 5, case: 0, slice: 0 };
-    let start = method.begin(&task.problem, slice, &Silent)?;
-    let draw = |sample| Ok(method.sample(&task.problem, &start, Stream { slice, sample }, &Silent)?.image);
+    let start = Direct.reconstruct(&task.problem, slice, &Silent)?.image;
+    let start = bridge::to_tensor(&[start], &Device::Cpu)?;
+    let measured = Bridged::new(&task.problem, 1.0);
+    let draw = |sample| {
+        let mut noise = Noise::new(&[Stream { slice, sample }], (SIDE, SIDE), &Device::Cpu);
+        sampler.draw(&task.prior, &measured, Start(Some(&start)), &mut noise, &Silent)
+    };
     let images = (0..SAMPLES as u64).map(draw).collect::<Result<Vec<_>>>()?;
-    Ok(bridge::to_tensor(&images, &Device::Cpu)?)
+    Ok(Tensor::cat(&images, 0)?)
 }
 
 fn dps(task: &Task) -> Result<Tensor> {

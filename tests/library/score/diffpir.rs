@@ -3,7 +3,8 @@
 use crate::score::posteriors::{measure, prior};
 use candle_core::Device;
 use ndarray::Array2;
-use recon::score::{Decomposed, DecomposedSettings, Gaussian, Noise, Stream, UnitRule, bridge};
+use recon::methods::Sampled;
+use recon::score::{Decomposed, Gaussian, Noise, Stream, UnitRule, bridge};
 use recon_operators::{Identity, Mask, Problem};
 use recon_pipelines::{Direct, Reconstruct, Silent, SliceSeed};
 
@@ -44,7 +45,7 @@ fn the_decomposed_sampler_is_diffpir_in_other_variables() {
     let mask = Mask::new((0..SIDE * SIDE).map(|i| i % 3 != 0).collect());
     let problem = measure(Identity { rows: SIDE, cols: SIDE }, mask, (SIDE, SIDE), NOISE as f32);
     let prior = prior((SIDE, SIDE));
-    let settings = DecomposedSettings {
+    let settings = Decomposed {
         sigma_start: 2.0,
         sigma_end: 0.01,
         steps: 12,
@@ -56,7 +57,7 @@ fn the_decomposed_sampler_is_diffpir_in_other_variables() {
     let sigmas: Vec<f64> = (0..12).map(|i| 2.0 * 0.005f64.powf(f64::from(i) / 11.0)).collect();
     let expected = diffpir(&problem, &prior, &sigmas);
     let unit = UnitRule::Fixed(1.0);
-    let method = Decomposed { model: prior, settings, unit, start: Box::new(Direct), device: Device::Cpu };
+    let method = Sampled::new(prior, settings, unit, Device::Cpu).from(Direct);
     let found = method.reconstruct(&problem, SEED, &Silent).unwrap().image;
     let worst = (&found - &expected).iter().fold(0.0f32, |m, v| m.max(v.abs()));
     println!("DiffPIR: largest difference {worst:.1e}");

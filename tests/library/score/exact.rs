@@ -170,7 +170,7 @@ fn the_posterior_of_one_pixel_is_that_of_the_textbook() {
         weights: vec![0.25, 0.75],
     };
     let measured = ndarray::array![1.5f32];
-    let problem = Problem::new(Dense::identity((1, 1)), Mask::full(1), measured);
+    let problem = Problem::new(Dense::identity((1, 1)), Mask::full(1), measured).unwrap();
     let posterior = ExactPosterior::new(&prior, &problem, 0.5);
     let density = |x: f64, variance: f64| (-0.5 * x * x / variance).exp() / variance.sqrt();
     let joint = [0.25 * density(1.5, 1.25), 0.75 * density(0.5, 0.75)];

@@ -7,11 +7,11 @@ use crate::score::statistics::noise;
 use crate::score::transforms::{Dense, Numbers};
 use candle_core::{Device, Result, Tensor};
 use ndarray::{Array1, Array2};
+use recon::methods::Sampled;
 use recon::score::{
-    Autograd, Consistency, Counted, Dps, DpsWeight, Form, Gaussian, GaussianMixture, Guidance,
-    GuidedDenoiser, LikelihoodGradient, Measurement, Moment, Noise, NoisyMeasurement, Projection,
-    PseudoInverse, RedDiff, RedDiffSettings, Schedule, ScoreModel, Stacked, UnitRule, Update, Vp, bridge,
-    linear_posterior_mean,
+    Autograd, Bridged, Consistency, Counted, Dps, DpsWeight, Form, Gaussian, GaussianMixture, Guidance,
+    GuidedDenoiser, LikelihoodGradient, Moment, Noise, NoisyMeasurement, Projection, PseudoInverse, RedDiff,
+    ScoreModel, Stacked, UnitRule, Update, Vp, bridge, linear_posterior_mean,
 };
 use recon_operators::{
     ChannelMix, DataNoise, Field, Filter, Identity, LinearOperator, Mask, ParallelBeam, PhasedFourier,
@@ -57,7 +57,7 @@ where
 {
     let kept = problem.mask.kept().iter().flat_map(|kept| std::iter::repeat_n(*kept, T::Data::PARTS));
     let (transform, mask) = (Dense::of(&problem.transform), Mask::new(kept.collect()));
-    Problem::new(transform, mask, problem.measured.numbers().into())
+    Problem::new(transform, mask, problem.measured.numbers().into()).unwrap()
 }
 
 /// `−(C + σ² I)⁻¹(x − m)` for the posterior `N(m, C)`.
@@ -76,7 +76,7 @@ where
     let prior = prior((SIDE, SIDE));
     let mixture = GaussianMixture { components: vec![prior.clone()], weights: vec![1.0] };
     let truth = ExactPosterior::new(&mixture, &dense(problem), NOISE);
-    let measurement = Measurement::new(problem, 1.0);
+    let measurement = Bridged::new(problem, 1.0);
     let guidance = PseudoInverse { measurement, prior_variance: VARIANCE, iterations: 100 };
     let model = GuidedDenoiser { prior: &prior, guidance };
     let mut worst: f64 = 0.0;
@@ -105,7 +105,7 @@ fn pseudo_inverse_guidance_meets_data_without_noise() {
     let problem = noiseless(inpainting());
     let prior = prior((SIDE, SIDE));
     let guidance =
-        PseudoInverse { prior_variance: VARIANCE, ..PseudoInverse::new(Measurement::new(&problem, 1.0)) };
+        PseudoInverse { prior_variance: VARIANCE, ..PseudoInverse::new(Bridged::new(&problem, 1.0)) };
     let model = GuidedDenoiser { prior, guidance };
     for sigma in [0.05, 2.0] {
         let denoised = bridge::to_images(&model.denoise(&batch(), sigma).unwrap()).unwrap();
@@ -122,11 +122,11 @@ impl ScoreModel for Plain {
     }
 }
 
-fn dps<T>(problem: &Problem<T>, weight: DpsWeight) -> Dps<'_, T>
+fn dps<T>(problem: &Problem<T>, weight: DpsWeight) -> Dps<Bridged<'_, T>>
 where
     T: Transform<Image = Array2<f32>>,
 {
-    Dps { measurement: Measurement::new(problem, 1.0), weight }
+    Dps { measurement: Bridged::new(problem, 1.0), weight }
 }
 
 #[test]
@@ -208,8 +208,7 @@ fn a_noisy_measurement_is_drawn_once_a_move_and_before_it() {
     let (problem, x) = (inpainting(), batch());
     let draws = noise(3, (SIDE, SIDE)).draw().unwrap();
     let z = (&draws * 0.7).unwrap();
-    let guidance =
-        LikelihoodGradient { measurement: Measurement::new(&problem, 1.0), coefficient: COEFFICIENT };
+    let guidance = LikelihoodGradient { measurement: Bridged::new(&problem, 1.0), coefficient: COEFFICIENT };
     let sde = Vp { beta_min: 0.1, beta_max: 20.0 };
     let at = Moment { sde: &sde, t: 0.3, steps: 10 };
     let prior = prior((SIDE, SIDE));
@@ -234,7 +233,7 @@ fn a_noisy_measurement_is_drawn_once_a_move_and_before_it() {
 #[test]
 fn guidance_that_would_divide_by_nothing_is_refused() {
     let problem = noiseless(inpainting());
-    let exact = || Measurement::new(&problem, 1.0);
+    let exact = || Bridged::new(&problem, 1.0);
     let dps = Dps { measurement: exact(), weight: DpsWeight::Likelihood };
     assert!(dps.slope(&batch(), 0.5).is_err());
     let gradient = LikelihoodGradient { measurement: exact(), coefficient: 0.0 };
@@ -250,14 +249,15 @@ fn colourisation_of_a_stack_of_channels() {
     let tall = mix.image_shape();
     let image = Array2::from_shape_fn((tall[0], tall[1]), |(i, j)| (0.3 * i as f32 + 0.5 * j as f32).sin());
     let measured = mask.select(mix.forward(&image));
-    let problem = Problem::new(mix, mask, measured);
+    let problem = Problem::new(mix, mask, measured).unwrap();
     let mean = Tensor::full(0.2f32, (1, 3, PIXELS.0, PIXELS.1), &Device::Cpu).unwrap();
     let prior = Stacked { model: Gaussian { mean, variance: VARIANCE }, channels: 3 };
     let guidance =
-        PseudoInverse { prior_variance: VARIANCE, ..PseudoInverse::new(Measurement::new(&problem, 1.0)) };
+        PseudoInverse { prior_variance: VARIANCE, ..PseudoInverse::new(Bridged::new(&problem, 1.0)) };
     let model = GuidedDenoiser { prior: &prior, guidance };
     let x = noise(2, (tall[0], tall[1])).draw().unwrap();
-    let projected = Projection::new(&problem, 1.0, 1.0, 1.0, Form::Published).finish(x.clone()).unwrap();
+    let projected =
+        Projection::new(Bridged::new(&problem, 1.0), 1.0, 1.0, Form::Published).finish(x.clone()).unwrap();
     for batch in [projected, model.denoise(&x, 0.8).unwrap()] {
         for found in bridge::to_images(&batch).unwrap() {
             assert!(problem.residual(&found) < 1e-5);
@@ -272,9 +272,8 @@ fn colourisation_of_a_stack_of_channels() {
     }
 }
 
-fn red_diff<T: Transform<Image = Array2<f32>>>(settings: RedDiffSettings) -> RedDiff<Gaussian, T> {
-    let (model, unit) = (prior((SIDE, SIDE)), UnitRule::Fixed(1.0));
-    RedDiff { model, settings, unit, start: Box::new(Direct), device: Device::Cpu }
+fn red_diff<T: Transform<Image = Array2<f32>>>(settings: RedDiff) -> Sampled<Gaussian, T> {
+    Sampled::new(prior((SIDE, SIDE)), settings, UnitRule::Fixed(1.0), Device::Cpu).from(Direct)
 }
 
 /// At one level and with the weight of the documentation the estimate is the posterior mean, up to what Adam's
@@ -286,11 +285,13 @@ fn red_diff_finds_the_mean_of_a_gaussian_posterior() {
     let dim = (SIDE, SIDE);
     let mean = bridge::to_images(&prior(dim).mean).unwrap().swap_remove(0);
     let truth = linear_posterior_mean(&problem, &mean, VARIANCE as f32, NOISE as f32, 60);
-    let settings = RedDiffSettings {
-        schedule: Schedule::Geometric { sigma_min: SIGMA, sigma_max: SIGMA },
+    let settings = RedDiff {
+        sigma_start: SIGMA,
+        sigma_end: SIGMA,
         steps: 300,
         learning_rate: 0.02,
         weight: 1.0 / VARIANCE + 1.0 / (SIGMA * SIGMA),
+        noise_floor: 0.0,
     };
     let seed = SliceSeed { seed: 1, case: 0, slice: 0 };
     let found = red_diff(settings).reconstruct(&problem, seed, &Silent).unwrap();
@@ -302,11 +303,13 @@ fn red_diff_finds_the_mean_of_a_gaussian_posterior() {
 
 #[test]
 fn red_diff_refuses_what_it_cannot_use() {
-    let sound = RedDiffSettings {
-        schedule: Schedule::Geometric { sigma_min: 0.1, sigma_max: 1.0 },
+    let sound = RedDiff {
+        sigma_start: 1.0,
+        sigma_end: 0.1,
         steps: 3,
         learning_rate: 0.1,
         weight: 1.0,
+        noise_floor: 0.0,
     };
     let problem = inpainting();
     let run_on = |problem: &_, settings| {
@@ -318,10 +321,10 @@ fn red_diff_refuses_what_it_cannot_use() {
     assert!(run_on(&noiseless(problem.clone()), sound).is_err(), "noise unknown");
     assert!(run_on(&Problem { noise: DataNoise::White(0.0), ..problem.clone() }, sound).is_err(), "no noise");
     for settings in [
-        RedDiffSettings { steps: 0, ..sound },
-        RedDiffSettings { learning_rate: f64::NAN, ..sound },
-        RedDiffSettings { weight: -1.0, ..sound },
-        RedDiffSettings { schedule: Schedule::Geometric { sigma_min: 0.0, sigma_max: 1.0 }, ..sound },
+        RedDiff { steps: 0, ..sound },
+        RedDiff { learning_rate: f64::NAN, ..sound },
+        RedDiff { weight: -1.0, ..sound },
+        RedDiff { sigma_end: 0.0, ..sound },
     ] {
         assert!(run(settings).is_err(), "{settings:?}");
     }

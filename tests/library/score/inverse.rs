@@ -7,9 +7,9 @@ use candle_core::{Device, Result, Tensor};
 use ndarray::Array2;
 use num_complex::{Complex32, Complex64};
 use recon::score::{
-    AnnealedLangevin, Consistency, EulerMaruyama, Form, Gaussian, GuidedMove, Langevin, LikelihoodGradient,
-    Marginal, Measurement, Moment, NoUpdate, Noise, Projection, ReverseDiffusion, Sampler, ScoreModel, Sde,
-    Unconditional, Update, Ve, Vp, bridge,
+    AnnealedLangevin, Bridged, Consistency, EulerMaruyama, Form, Gaussian, GuidedMove, Langevin,
+    LikelihoodGradient, Marginal, Moment, NoUpdate, Noise, Projection, ReverseDiffusion, ReverseProcess,
+    ScoreModel, Sde, Unconditional, Update, Ve, Vp, bridge,
 };
 use recon_operators::{Mask, Problem};
 use std::path::Path;
@@ -61,7 +61,7 @@ fn single(values: &Array2<Complex64>) -> Array2<Complex32> {
 fn problem(record: &Record) -> Problem<Dft> {
     let mask = Mask::new(record.values("mask").iter().map(|&kept| kept != 0.0).collect());
     let measured = mask.select(single(&complex(record, "kspace", 64)));
-    Problem::new(Dft::new(64, 64), mask, measured)
+    Problem::new(Dft::new(64, 64), mask, measured).unwrap()
 }
 
 /// Few views as the published code has them: `T` is the spectrum of the image amid zeros, a view is a line of it through
@@ -83,7 +83,7 @@ fn radial_problem(record: &Record, (n, side): (usize, usize)) -> Problem<Dft> {
     }
     let mask = Mask::new(kept);
     let measured = mask.select(single(&spectrum));
-    Problem::new(Dft::padded(n, side), mask, measured)
+    Problem::new(Dft::padded(n, side), mask, measured).unwrap()
 }
 
 fn image(record: &Record, name: &str) -> Tensor {
@@ -116,14 +116,15 @@ fn check_on<S: Sde>(
     form: Form,
 ) {
     let (inputs, outputs) = (Log::default(), Log::default());
-    let sampler = Sampler {
+    let sampler = ReverseProcess {
         sde,
         predictor: Box::new(LoggedUpdate(predictor, outputs.clone())),
         corrector: Box::new(LoggedUpdate(corrector, outputs.clone())),
         steps: record.values("timesteps").len(),
         t_end,
     };
-    let mut consistency = LoggedConsistency(Projection::new(problem, 1.0, lambda, 1.0, form), inputs.clone());
+    let mut consistency =
+        LoggedConsistency(Projection::new(Bridged::new(problem, 1.0), lambda, 1.0, form), inputs.clone());
     let model = Gaussian { mean: image(record, "mu"), variance: 0.05 };
     let result = sampler.sample(&model, &mut consistency, &mut draws(record), &mut |_| Ok(())).unwrap();
     let mut worst: f64 = 0.0;
@@ -191,7 +192,7 @@ fn the_first_projection_and_corrector_of_the_published_run() {
     let at = Moment { sde: &sde, t: 1.0, steps: 6 };
     let mut noise = draws(&record);
     let x = (noise.draw().unwrap() * sde.prior_std()).unwrap();
-    let mut consistency = Projection::new(&problem, 1.0, 0.6, 1.0, Form::Published);
+    let mut consistency = Projection::new(Bridged::new(&problem, 1.0), 0.6, 1.0, Form::Published);
     let x = consistency.impose(x, at.marginal(), &mut noise).unwrap();
     assert!(relative_error(&x, record.get("x_in")) < 3e-6);
     let model = Gaussian { mean: image(&record, "mu"), variance: 0.05 };
@@ -202,8 +203,10 @@ fn the_first_projection_and_corrector_of_the_published_run() {
 /// What the published baselines call the projection rate.
 const COEFFICIENT: f64 = 1.586;
 
-fn langevin_baseline(problem: &Problem<Dft>) -> GuidedMove<AnnealedLangevin, LikelihoodGradient<'_, Dft>> {
-    let measurement = Measurement::new(problem, 1.0);
+fn langevin_baseline(
+    problem: &Problem<Dft>,
+) -> GuidedMove<AnnealedLangevin, LikelihoodGradient<Bridged<'_, Dft>>> {
+    let measurement = Bridged::new(problem, 1.0);
     let guidance = LikelihoodGradient { measurement, coefficient: COEFFICIENT };
     GuidedMove { moves: AnnealedLangevin { snr: 0.1, moves: 1 }, guidance }
 }
@@ -215,7 +218,8 @@ fn reference_likelihood_gradient_in_annealed_langevin_dynamics() {
     let (problem, outputs) = (problem(&record), Log::default());
     let model = Gaussian { mean: image(&record, "mu"), variance: 0.05 };
     let corrector = Box::new(LoggedUpdate(langevin_baseline(&problem), outputs.clone()));
-    let sampler = Sampler { sde: ve(5.0), predictor: Box::new(NoUpdate), corrector, steps: 5, t_end: 1e-5 };
+    let sampler =
+        ReverseProcess { sde: ve(5.0), predictor: Box::new(NoUpdate), corrector, steps: 5, t_end: 1e-5 };
     let result = sampler.sample(&model, &mut Unconditional, &mut draws(&record), &mut |_| Ok(())).unwrap();
     let (ours, theirs) = (outputs.lock().unwrap(), record.entries("x_out"));
     assert_eq!(ours.len(), theirs.len());
@@ -246,7 +250,7 @@ fn symmetric_problem(n: usize) -> Problem<Dft> {
     let transform = Dft::new(n, n);
     let image = Array2::from_shape_fn((n, n), |(i, j)| ((i * 3 + j * j) % 7) as f32);
     let measured = mask.select(recon_operators::LinearOperator::forward(&transform, &image));
-    Problem::new(transform, mask, measured)
+    Problem::new(transform, mask, measured).unwrap()
 }
 
 #[test]
@@ -254,7 +258,9 @@ fn all_forms_agree_where_the_transform_is_orthonormal() {
     let problem = symmetric_problem(9);
     let x = Array2::from_shape_fn((9, 9), |(i, j)| (i as f32 - 2.0 * j as f32).cos());
     let batch = bridge::to_tensor(&[x], &Device::Cpu).unwrap();
-    let run = |form, lambda| Projection::new(&problem, 2.0, 1.0, lambda, form).finish(batch.clone()).unwrap();
+    let run = |form, lambda| {
+        Projection::new(Bridged::new(&problem, 2.0), 1.0, lambda, form).finish(batch.clone()).unwrap()
+    };
     for lambda in [0.0, 0.3, 1.0] {
         let published = run(Form::Published, lambda);
         assert!(relative_error(&run(Form::Residual, lambda), &published) < 1e-6);

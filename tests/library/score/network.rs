@@ -8,8 +8,8 @@ use ndarray::Array2;
 use num_complex::Complex32;
 use recon::models::{ArchFile, Prior};
 use recon::score::{
-    Consistency, Coupling, Form, Langevin, Marginal, Moment, Noise, Projection, ReverseDiffusion, Sampler,
-    ScoreModel, Sde, Unconditional, Update, Ve, Vp,
+    Bridged, Consistency, Coupling, Form, Langevin, Marginal, Moment, Noise, Projection, ReverseDiffusion,
+    ReverseProcess, ScoreModel, Sde, Unconditional, Update, Ve, Vp,
 };
 use recon_operators::{Mask, Problem};
 use std::path::Path;
@@ -48,10 +48,10 @@ impl<U: Update> Update for Logged<U> {
 }
 
 /// The published sampler, and what every update returned.
-fn sampler() -> (Sampler<'static, Ve>, Log) {
+fn sampler() -> (ReverseProcess<'static, Ve>, Log) {
     let log = Log::default();
     let corrector = Langevin { snr: 0.16, moves: 1, coupling: Coupling::Batch };
-    let sampler = Sampler {
+    let sampler = ReverseProcess {
         sde: VE,
         predictor: Box::new(Logged(ReverseDiffusion, Arc::clone(&log))),
         corrector: Box::new(Logged(corrector, Arc::clone(&log))),
@@ -88,13 +88,13 @@ fn reference_predictor_corrector_with_a_network() {
 }
 
 /// Every image of a batch with a measurement of its own.
-struct Each<'a>(Vec<Projection<'a, Dft>>);
+struct Each<'a>(Vec<Projection<Bridged<'a, Dft>>>);
 
 impl Each<'_> {
     fn apply(
         &mut self,
         x: &Tensor,
-        mut one: impl FnMut(&mut Projection<'_, Dft>, Tensor, usize) -> Result<Tensor>,
+        mut one: impl FnMut(&mut Projection<Bridged<'_, Dft>>, Tensor, usize) -> Result<Tensor>,
     ) -> Result<Tensor> {
         let images = self.0.iter_mut().enumerate().map(|(i, p)| one(p, x.narrow(0, i, 1)?, i));
         Tensor::cat(&images.collect::<Result<Vec<_>>>()?, 0)
@@ -119,7 +119,7 @@ fn problems(record: &Record) -> Vec<Problem<Dft>> {
         let kspace = Array2::from_shape_vec((32, 32), values.collect()).unwrap();
         let mask = Mask::columns(32, &kept);
         let measured = mask.select(kspace);
-        Problem::new(Dft::new(32, 32), mask, measured)
+        Problem::new(Dft::new(32, 32), mask, measured).unwrap()
     };
     re.iter().zip(&im).map(problem).collect()
 }
@@ -134,7 +134,7 @@ fn reference_projection_onto_kspace_with_a_network() {
     let mut draws = vec![image(record.get("prior_unit_noise"))];
     draws.extend(record.entries("noise").iter().map(image));
     let problems = problems(&record);
-    let each = problems.iter().map(|p| Projection::new(p, 1.0, 1.0, 1.0, Form::Published));
+    let each = problems.iter().map(|p| Projection::new(Bridged::new(p, 1.0), 1.0, 1.0, Form::Published));
     let mut consistency = Each(each.collect());
     let mut noise = Noise::recorded(draws);
     let result = sampler.sample(&prior, &mut consistency, &mut noise, &mut |_| Ok(())).unwrap();

@@ -5,10 +5,10 @@
 use crate::score::transforms::{Dense, Dft};
 use candle_core::Device;
 use ndarray::Array2;
+use recon::methods::Sampled;
 use recon::score::{
-    Decomposed, DecomposedSettings, Form, Gaussian, GaussianMixture, NoiseEstimate, PointEstimate, Posterior,
-    PosteriorSampler, PredictorCorrector, PredictorCorrectorSettings, ScoreModel, UnitRule,
-    linear_posterior_mean,
+    Decomposed, Differentiable, Form, Gaussian, GaussianMixture, NoiseEstimate, PredictorCorrector, Sampler,
+    UnitRule, linear_posterior_mean,
 };
 use recon_operators::{DataNoise, Field, LinearOperator, Mask, Problem, Transform};
 use recon_pipelines::{Direct, Estimate, Map, Reconstruct, Silent, SliceSeed};
@@ -53,8 +53,20 @@ fn dense(noise: f32) -> Problem<Dense> {
     measure(Dense::random((4, 4), 0.5, 7), mask, (4, 4), noise)
 }
 
-pub(crate) fn predictor_corrector<M: ScoreModel>(model: M, form: Form) -> PredictorCorrector<M> {
-    let settings = PredictorCorrectorSettings {
+/// A sampler of images of unit 1, started from `T⁻¹ y` where it starts from an image.
+fn sampled<M: Differentiable, T: Transform<Image = Array2<f32>>>(
+    model: M,
+    sampler: impl Sampler + 'static,
+) -> Sampled<M, T> {
+    Sampled::new(model, sampler, UnitRule::Fixed(1.0), Device::Cpu).from(Direct)
+}
+
+pub(crate) fn predictor_corrector<M, T>(model: M, form: Form) -> Sampled<M, T>
+where
+    M: Differentiable,
+    T: Transform<Image = Array2<f32>>,
+{
+    let sampler = PredictorCorrector {
         sigma_min: 0.005,
         sigma_max: 5.0,
         steps: 100,
@@ -63,16 +75,15 @@ pub(crate) fn predictor_corrector<M: ScoreModel>(model: M, form: Form) -> Predic
         final_lambda: 1.0,
         form,
     };
-    PredictorCorrector { model, settings, unit: UnitRule::Fixed(1.0), device: Device::Cpu }
+    sampled(model, sampler)
 }
 
-fn draw<T, M>(method: M, samples: usize, problem: &Problem<T>) -> Estimate<Array2<f32>>
+fn draw<T, M>(method: Sampled<M, T>, samples: usize, problem: &Problem<T>) -> Estimate<Array2<f32>>
 where
     T: Transform<Image = Array2<f32>>,
-    M: PosteriorSampler<T>,
+    M: Differentiable,
 {
-    let posterior = Posterior { method, samples, estimate: PointEstimate::Mean, widening: 1.0 };
-    posterior.reconstruct(problem, SEED, &Silent).unwrap()
+    Sampled { samples, ..method }.reconstruct(problem, SEED, &Silent).unwrap()
 }
 
 fn root_mean_square(x: &Array2<f32>) -> f64 {
@@ -109,7 +120,7 @@ pub(crate) struct Accuracy {
 /// Compares mean and spread of samples with the exact posterior: see [`Accuracy`].
 pub(crate) fn against_truth<T>(
     label: &str,
-    method: impl PosteriorSampler<T>,
+    method: Sampled<impl Differentiable, T>,
     samples: usize,
     problem: &Problem<T>,
     noise: f32,
@@ -145,12 +156,8 @@ fn predictor_corrector_samples_a_gaussian_posterior_of_dense_data() {
     assert!(error < 1.5 && (0.85..1.15).contains(&spread));
 }
 
-fn decomposed<T: Transform<Image = Array2<f32>>>(
-    dim: (usize, usize),
-    eta: f64,
-    noise_estimate: NoiseEstimate,
-) -> Decomposed<Gaussian, T> {
-    let settings = DecomposedSettings {
+fn decomposed(eta: f64, noise_estimate: NoiseEstimate) -> Decomposed {
+    Decomposed {
         eta,
         noise_estimate,
         sigma_start: 5.0,
@@ -158,9 +165,7 @@ fn decomposed<T: Transform<Image = Array2<f32>>>(
         cg_iterations: 10,
         data_weight: 1e4,
         ..Default::default()
-    };
-    let start = Box::new(Direct);
-    Decomposed { model: prior(dim), settings, unit: UnitRule::Fixed(1.0), start, device: Device::Cpu }
+    }
 }
 
 /// What a Gaussian posterior's spread is multiplied with in the limit of many steps: every step keeps
@@ -174,7 +179,7 @@ where
     T: Transform<Image = Array2<f32>> + Clone,
 {
     let dim = (problem.image_shape()[0], problem.image_shape()[1]);
-    let method = decomposed(dim, eta, NoiseEstimate::Fitted);
+    let method = sampled(prior(dim), decomposed(eta, NoiseEstimate::Fitted));
     let Accuracy { error, spread } =
         against_truth(&format!("{label}, eta {eta}"), method, 100, problem, noise);
     assert!(error < 1.5, "{label}: mean");
@@ -209,12 +214,10 @@ fn every_entry_binds_by_its_own_noise() {
     };
     let unequal = Problem { noise: DataNoise::Independent(stds.into()), ..problem.clone() };
     let mean = |problem: &Problem<Dense>| {
-        let mut method = decomposed((4, 4), 0.8, NoiseEstimate::Fitted);
-        method.settings.data_weight = 1e12;
-        method.settings.temperature = 0.0;
-        method.settings.cg_iterations = 40;
-        method.settings.sigma_start = 0.3;
-        method.reconstruct(problem, SEED, &Silent).unwrap().image
+        let plain = decomposed(0.8, NoiseEstimate::Fitted);
+        let sampler =
+            Decomposed { data_weight: 1e12, temperature: 0.0, cg_iterations: 40, sigma_start: 0.3, ..plain };
+        sampled(prior((4, 4)), sampler).reconstruct(problem, SEED, &Silent).unwrap().image
     };
     let found = mean(&unequal);
     let difference = root_mean_square(&(&found - &mean(&whitened)));
@@ -228,9 +231,9 @@ fn every_entry_binds_by_its_own_noise() {
 fn passes_are_averaged() {
     let problem = symmetric_fourier(9);
     let found = |passes| {
-        let mut method = decomposed((9, 9), 0.8, NoiseEstimate::Fitted);
-        method.settings = DecomposedSettings { temperature: 0.0, steps: 5, passes, ..method.settings };
-        method.reconstruct(&problem, SEED, &Silent)
+        let plain = decomposed(0.8, NoiseEstimate::Fitted);
+        let sampler = Decomposed { temperature: 0.0, steps: 5, passes, ..plain };
+        sampled(prior((9, 9)), sampler).reconstruct(&problem, SEED, &Silent)
     };
     let (once, thrice) = (found(1).unwrap(), found(3).unwrap());
     assert!(root_mean_square(&(&once.image - &thrice.image)) < 1e-6);
@@ -242,11 +245,9 @@ fn passes_are_averaged() {
 fn a_point_estimate_ends_when_nothing_but_noise_is_left() {
     let problem = dense(0.1);
     let found = |problem: &Problem<Dense>| {
-        let mut method = decomposed((4, 4), 0.8, NoiseEstimate::Fitted);
-        let settings =
-            DecomposedSettings { temperature: 0.0, sigma_start: 0.1, sigma_end: 0.1, ..method.settings };
-        method.settings = settings;
-        method.reconstruct(problem, SEED, &Silent).unwrap()
+        let plain = decomposed(0.8, NoiseEstimate::Fitted);
+        let sampler = Decomposed { temperature: 0.0, sigma_start: 0.1, sigma_end: 0.1, ..plain };
+        sampled(prior((4, 4)), sampler).reconstruct(problem, SEED, &Silent).unwrap()
     };
     let (told, not_told) = (found(&problem), found(&Problem { noise: DataNoise::None, ..problem.clone() }));
     let calls = (told.network_calls, not_told.network_calls);
@@ -278,7 +279,7 @@ fn projection_gives_way_to_noise() {
 fn fitted_noise_estimate_spreads_better_than_the_denoised_one() {
     let problem = dense(0.1);
     let spread = |estimate| {
-        let method = decomposed((4, 4), 0.5, estimate);
+        let method = sampled(prior((4, 4)), decomposed(0.5, estimate));
         against_truth(&format!("{estimate:?}"), method, 100, &problem, 0.1).spread
     };
     assert!(spread(NoiseEstimate::Denoised) + 0.02 < spread(NoiseEstimate::Fitted));
@@ -291,11 +292,10 @@ fn momentum_reaches_the_posterior_mean_sooner() {
     let problem = symmetric_fourier(9);
     let truth = linear_posterior_mean(&problem, &prior_mean((9, 9)), (PRIOR_STD * PRIOR_STD) as f32, 0.0, 60);
     let error = |steps, momentum| {
-        let mut method = decomposed((9, 9), 0.8, NoiseEstimate::Fitted);
-        let settings =
-            DecomposedSettings { temperature: 0.0, sigma_start: 0.1, sigma_end: 0.1, ..method.settings };
-        method.settings = DecomposedSettings { steps, momentum, ..settings };
-        let found = method.reconstruct(&problem, SEED, &Silent).unwrap().image;
+        let plain = decomposed(0.8, NoiseEstimate::Fitted);
+        let sampler =
+            Decomposed { temperature: 0.0, sigma_start: 0.1, sigma_end: 0.1, steps, momentum, ..plain };
+        let found = sampled(prior((9, 9)), sampler).reconstruct(&problem, SEED, &Silent).unwrap().image;
         root_mean_square(&(&found - &truth))
     };
     let [plain, hurried] = [0.0, 0.7].map(|momentum| error(30, momentum));
@@ -319,7 +319,7 @@ fn predictor_corrector_finds_the_component_that_the_data_speak_for() {
     let mask = Mask::new((0..36).map(|i| i % 2 == 0).collect());
     let transform = Dense::identity(dim);
     let measured = mask.select(transform.forward(&prior_mean(dim)));
-    let problem = Problem::new(transform, mask, measured);
+    let problem = Problem::new(transform, mask, measured).unwrap();
     let drawn = draw(predictor_corrector(model, Form::Published), 24, &problem);
     let error = root_mean_square(&(&drawn.image - &prior_mean(dim)));
     println!("mixture: error of the mean {error:.4}");

@@ -4,7 +4,7 @@ use crate::score::fixtures::{Record, relative_error};
 use candle_core::{Result, Tensor};
 use recon::score::{
     Ancestral, AnnealedLangevin, Coupling, EulerMaruyama, Gaussian, GaussianMixture, Langevin, Moment,
-    NoUpdate, Noise, ReverseDiffusion, Sampler, ScoreModel, Sde, SubVp, Unconditional, Update, Ve, Vp,
+    NoUpdate, Noise, ReverseDiffusion, ReverseProcess, ScoreModel, Sde, SubVp, Unconditional, Update, Ve, Vp,
 };
 use std::sync::{Arc, Mutex};
 
@@ -49,7 +49,7 @@ fn check<S: Sde>(
     (steps, t_end): (usize, f64),
 ) {
     let log = Log::default();
-    let sampler = Sampler {
+    let sampler = ReverseProcess {
         sde,
         predictor: Box::new(Logged(predictor, log.clone())),
         corrector: Box::new(Logged(corrector, log.clone())),

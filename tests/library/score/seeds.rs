@@ -3,14 +3,15 @@
 use crate::score::transforms::Dense;
 use candle_core::{Device, Tensor};
 use ndarray::Array2;
+use recon::methods::Sampled;
 use recon::score::{
-    Cancelled, Decomposed, DecomposedSettings, Form, Gaussian, Langevin, Moment, Noise, PointEstimate,
-    Posterior, PredictorCorrector, PredictorCorrectorSettings, Sampler, ScoreModel, Stream, Unconditional,
-    UnitRule, Ve,
+    Decomposed, Form, Gaussian, Langevin, Moment, Noise, PredictorCorrector, ReverseProcess, ScoreModel,
+    Stream, Unconditional, UnitRule, Ve,
 };
 use recon::score::{ReverseDiffusion, Update};
+use recon::settings::PointEstimate;
 use recon_operators::{LinearOperator, Mask, Problem};
-use recon_pipelines::{Direct, Map, Progress, Reconstruct, Silent, SliceSeed};
+use recon_pipelines::{Cancelled, Direct, Map, Progress, Reconstruct, Silent, SliceSeed};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const SEED: SliceSeed = SliceSeed { seed: 3, case: 0, slice: 5000 };
@@ -20,15 +21,15 @@ fn problem(scale: f32) -> Problem<Dense> {
     let mask = Mask::new((0..12).map(|i| i % 3 != 0).collect());
     let image = Array2::from_shape_fn((4, 3), |(i, j)| scale * ((i + 2 * j) as f32).sin());
     let measured = mask.select(transform.forward(&image));
-    Problem::new(transform, mask, measured)
+    Problem::new(transform, mask, measured).unwrap()
 }
 
 fn prior() -> Gaussian {
     Gaussian::new(&Array2::from_elem((4, 3), 0.25), 0.25, &Device::Cpu).unwrap()
 }
 
-fn predictor_corrector(unit: f32) -> PredictorCorrector<Gaussian> {
-    let settings = PredictorCorrectorSettings {
+fn corrector() -> PredictorCorrector {
+    PredictorCorrector {
         sigma_min: 0.01,
         sigma_max: 4.0,
         steps: 8,
@@ -36,14 +37,19 @@ fn predictor_corrector(unit: f32) -> PredictorCorrector<Gaussian> {
         lambda: 0.9,
         final_lambda: 1.0,
         form: Form::ConjugateGradient { iterations: 8 },
-    };
-    PredictorCorrector { model: prior(), settings, unit: UnitRule::Fixed(unit), device: Device::Cpu }
+    }
 }
 
-fn decomposed(unit: f32) -> Decomposed<Gaussian, Dense> {
-    let settings = DecomposedSettings { steps: 9, ..Default::default() };
-    let unit = UnitRule::Fixed(unit);
-    Decomposed { model: prior(), settings, unit, start: Box::new(Direct), device: Device::Cpu }
+fn predictor_corrector(unit: f32) -> Sampled<Gaussian, Dense> {
+    Sampled::new(prior(), corrector(), UnitRule::Fixed(unit), Device::Cpu)
+}
+
+fn descent() -> Decomposed {
+    Decomposed { steps: 9, ..Default::default() }
+}
+
+fn decomposed(unit: f32) -> Sampled<Gaussian, Dense> {
+    Sampled::new(prior(), descent(), UnitRule::Fixed(unit), Device::Cpu).from(Direct)
 }
 
 fn methods(unit: f32) -> [Box<dyn Reconstruct<Dense>>; 2] {
@@ -66,8 +72,8 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_does_not() {
 
 #[test]
 fn without_temperature_no_noise_is_drawn_and_the_data_are_met() {
-    let mut method = decomposed(1.0);
-    method.settings.temperature = 0.0;
+    let method =
+        Sampled { sampler: Box::new(Decomposed { temperature: 0.0, ..descent() }), ..decomposed(1.0) };
     let problem = problem(1.0);
     let first = image(&method, &problem, SEED);
     assert_eq!(first, image(&method, &problem, SliceSeed { seed: 4, ..SEED }));
@@ -95,14 +101,12 @@ fn network_calls_are_counted() {
 #[test]
 fn the_first_sample_does_not_depend_on_how_many_are_drawn() {
     let alone = image(&decomposed(1.0), &problem(1.0), SEED);
-    let several =
-        Posterior { method: decomposed(1.0), samples: 3, estimate: PointEstimate::Sample, widening: 1.0 };
+    let several = Sampled { samples: 3, estimate: PointEstimate::Sample, ..decomposed(1.0) };
     let estimate = several.reconstruct(&problem(1.0), SEED, &Silent).unwrap();
     assert_eq!(alone, estimate.image);
     assert_eq!(estimate.network_calls, 27);
     assert!(estimate.map(Map::Std).unwrap().iter().all(|&std| std > 0.0), "samples differ");
-    let single =
-        Posterior { method: decomposed(1.0), samples: 1, estimate: PointEstimate::Mean, widening: 1.0 };
+    let single = decomposed(1.0);
     assert!(single.reconstruct(&problem(1.0), SEED, &Silent).unwrap().maps.is_empty());
 }
 
@@ -130,34 +134,36 @@ fn a_cancelled_method_stops_at_once() {
 
 #[test]
 fn settings_that_cannot_work_are_refused() {
-    let refused = |change: &dyn Fn(&mut PredictorCorrectorSettings)| {
-        let mut method = predictor_corrector(1.0);
-        change(&mut method.settings);
-        method.reconstruct(&problem(1.0), SEED, &Silent).is_err()
+    let run = |method: Sampled<Gaussian, Dense>| method.reconstruct(&problem(1.0), SEED, &Silent).is_err();
+    let refused = |change: &dyn Fn(&mut PredictorCorrector)| {
+        let mut sampler = corrector();
+        change(&mut sampler);
+        run(Sampled { sampler: Box::new(sampler), ..predictor_corrector(1.0) })
     };
     assert!(!refused(&|_| ()));
     assert!(refused(&|s| s.steps = 1));
     assert!(refused(&|s| s.sigma_min = 0.0));
     assert!(refused(&|s| s.sigma_max = f64::NAN));
     assert!(refused(&|s| s.lambda = 1.5));
-    let refused = |change: &dyn Fn(&mut Decomposed<Gaussian, Dense>)| {
-        let mut method = decomposed(1.0);
-        change(&mut method);
-        method.reconstruct(&problem(1.0), SEED, &Silent).is_err()
+    let refused = |change: &dyn Fn(&mut Decomposed)| {
+        let mut sampler = descent();
+        change(&mut sampler);
+        run(Sampled { sampler: Box::new(sampler), ..decomposed(1.0) })
     };
     assert!(!refused(&|_| ()));
-    assert!(refused(&|m| m.settings.steps = 0));
-    assert!(refused(&|m| m.settings.eta = 1.1));
-    assert!(refused(&|m| m.settings.sigma_end = 2.0));
-    assert!(refused(&|m| m.unit = UnitRule::Fixed(0.0)));
-    assert!(refused(&|m| m.unit = UnitRule::Percentile { percentile: 101.0, factor: 1.0 }));
+    assert!(refused(&|s| s.steps = 0));
+    assert!(refused(&|s| s.eta = 1.1));
+    assert!(refused(&|s| s.sigma_end = 2.0));
+    assert!(run(Sampled { unit: UnitRule::Fixed(0.0), ..decomposed(1.0) }));
+    let beyond = UnitRule::Percentile { percentile: 101.0, factor: 1.0 };
+    assert!(run(Sampled { unit: beyond, ..decomposed(1.0) }));
 }
 
 #[test]
 fn a_sample_is_the_same_alone_and_in_a_batch() {
     let stream = |sample| Stream { slice: SEED, sample };
     let draw = |streams: &[Stream]| {
-        let sampler = Sampler {
+        let sampler = ReverseProcess {
             sde: Ve { sigma_min: 0.01, sigma_max: 4.0 },
             predictor: Box::new(ReverseDiffusion),
             corrector: Box::new(Langevin::new(0.16)),

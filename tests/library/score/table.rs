@@ -6,7 +6,7 @@ use crate::score::statistics::{Moments, noise};
 use candle_core::{Device, Tensor};
 use recon::score::{
     Acceptance, Churn, Corrector, Counted, Descent, DormandPrince, Gaussian, Hamiltonian, Langevin,
-    LevelMethod, Noise, Predictor, ProbabilityFlow, Sampler, Schedule, Sde, SubVp, Unconditional,
+    LevelMethod, Noise, Predictor, ProbabilityFlow, ReverseProcess, Schedule, Sde, SubVp, Unconditional,
     UnderdampedLangevin, Ve, Vp,
 };
 
@@ -53,7 +53,7 @@ impl Method {
         match self {
             Self::Steps(predictor, corrector, steps) => {
                 let (predictor, corrector) = (predictor.update(), corrector.update());
-                let sampler = Sampler { sde, predictor, corrector, steps, t_end };
+                let sampler = ReverseProcess { sde, predictor, corrector, steps, t_end };
                 sampler.sample(model, &mut Unconditional, noise, &mut |_| Ok(()))
             }
             Self::Levels(method, steps) => {

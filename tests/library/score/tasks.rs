@@ -7,9 +7,9 @@ use anyhow::Result;
 use candle_core::{Device, Tensor};
 use ndarray::{Array1, Array2};
 use recon::score::{
-    Consistency, Counted, Descent, Form, Gaussian, GaussianMixture, GuidedDenoiser, LevelMethod,
-    LikelihoodGradient, Measurement, Projection, PseudoInverse, Sampler, ScoreModel, Sde, SubVp,
-    Unconditional, Update, Ve, Vp, bridge, levels_of_process,
+    Bridged, Consistency, Counted, Descent, Form, Gaussian, GaussianMixture, GuidedDenoiser, LevelMethod,
+    LikelihoodGradient, Projection, PseudoInverse, ReverseProcess, ScoreModel, Sde, SubVp, Unconditional,
+    Update, Ve, Vp, bridge, levels_of_process,
 };
 use recon_operators::solvers::operator_norm;
 use recon_operators::{
@@ -145,22 +145,22 @@ impl Task {
         Self { process, problem, prior: Counted::new(prior), truth }
     }
 
-    pub(crate) fn measurement(&self) -> Measurement<'_, Dense> {
-        Measurement::new(&self.problem, 1.0)
+    pub(crate) fn measurement(&self) -> Bridged<'_, Dense> {
+        Bridged::new(&self.problem, 1.0)
     }
 
-    pub(crate) fn projection(&self) -> Projection<'_, Dense> {
-        Projection::new(&self.problem, 1.0, 1.0, 1.0, Form::ConjugateGradient { iterations: 8 })
+    pub(crate) fn projection(&self) -> Projection<Bridged<'_, Dense>> {
+        Projection::new(Bridged::new(&self.problem, 1.0), 1.0, 1.0, Form::ConjugateGradient { iterations: 8 })
     }
 
-    pub(crate) fn annealed_likelihood(&self) -> LikelihoodGradient<'_, Dense> {
+    pub(crate) fn annealed_likelihood(&self) -> LikelihoodGradient<Bridged<'_, Dense>> {
         let coefficient = operator_norm(&self.problem, 30);
         LikelihoodGradient { measurement: self.measurement(), coefficient }
     }
 
     pub(crate) fn pseudo_inverse(
         &self,
-    ) -> GuidedDenoiser<&Counted<GaussianMixture>, PseudoInverse<'_, Dense>> {
+    ) -> GuidedDenoiser<&Counted<GaussianMixture>, PseudoInverse<Bridged<'_, Dense>>> {
         let guidance =
             PseudoInverse { measurement: self.measurement(), prior_variance: PRIOR_VARIANCE, iterations: 15 };
         GuidedDenoiser { prior: &self.prior, guidance }
@@ -175,7 +175,7 @@ impl Task {
     ) -> Result<Tensor> {
         let (sde, t_end) = (self.process.sde(), self.process.t_end());
         let (predictor, corrector) = (Box::new(predictor), Box::new(corrector));
-        let sampler = Sampler { sde, predictor, corrector, steps, t_end };
+        let sampler = ReverseProcess { sde, predictor, corrector, steps, t_end };
         sampler.sample(model, consistency, &mut draws(), &mut |_| Ok(()))
     }
 

@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2};
 use num_complex::Complex64;
 use recon::models::{ModelSource, open};
 use recon::score::{
-    Autograd, Conditional, Covariance, Gaussian, Noise, NormalMixture, Probe, Probing, ScoreModel,
+    Autograd, Bridged, Conditional, Covariance, Gaussian, Noise, NormalMixture, Probe, Probing, ScoreModel,
     TweedieCovariance,
 };
 use recon_operators::{
@@ -179,7 +179,8 @@ where
 {
     let (model, x) = (gaussian(), noisy(DType::F32));
     let prior = TweedieCovariance { model: &model, x: &x, std: STD };
-    let conditional = Conditional { prior, problem, iterations: 200, tolerance: 1e-7 };
+    let measured = &Bridged::new(problem, 1.0);
+    let conditional = Conditional { prior, measured, iterations: 200, tolerance: 1e-7 };
 
     let (matrix, seen) = real_matrix(problem, numbers);
     let clean = inverse(&fading(0.09, 1.5));
@@ -239,7 +240,8 @@ fn a_measurement_without_noise_and_a_batch_are_refused() {
     let of = |x: &Tensor, noise_std: f32| {
         let prior = TweedieCovariance { model: &model, x, std: STD };
         let problem = &Problem { noise: DataNoise::white(noise_std), ..problem.clone() };
-        Conditional { prior, problem, iterations: 10, tolerance: 1e-6 }.mean().is_err()
+        let measured = &Bridged::new(problem, 1.0);
+        Conditional { prior, measured, iterations: 10, tolerance: 1e-6 }.mean().is_err()
     };
     assert!(of(&x, 0.0));
     assert!(of(&Tensor::cat(&[&x, &x], 0).unwrap(), 0.1));
@@ -259,7 +261,8 @@ fn a_failure_within_the_solution_is_reported() {
     }
     let (model, x) = (Autograd(Broken), noisy(DType::F32));
     let prior = TweedieCovariance { model: &model, x: &x, std: STD };
-    let found = Conditional { prior, problem: &problem, iterations: 10, tolerance: 1e-6 }.mean();
+    let measured = &Bridged::new(&problem, 1.0);
+    let found = Conditional { prior, measured, iterations: 10, tolerance: 1e-6 }.mean();
     assert!(found.is_err());
 }
 

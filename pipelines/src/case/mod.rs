@@ -1,0 +1,18 @@
+//! A case: one scan, one acquisition, one method, one result. It is a value that can be written down and run again.
+
+mod budget;
+mod kept;
+mod methods;
+mod outputs;
+mod result;
+mod run;
+mod solve;
+mod spec;
+mod target;
+
+pub use methods::{Method, Methods, Pace};
+pub use outputs::Outputs;
+pub use run::{Options, Outcome, Watch, run, target};
+pub use solve::{SliceRecord, Solved, Solver};
+pub use spec::{CaseSpec, SCHEMA, Schema};
+pub use target::{Target, check_folder, check_npy, check_path, overwrite, sibling};

@@ -1,0 +1,41 @@
+//! What is written of a case, and where.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The outputs that are asked for; the sidecar and the maps of an image stand beside it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Outputs {
+    /// The image; the extension chooses the kind.
+    pub image: PathBuf,
+    /// A picture of truth, baseline, result and error, `.png`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<PathBuf>,
+    /// The mask of MRI, `.npy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<PathBuf>,
+    /// Whether the 5 % and the 95 % quantile of several samples are written.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub quantiles: bool,
+    /// Whether the part of the image is written that the measurement does not see.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub null_space: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the serialiser passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl Outputs {
+    /// An image alone.
+    pub fn image(path: PathBuf) -> Self {
+        Self { image: path, preview: None, mask: None, quantiles: false, null_space: false }
+    }
+
+    /// Every path in it, to be changed.
+    pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        std::iter::once(&mut self.image).chain(&mut self.preview).chain(&mut self.mask).collect()
+    }
+}

@@ -1,0 +1,296 @@
+//! A case from its description to its files.
+
+use super::budget;
+use super::kept::Kept;
+use super::result::{self, Finished};
+use super::{CaseSpec, Method, Methods, Outputs, Solver, Target};
+use crate::report::{InputRecord, Report, Status, data_residual, peak_memory_bytes};
+use crate::{
+    Acquisition, Cancelled, CaseSeed, Correction, ImageCt, ImageMar, ImageMri, Input, KspaceMri, Map,
+    Progress, Refused, Schema, Silent, SinogramCt, Study, TaskSpec, judge,
+};
+use anyhow::Result;
+use recon_data::{atomic, digest, npy};
+use recon_operators::Mask;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// Hears how a case goes.
+pub trait Watch: Progress {
+    /// Something that the user should know.
+    fn say(&self, line: &str);
+    /// Something that only a curious user wants to know.
+    fn detail(&self, line: &str);
+    /// So many slices are about to be reconstructed.
+    fn begin(&self, slices: usize);
+    /// `done` of `slices` slices are finished.
+    fn slice(&self, done: usize, slices: usize);
+    /// The last slice is done, or will not be.
+    fn end(&self);
+}
+
+impl Watch for Silent {
+    fn say(&self, _line: &str) {}
+    fn detail(&self, _line: &str) {}
+    fn begin(&self, _slices: usize) {}
+    fn slice(&self, _done: usize, _slices: usize) {}
+    fn end(&self) {}
+}
+
+/// How to run a case; nothing here changes a result.
+pub struct Options<'a> {
+    /// Write over existing files.
+    pub force: bool,
+    /// Go on with what an interrupted run has finished.
+    pub resume: bool,
+    /// Number of threads, for the report.
+    pub threads: usize,
+    /// The command line, for the report.
+    pub command: Vec<String>,
+    /// Version of the program, for the report.
+    pub version: String,
+    /// Hears how it goes, and may stop it.
+    pub watch: &'a dyn Watch,
+}
+
+/// What came of a case.
+pub struct Outcome<M> {
+    /// The name of the method.
+    pub method: &'static str,
+    /// The sidecar.
+    pub report: Report<M>,
+}
+
+/// Runs a case and writes its files.
+///
+/// Slices are kept beside the output as they finish, so that a run which is killed can go on with
+/// [`Options::resume`], and the result is put together from them at the end.
+///
+/// # Errors
+/// When the case makes no sense, an input cannot be used, the method fails or an output cannot be written;
+/// [`Cancelled`] when it was stopped before the first slice was done.
+pub fn run<M: Clone + Serialize>(
+    case: &CaseSpec<M>,
+    methods: &impl Methods<M>,
+    options: &Options<'_>,
+) -> Result<Outcome<M>> {
+    case.check()?;
+    let run = Run { case, methods, options, inputs: inputs(case)? };
+    let seed = CaseSeed { seed: case.seed, case: digest::case_id(&run.inputs[0].sha256) };
+    match (&case.input, &case.task) {
+        (Input::Image(input), TaskSpec::Ct(spec)) => run.on(ImageCt::open(input, spec, seed)?),
+        (Input::Sinogram(input), TaskSpec::Ct(spec)) => run.on(SinogramCt::open(input, spec, seed)?),
+        (Input::Image(input), TaskSpec::Mri(spec)) => {
+            let (study, remarks) = ImageMri::open(input, spec, seed)?;
+            run.write_mask(study.mask(), study.frame().shape)?;
+            run.on((study, remarks))
+        }
+        (Input::Kspace(input), TaskSpec::Mri(spec)) => {
+            let (study, remarks) = KspaceMri::open(input, spec, seed)?;
+            run.write_mask(study.mask(), study.frame().shape)?;
+            run.on((study, remarks))
+        }
+        (Input::Image(input), TaskSpec::Mar(spec)) => {
+            let trusts = methods.trusts_metal(&case.method);
+            let correction = if trusts { Correction::None } else { Correction::Margin(spec.metal_margin) };
+            run.on(ImageMar::open(input, spec, correction, seed)?)
+        }
+        _ => Err(Refused::Usage("the input is not one of this task".to_owned()).into()),
+    }
+}
+
+/// The files of a case's result, none of which may exist unless `force`.
+///
+/// # Errors
+/// When an output makes no sense or exists.
+pub fn target<M>(case: &CaseSpec<M>, methods: &impl Methods<M>, force: bool) -> Result<Target> {
+    Target::new(&case.output, &maps(&case.output, methods.samples(&case.method))?, force)
+}
+
+/// The maps that are written beside the image of so many samples.
+fn maps(outputs: &Outputs, samples: usize) -> Result<Vec<Map>, Refused> {
+    if outputs.quantiles && samples < 2 {
+        let message = "--quantiles: need several samples; add --samples K";
+        return Err(Refused::Usage(message.to_owned()));
+    }
+    let mut maps = Vec::new();
+    maps.extend((samples > 1).then_some(Map::Std));
+    maps.extend(outputs.quantiles.then_some([Map::Low, Map::High]).into_iter().flatten());
+    maps.extend(outputs.null_space.then_some(Map::NullSpace));
+    Ok(maps)
+}
+
+/// The digests of all inputs, before anything else is done with them.
+fn inputs<M>(case: &CaseSpec<M>) -> Result<Vec<InputRecord>> {
+    let record = |path: &std::path::Path| {
+        Ok(InputRecord { path: path.to_owned(), sha256: digest::sha256_file(path)? })
+    };
+    case.files().into_iter().map(record).collect()
+}
+
+/// A case that is being run.
+struct Run<'a, M, R> {
+    case: &'a CaseSpec<M>,
+    methods: &'a R,
+    options: &'a Options<'a>,
+    inputs: Vec<InputRecord>,
+}
+
+impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
+    fn write_mask(&self, mask: &Mask, [_, rows, cols]: [usize; 3]) -> Result<()> {
+        let Some(path) = &self.case.output.mask else { return Ok(()) };
+        let flags = ndarray::ArrayView2::from_shape((rows, cols), mask.kept())?;
+        Ok(npy::write_mask(path, flags, super::overwrite(self.options.force))?)
+    }
+
+    /// Runs the case on an open study.
+    fn on<S: Study>(&self, (study, remarks): (S, Vec<String>)) -> Result<Outcome<M>>
+    where
+        S::Transform: Acquisition,
+    {
+        let path = self.case.input.path().display();
+        remarks.iter().for_each(|remark| self.options.watch.say(&format!("{path}: {remark}")));
+        let (task, unit) = (self.case.task.task(), study.frame().values.unit());
+        self.options.watch.detail(&format!("{path}: taken as {unit:?}, named {:016x}", study.seed(0).case));
+        let case = self.within_budget(&study)?;
+        let method = self.methods.build::<S::Transform>(&case.method, task, unit)?;
+        let baselines = self.methods.baselines::<S::Transform>(&case.method, task);
+        let target = target(&case, self.methods, self.options.force)?;
+        let solver = Solver {
+            baselines: self.comparable(&study, &baselines),
+            method: &method,
+            null_space: case.output.null_space,
+        };
+        let mut kept = self.kept(&case, &target, &solver)?;
+        let resumed = kept.finished(study.frame().shape[0]);
+        let begin = Instant::now();
+        let stopped = self.solve(&study, &solver, &mut kept)?;
+        let seconds = begin.elapsed().as_secs_f64();
+        self.finish((&study, &solver), case, (kept, target), (stopped, seconds, resumed))
+    }
+
+    /// The case with the steps that its budget allows.
+    fn within_budget<S: Study>(&self, study: &S) -> Result<CaseSpec<M>>
+    where
+        S::Transform: Acquisition,
+    {
+        let mut case = self.case.clone();
+        let Some(seconds) = case.budget.take() else { return Ok(case) };
+        let method = (&case.method, case.task.task());
+        let budget = Duration::from_secs_f64(seconds);
+        if let Some((fitted, words)) =
+            budget::fitted(method, budget, study, self.methods, self.options.watch)?
+        {
+            self.options.watch.say(&words);
+            case.method = fitted;
+        }
+        Ok(case)
+    }
+
+    /// The baselines worth running: all beside a reference, the strongest for a picture, else none.
+    fn comparable<'m, S: Study>(
+        &self,
+        study: &S,
+        baselines: &'m [Method<S::Transform>],
+    ) -> Vec<&'m Method<S::Transform>> {
+        let first = match (study.knows_truth(), &self.case.output.preview) {
+            (true, _) => 0,
+            (false, Some(_)) => baselines.len().saturating_sub(1),
+            (false, None) => baselines.len(),
+        };
+        baselines[first..].iter().collect()
+    }
+
+    /// Where finished slices are kept, named by everything that decides them.
+    fn kept<S: Study>(&self, case: &CaseSpec<M>, target: &Target, solver: &Solver<'_, S>) -> Result<Kept> {
+        let maps: Vec<Map> = target.maps.iter().map(|(map, _)| *map).collect();
+        let baselines: Vec<&'static str> = solver.baselines.iter().map(|baseline| baseline.name).collect();
+        let key = serde_json::to_vec(&(
+            (&self.options.version, &case.input, &case.task, &case.method, case.seed),
+            (&self.inputs, &solver.method.model, &solver.method.device, &maps, &baselines),
+        ))?;
+        Kept::open(&target.store(), &digest::sha256_bytes(&key), self.options, (maps, baselines))
+    }
+
+    /// Reconstructs the slices that are missing; whether it was stopped over them.
+    fn solve<S: Study>(&self, study: &S, solver: &Solver<'_, S>, kept: &mut Kept) -> Result<bool>
+    where
+        S::Transform: Acquisition,
+    {
+        let (watch, slices) = (self.options.watch, study.frame().shape[0]);
+        watch.begin(slices);
+        let mut stopped = false;
+        for k in kept.finished(slices)..slices {
+            let solved =
+                if watch.cancelled() { Err(Cancelled.into()) } else { solver.solve(study, k, watch) };
+            match solved.and_then(|solved| kept.put(study, k, &solved)) {
+                Ok(()) => watch.slice(k + 1, slices),
+                Err(error) if error.is::<Cancelled>() => {
+                    stopped = true;
+                    break;
+                }
+                Err(error) => {
+                    watch.end();
+                    return Err(error);
+                }
+            }
+        }
+        watch.end();
+        Ok(stopped)
+    }
+
+    /// Writes what is finished.
+    fn finish<S: Study>(
+        &self,
+        (study, solver): (&S, &Solver<'_, S>),
+        case: CaseSpec<M>,
+        (kept, mut target): (Kept, Target),
+        (stopped, seconds, resumed): (bool, f64, usize),
+    ) -> Result<Outcome<M>>
+    where
+        S::Transform: Acquisition,
+    {
+        let slices = kept.finished(study.frame().shape[0]);
+        if stopped {
+            target = target.partial();
+        }
+        if slices == 0 {
+            return Err(Cancelled.into());
+        }
+        let method = solver.method;
+        let about = result::Provenance {
+            method: method.name,
+            model: method.model.as_ref(),
+            version: &self.options.version,
+            seed: case.seed,
+        };
+        let finished = Finished { study, kept: &kept, slices, samples: method.samples };
+        let metrics = finished.write(&target, &about)?;
+        let records = kept.records(slices)?;
+        let report = Report {
+            schema: Schema,
+            command: self.options.command.clone(),
+            version: self.options.version.clone(),
+            status: if stopped { Status::Interrupted } else { Status::Complete },
+            case,
+            inputs: self.inputs.clone(),
+            outputs: target.files().cloned().collect(),
+            model: method.model.clone(),
+            device: method.device.clone(),
+            threads: self.options.threads,
+            nfe: records.iter().map(|record| record.network_calls).sum(),
+            seconds,
+            resumed,
+            peak_memory_bytes: peak_memory_bytes(),
+            data_residual: data_residual(&records),
+            metrics,
+            warnings: method.typical.map_or_else(Vec::new, |typical| judge::warnings(typical, &records)),
+            slices: records,
+        };
+        atomic::write_bytes(&target.sidecar, &serde_json::to_vec_pretty(&report)?, target.overwrite())?;
+        if !stopped {
+            kept.remove()?;
+        }
+        Ok(Outcome { method: method.name, report })
+    }
+}

@@ -1,0 +1,70 @@
+//! Warnings about scans that a score model does not know.
+
+use crate::SliceRecord;
+
+/// From this share of pixels on, values that a model was not trained on are worth a warning.
+const OUTSIDE: f64 = 0.01;
+
+/// A line for every way in which slices are unlike those that the model was trained on.
+///
+/// `low` and `high` are the least and the largest denoising error of slices that it knows.
+pub fn warnings([low, high]: [f64; 2], records: &[SliceRecord]) -> Vec<String> {
+    let tried = || records.iter().enumerate().filter_map(|(k, record)| Some((k, record.typicality?)));
+    let strange: Vec<_> = tried().filter(|(_, t)| !(low..=high).contains(&t.denoising_error)).collect();
+    let outside: Vec<_> = tried().filter(|(_, t)| t.outside > OUTSIDE).collect();
+    let mut lines = Vec::new();
+    if let Some((_, first)) = strange.first() {
+        lines.push(format!(
+            "{}: unlike what the model was trained on (denoising error {:.3}, usual {low:.3} to {high:.3}); details may \
+             be invented, compare with a classical method",
+            slices(&strange),
+            first.denoising_error
+        ));
+    }
+    if let Some((_, first)) = outside.first() {
+        lines.push(format!(
+            "{}: {:.0} % of pixels have values that the model was not trained on; check --unit and the scale of the input",
+            slices(&outside),
+            100.0 * first.outside
+        ));
+    }
+    lines
+}
+
+/// Which slices, in few words.
+fn slices<T>(found: &[(usize, T)]) -> String {
+    const SHOWN: usize = 5;
+    let numbers: Vec<String> = found.iter().take(SHOWN).map(|(k, _)| k.to_string()).collect();
+    match found.len() {
+        1 => format!("slice {}", numbers[0]),
+        count if count <= SHOWN => format!("slices {}", numbers.join(", ")),
+        count => format!("{count} slices ({}, ...)", numbers.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Typicality;
+
+    fn record(denoising_error: f64, outside: f64) -> SliceRecord {
+        SliceRecord {
+            network_calls: 1,
+            seconds: 1.0,
+            null_space_share: None,
+            typicality: Some(Typicality { denoising_error, outside }),
+            data_residual: None,
+        }
+    }
+
+    #[test]
+    fn strange_slices_are_named_and_others_are_not() {
+        let typical = [0.1, 0.2];
+        assert!(warnings(typical, &[record(0.1, 0.0), record(0.2, 0.01)]).is_empty());
+        let found = warnings(typical, &[record(0.15, 0.5), record(0.3, 0.0), record(0.05, 0.0)]);
+        assert!(found[0].starts_with("slices 1, 2: ") && found[0].contains("0.300"), "{found:?}");
+        assert!(found[1].starts_with("slice 0: 50 %"), "{found:?}");
+        let many = warnings(typical, &vec![record(1.0, 0.0); 8]);
+        assert!(many[0].starts_with("8 slices (0, 1, 2, 3, 4, ...)"), "{many:?}");
+    }
+}

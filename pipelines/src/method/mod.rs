@@ -1,0 +1,16 @@
+//! Methods: the seam that all of them implement, and the classical ones.
+
+mod classical;
+mod interpolation;
+mod iterative;
+mod l1_wavelet;
+mod reconstruct;
+mod tv;
+mod zero_filled;
+
+pub use classical::{Acquisition, Classical};
+pub use interpolation::LinearInterpolation;
+pub use l1_wavelet::L1Wavelet;
+pub use reconstruct::{Direct, Estimate, Map, Progress, Reconstruct, Silent, SliceSeed, Typicality};
+pub use tv::{Tv, TvFrom};
+pub use zero_filled::ZeroFilled;

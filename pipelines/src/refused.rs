@@ -1,0 +1,17 @@
+//! Why a case cannot be run as it is described.
+
+/// A case that makes no sense, said in one line: what is wrong, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// What was asked for contradicts itself or the input.
+    #[error("{0}")]
+    Usage(String),
+    /// An input is inconsistent or of another kind than is needed.
+    #[error("{0}")]
+    Input(String),
+}
+
+/// The work ended because it was asked to, see [`Progress::cancelled`](crate::Progress::cancelled).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted")]
+pub struct Cancelled;

@@ -1,0 +1,125 @@
+//! What a case starts from.
+
+use super::{ImageSize, SliceRange};
+use crate::UnitName;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// An image, whose measurement is simulated, or measured data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Input {
+    /// An image; its measurement is simulated.
+    Image(ImageInput),
+    /// Measured line integrals of CT.
+    Sinogram(SinogramInput),
+    /// Measured k-space of MRI.
+    Kspace(KspaceInput),
+}
+
+/// An image of any format that can be read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageInput {
+    /// File or folder.
+    pub path: PathBuf,
+    /// Only these slices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slices: Option<SliceRange>,
+    /// What the numbers mean, where the file does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<UnitName>,
+    /// Side of a pixel in mm, for arrays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spacing: Option<f64>,
+    /// An image to compare the result with, instead of the image itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<PathBuf>,
+}
+
+/// Line integrals, `.npy` (angle, detector) or (slice, angle, detector).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinogramInput {
+    /// The array.
+    pub path: PathBuf,
+    /// Angles in degrees, `.npy`; equally spaced over half a turn without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub angles: Option<PathBuf>,
+    /// Which rays to use, `.npy`; all without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<PathBuf>,
+    /// Size of the image to reconstruct.
+    pub size: ImageSize,
+    /// Only these slices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slices: Option<SliceRange>,
+    /// What the numbers of the image are to mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<UnitName>,
+    /// Side of a pixel and of a detector bin in mm; 1 without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spacing: Option<f64>,
+    /// An image to compare the result with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<PathBuf>,
+}
+
+/// Single-channel k-space, centred, `.npy` (row, col) or (slice, row, col).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KspaceInput {
+    /// The array.
+    pub path: PathBuf,
+    /// What was measured, `.npy`; what is not zero without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<PathBuf>,
+    /// Only these slices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slices: Option<SliceRange>,
+    /// An image to compare the result with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<PathBuf>,
+}
+
+impl Input {
+    /// The file or folder that the case is about.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Image(input) => &input.path,
+            Self::Sinogram(input) => &input.path,
+            Self::Kspace(input) => &input.path,
+        }
+    }
+
+    /// Every file that decides the result, that of [`Input::path`] first.
+    pub fn files(&self) -> Vec<&Path> {
+        let others: Vec<&Option<PathBuf>> = match self {
+            Self::Image(_) => Vec::new(),
+            Self::Sinogram(input) => vec![&input.angles, &input.mask],
+            Self::Kspace(input) => vec![&input.mask],
+        };
+        std::iter::once(self.path()).chain(others.into_iter().flatten().map(PathBuf::as_path)).collect()
+    }
+
+    /// The image to compare with that was named.
+    pub fn reference(&self) -> Option<&Path> {
+        match self {
+            Self::Image(input) => input.reference.as_deref(),
+            Self::Sinogram(input) => input.reference.as_deref(),
+            Self::Kspace(input) => input.reference.as_deref(),
+        }
+    }
+
+    /// Every path in it, to be changed.
+    pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        let (path, others) = match self {
+            Self::Image(input) => (&mut input.path, vec![&mut input.reference]),
+            Self::Sinogram(input) => {
+                (&mut input.path, vec![&mut input.angles, &mut input.mask, &mut input.reference])
+            }
+            Self::Kspace(input) => (&mut input.path, vec![&mut input.mask, &mut input.reference]),
+        };
+        std::iter::once(path).chain(others.into_iter().flatten()).collect()
+    }
+}

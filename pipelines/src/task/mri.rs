@@ -1,0 +1,257 @@
+//! MRI from few samples: of an image, with the measurement simulated, or from measured k-space.
+
+use super::ct::array_position_um;
+use super::study::told;
+use super::{
+    CaseSeed, Frame, ImageInput, Images, KspaceInput, MaskChoice, MriSpec, SamplingSpec, Slice, Study, Truth,
+    Values, arrays,
+};
+use crate::{Refused, SliceSeed};
+use anyhow::Result;
+use ndarray::{Array2, Array3, Axis};
+use num_complex::Complex32;
+use recon_data::{Geometry, Source, Unit};
+use recon_operators::{Fourier, LinearOperator, Mask, PhasedFourier, Problem, low_resolution_phase};
+
+/// The k-space of one image, `y = Λ F x`, with a real `x` (no phase).
+///
+/// # Errors
+/// When the mask is not one of such images.
+pub fn measure(image: &Array2<f32>, mask: &Mask) -> Result<Problem<PhasedFourier>> {
+    let transform = PhasedFourier::new(image.nrows(), image.ncols(), None);
+    let measured = mask.select(transform.forward(image));
+    Ok(Problem::new(transform, mask.clone(), measured)?)
+}
+
+impl SamplingSpec {
+    /// The mask for images of `rows` × `cols`.
+    ///
+    /// # Errors
+    /// When the numbers contradict each other or a mask file has another shape.
+    pub fn mask(&self, rows: usize, cols: usize, seed: u64) -> Result<Mask> {
+        match (&self.mask, self.plan(seed)) {
+            (MaskChoice::File(path), _) => arrays::mask(path, rows, cols),
+            (MaskChoice::Rule(_), Some(plan)) => Ok(plan.mask(rows, cols)?),
+            (MaskChoice::Rule(_), None) => unreachable!("a rule has a plan"),
+        }
+    }
+
+    /// A mask in words.
+    pub fn describe(&self, mask: &Mask) -> String {
+        let (kept, all) = (mask.count(), mask.kept().len());
+        let factor = all as f64 / kept.max(1) as f64;
+        format!("{kept} of {all} k-space samples ({}, {factor:.2}x)", self.mask)
+    }
+}
+
+/// MRI whose k-space is simulated from real images.
+pub struct ImageMri {
+    images: Images,
+    mask: Mask,
+    noise_std: Option<f64>,
+    seed: CaseSeed,
+    truth: Truth,
+    frame: Frame,
+}
+
+impl ImageMri {
+    /// Opens the images of a case, with what the user should know.
+    ///
+    /// # Errors
+    /// When they cannot be read, or the mask does not fit them.
+    pub fn open(input: &ImageInput, spec: &MriSpec, seed: CaseSeed) -> Result<(Self, Vec<String>)> {
+        let (images, mut remarks) = Images::open(&input.path, input.slices)?;
+        let [_, rows, cols] = images.shape();
+        let Some(sampling) = &spec.sampling else {
+            return Err(Refused::Usage("an image has no k-space; say how it is sampled".to_owned()).into());
+        };
+        let mask = sampling.mask(rows, cols, seed.seed)?;
+        let described = sampling.describe(&mask);
+        remarks.push(format!("simulating {described} from the image; for measured data use --kspace"));
+        let truth =
+            Truth::new(input.reference.as_deref(), true, images.unit(), images.shape(), input.slices)?;
+        Ok((Self { truth, noise_std: spec.noise_std, ..Self::of(images, mask, seed) }, remarks))
+    }
+
+    /// Images that are open, of whose k-space `mask` is measured.
+    pub fn of(images: Images, mask: Mask, seed: CaseSeed) -> Self {
+        let frame = Frame {
+            shape: images.shape(),
+            geometry: images.geometry().clone(),
+            values: Values::As(images.unit()),
+            source: images.source().clone(),
+            keep_axis: images.keep_axis(),
+        };
+        Self { images, mask, noise_std: None, seed, truth: Truth::Measured, frame }
+    }
+
+    /// What is measured of every slice.
+    pub fn mask(&self) -> &Mask {
+        &self.mask
+    }
+}
+
+impl Study for ImageMri {
+    type Transform = PhasedFourier;
+
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn seed(&self, k: usize) -> SliceSeed {
+        self.seed.slice(self.images.position_um(k))
+    }
+
+    fn slice(&self, k: usize) -> Result<Slice<PhasedFourier>> {
+        let problem = measure(&self.images.slice(k)?, &self.mask)?;
+        Ok(Slice::Measured(told(problem, self.noise_std)))
+    }
+
+    fn image(&self, _k: usize, image: Array2<f32>) -> Result<Array2<f32>> {
+        Ok(image)
+    }
+
+    fn difference(&self, difference: Array2<f32>) -> Array2<f32> {
+        difference
+    }
+
+    fn truth(&self, k: usize) -> Result<Option<Array2<f32>>> {
+        self.truth.slice(k, Some(&self.images))
+    }
+
+    fn knows_truth(&self) -> bool {
+        self.truth.is_known()
+    }
+}
+
+/// MRI from measured single-channel k-space (slice, row, col), centred and orthonormal.
+///
+/// The image's phase is estimated from the sampled centre of each slice, so that the unknown is real.
+pub struct KspaceMri {
+    kspace: Array3<Complex32>,
+    mask: Mask,
+    noise_std: Option<f64>,
+    seed: CaseSeed,
+    truth: Truth,
+    frame: Frame,
+}
+
+impl KspaceMri {
+    /// Opens the k-space of a case, with what the user should know.
+    ///
+    /// # Errors
+    /// When a file cannot be read, has another shape than the others or holds nothing.
+    pub fn open(input: &KspaceInput, spec: &MriSpec, seed: CaseSeed) -> Result<(Self, Vec<String>)> {
+        let kspace = arrays::complex_stack(&input.path, input.slices)?;
+        let (slices, rows, cols) = kspace.dim();
+        let mask = match &input.mask {
+            Some(file) => arrays::mask(file, rows, cols)?,
+            None => sampled(&kspace),
+        };
+        if mask.count() == 0 {
+            let path = input.path.display();
+            return Err(Refused::Input(format!("{path}: every sample is zero; check the file")).into());
+        }
+        let remarks = vec![format!("{} of {} samples measured", mask.count(), rows * cols)];
+        let frame = Frame {
+            shape: [slices, rows, cols],
+            geometry: Geometry::default(),
+            values: Values::As(Unit::Arbitrary),
+            source: Source::Npy,
+            keep_axis: super::has_slice_axis(&input.path),
+        };
+        let truth =
+            Truth::new(input.reference.as_deref(), false, Unit::Arbitrary, frame.shape, input.slices)?;
+        Ok((Self { kspace, mask, noise_std: spec.noise_std, seed, truth, frame }, remarks))
+    }
+
+    /// What is measured of every slice.
+    pub fn mask(&self) -> &Mask {
+        &self.mask
+    }
+}
+
+impl Study for KspaceMri {
+    type Transform = PhasedFourier;
+
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn seed(&self, k: usize) -> SliceSeed {
+        self.seed.slice(array_position_um(k))
+    }
+
+    fn slice(&self, k: usize) -> Result<Slice<PhasedFourier>> {
+        let measured = self.mask.select(self.kspace.index_axis(Axis(0), k).to_owned());
+        let phase = low_resolution_phase(&measured, &self.mask);
+        let (rows, cols) = measured.dim();
+        let transform = PhasedFourier::new(rows, cols, Some(phase));
+        let problem = Problem::new(transform, self.mask.clone(), measured)?;
+        Ok(Slice::Measured(told(problem, self.noise_std)))
+    }
+
+    fn image(&self, _k: usize, image: Array2<f32>) -> Result<Array2<f32>> {
+        Ok(image)
+    }
+
+    fn difference(&self, difference: Array2<f32>) -> Array2<f32> {
+        difference
+    }
+
+    fn truth(&self, k: usize) -> Result<Option<Array2<f32>>> {
+        self.truth.slice(k, None)
+    }
+
+    fn knows_truth(&self) -> bool {
+        self.truth.is_known()
+    }
+}
+
+/// Which samples of k-space are not zero in some slice: what was measured, when nobody says.
+pub fn sampled(kspace: &Array3<Complex32>) -> Mask {
+    let (_, rows, cols) = kspace.dim();
+    let mut kept = vec![false; rows * cols];
+    for slice in kspace.outer_iter() {
+        for (kept, value) in kept.iter_mut().zip(slice.iter()) {
+            *kept |= value.norm_sqr() > 0.0;
+        }
+    }
+    Mask::new(kept)
+}
+
+/// Undersampled k-space (slice, row, col) of complex images, zeros where the mask keeps nothing.
+pub fn simulate(images: &Array3<Complex32>, mask: &Mask) -> Array3<Complex32> {
+    let (_, rows, cols) = images.dim();
+    let fourier = Fourier::new(rows, cols);
+    let mut kspace = Array3::zeros(images.raw_dim());
+    for (image, mut slice) in images.outer_iter().zip(kspace.outer_iter_mut()) {
+        slice.assign(&mask.select(fourier.forward(&image.to_owned())));
+    }
+    kspace
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measured_and_simulated_cases_are_the_same_problem() {
+        // Irregular, so that no sample of its k-space is zero by symmetry.
+        let image = Array2::from_shape_fn((8, 6), |(i, j)| {
+            (1.7 * i as f32 + 0.9 * (j * j) as f32).sin() + 0.1 * (i * j) as f32
+        });
+        let mask = Mask::columns(8, &[true, false, true, true, false, true]);
+        let complex = image.mapv(|v| Complex32::new(v, 0.0)).insert_axis(Axis(0));
+        let kspace = simulate(&complex, &mask);
+        let problem = measure(&image, &mask).expect("fits");
+        let distance = (&kspace.index_axis(Axis(0), 0) - &problem.measured).mapv(Complex32::norm).sum();
+        assert!(distance < 1e-4, "{distance}");
+        assert_eq!(sampled(&kspace).count(), mask.count());
+    }
+
+    #[test]
+    fn a_mask_of_another_shape_is_refused() {
+        assert!(measure(&Array2::zeros((4, 4)), &Mask::full(12)).is_err());
+    }
+}

@@ -1,0 +1,225 @@
+//! Cases: made of a command's options, shown, or run one after another.
+
+use super::context::{self, Context};
+use super::failure::{self, Failure};
+use crate::commands::cli::common::Common;
+use crate::commands::cli::settings::SettingArgs;
+use anyhow::{Context as _, Result};
+use recon::methods::Registry;
+use recon::settings::MethodSpec;
+use recon_data::default_output;
+use recon_pipelines::judge::{Calibration, Comparison, INTERVAL, Quality};
+use recon_pipelines::{Cancelled, CaseSpec, Input, Options, Outcome, Outputs, Schema, TaskSpec, run};
+use std::path::{Path, PathBuf};
+
+/// What a command asks for.
+pub struct Request<'a> {
+    /// What each case starts from.
+    pub inputs: Vec<Input>,
+    /// What is measured; the noise comes from the settings.
+    pub task: TaskSpec,
+    /// The name of the method.
+    pub method: &'a str,
+    /// What is said about its settings.
+    pub settings: &'a SettingArgs,
+    /// Where the mask goes.
+    pub mask: Option<PathBuf>,
+    /// Output and run.
+    pub common: &'a Common,
+    /// The command line.
+    pub words: &'a [String],
+}
+
+/// How cases are run and told.
+pub struct Manner {
+    /// Write over existing files.
+    pub force: bool,
+    /// Go on with what is finished.
+    pub resume: bool,
+    /// Print the report on stdout.
+    pub json: bool,
+}
+
+impl Request<'_> {
+    /// Runs its cases, or shows them.
+    ///
+    /// # Errors
+    /// See [`failure`].
+    pub fn run(&self) -> Result<()> {
+        let registry = Registry::new(self.settings.device);
+        let cases = self.cases(&registry)?;
+        if self.common.dry_run {
+            return show(&cases);
+        }
+        let context = Context::new(&self.common.run)?;
+        let Common { force, resume, json, .. } = *self.common;
+        all(&cases, &registry, (&Manner { force, resume, json }, self.words), &context)
+    }
+
+    /// The cases with every default filled in, checked.
+    fn cases(&self, registry: &Registry) -> Result<Vec<CaseSpec<MethodSpec>>> {
+        let task = self.task.task();
+        let method = registry.resolve(self.method, task, &self.settings.layers)?;
+        if self.settings.noise_std.is_some() && !method.info().noise {
+            let message =
+                "--noise-std: does nothing with this --method; leave it out or choose another method";
+            return Err(Failure::Usage(message.to_owned()).into());
+        }
+        self.check_several()?;
+        let case = |input: &Input| {
+            let case = CaseSpec {
+                schema: Schema,
+                seed: self.common.seed,
+                budget: self.common.budget.map(|time| time.as_secs_f64()),
+                input: input.clone(),
+                task: with_noise(self.task.clone(), self.settings.noise_std),
+                method: method.clone(),
+                output: self.outputs(input.path()),
+            };
+            checked(case.resolved(&std::env::current_dir()?), registry, self.common.force)
+        };
+        self.inputs.iter().map(case).collect()
+    }
+
+    fn outputs(&self, input: &Path) -> Outputs {
+        let beside = default_output(input, "recon");
+        let image = match &self.common.output {
+            Some(folder) if self.inputs.len() > 1 => folder.join(beside.file_name().unwrap_or_default()),
+            Some(path) => path.clone(),
+            None => beside,
+        };
+        let Common { preview, quantiles, null_space, .. } = self.common.clone();
+        Outputs { image, preview, mask: self.mask.clone(), quantiles, null_space }
+    }
+
+    fn check_several(&self) -> Result<(), Failure> {
+        if self.inputs.len() < 2 {
+            return Ok(());
+        }
+        if let Some(folder) = self.common.output.as_ref().filter(|folder| !folder.is_dir()) {
+            let message =
+                format!("{}: is not a folder; with several inputs --output names one", folder.display());
+            return Err(Failure::Usage(message));
+        }
+        if self.common.preview.is_some() || self.common.json {
+            return Err(Failure::Usage("--preview and --json: describe one result; give one input".into()));
+        }
+        Ok(())
+    }
+}
+
+fn with_noise(mut task: TaskSpec, noise_std: Option<f64>) -> TaskSpec {
+    match &mut task {
+        TaskSpec::Ct(spec) => spec.noise_std = noise_std,
+        TaskSpec::Mri(spec) => spec.noise_std = noise_std,
+        TaskSpec::Mar(spec) => spec.noise_std = noise_std,
+    }
+    task
+}
+
+/// The case, if it makes sense and nothing is in the way of its outputs.
+///
+/// # Errors
+/// Says what does not fit.
+pub fn checked(case: CaseSpec<MethodSpec>, registry: &Registry, force: bool) -> Result<CaseSpec<MethodSpec>> {
+    case.check()?;
+    recon_pipelines::target(&case, registry, force)?;
+    Ok(case)
+}
+
+/// Prints cases as a file for `recon run`.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn show(cases: &[CaseSpec<MethodSpec>]) -> Result<()> {
+    let text = match cases {
+        [case] => toml::to_string(case)?,
+        _ => toml::to_string(&toml::Table::from_iter([("case".to_owned(), toml::Value::try_from(cases)?)]))?,
+    };
+    context::print(text.trim_end())
+}
+
+/// Runs cases one after another; of several, one that fails is reported and the others still run.
+///
+/// # Errors
+/// The failure of a single case; [`Failure::Cases`] when some of several failed; an interruption at once.
+pub fn all(
+    cases: &[CaseSpec<MethodSpec>],
+    registry: &Registry,
+    (manner, words): (&Manner, &[String]),
+    context: &Context,
+) -> Result<()> {
+    if let [case] = cases {
+        return one(case, registry, (manner, words), context);
+    }
+    let mut failed = 0;
+    for case in cases {
+        match one(case, registry, (manner, words), context) {
+            Err(error) if failure::is_fatal(&error) => return Err(error),
+            Err(error) => {
+                failed += 1;
+                failure::print(&error);
+            }
+            Ok(()) => {}
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::Cases(format!("{failed} of {} inputs failed; see above", cases.len())).into()),
+    }
+}
+
+fn one(
+    case: &CaseSpec<MethodSpec>,
+    registry: &Registry,
+    (manner, words): (&Manner, &[String]),
+    context: &Context,
+) -> Result<()> {
+    let options = Options {
+        force: manner.force,
+        resume: manner.resume,
+        threads: context.threads,
+        command: words.to_vec(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        watch: &context.bars(),
+    };
+    let stopped = || context.interruption().unwrap_or(Failure::Interrupted(2));
+    let outcome = run(case, registry, &options);
+    let outcome = outcome.map_err(|error| if error.is::<Cancelled>() { stopped().into() } else { error })?;
+    tell(&outcome, manner.json, context)?;
+    match outcome.report.status {
+        recon_pipelines::report::Status::Complete => Ok(()),
+        recon_pipelines::report::Status::Interrupted => Err(stopped().into()),
+    }
+}
+
+fn tell(outcome: &Outcome<MethodSpec>, json: bool, context: &Context) -> Result<()> {
+    let report = &outcome.report;
+    if let Some(comparison) = &report.metrics {
+        context.say(&table(comparison, outcome.method));
+    }
+    for warning in &report.warnings {
+        context.say(&format!("warning: {warning}"));
+    }
+    let image = report.outputs.first().context("a result has files")?.display();
+    context.say(&format!("{image}: {} in {:.1} s on {}", outcome.method, report.seconds, report.device));
+    if json { context::print(&serde_json::to_string(report)?) } else { Ok(()) }
+}
+
+fn table(comparison: &Comparison, method: &str) -> String {
+    let row = |name: &str, quality: &Quality| {
+        let psnr = quality.psnr.map_or_else(|| "inf".to_owned(), |psnr| format!("{psnr:.2}"));
+        format!("{name:<14} {psnr:>9} {:>7.4} {:>9.2e}", quality.ssim, quality.nmse)
+    };
+    let mut lines = vec![format!("{:<14} {:>9} {:>7} {:>9}", "method", "PSNR (dB)", "SSIM", "NMSE")];
+    lines.extend(comparison.baselines.iter().map(|baseline| row(&baseline.name, &baseline.quality)));
+    lines.push(row(method, &comparison.result));
+    if let Some(Calibration { ratio, coverage }) = comparison.calibration {
+        let percent = 100.0 * INTERVAL;
+        lines.push(format!(
+            "spread: variance {ratio:.2} times the squared error, {:.0} % of voxels in their {percent:.0} % interval",
+            100.0 * coverage
+        ));
+    }
+    lines.join("\n")
+}

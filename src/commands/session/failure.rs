@@ -1,0 +1,133 @@
+//! Why a command ended, and the exit code that says so to scripts.
+
+use recon::device::DeviceError;
+use recon::knobs::SettingError;
+use recon::models::ModelError;
+use recon_data::{DataError, DataErrorKind};
+use recon_operators::OperatorError;
+use recon_pipelines::Refused;
+use std::fmt;
+
+/// A failure whose kind is known at the command line.
+#[derive(Debug)]
+pub enum Failure {
+    /// The arguments make no sense: exit code 2.
+    Usage(String),
+    /// An input is unreadable, unsupported or inconsistent: exit code 3.
+    Input(String),
+    /// Some cases of several failed: exit code 4.
+    Cases(String),
+    /// An output is already there: exit code 5.
+    Exists(String),
+    /// Stopped by this signal, with the work so far kept: exit code 128 + signal.
+    Interrupted(i32),
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Input(_) => 3,
+            Self::Cases(_) => 4,
+            Self::Exists(_) => 5,
+            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(130),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(message) | Self::Input(message) | Self::Cases(message) | Self::Exists(message) => {
+                f.write_str(message)
+            }
+            Self::Interrupted(_) => f.write_str("interrupted; the work so far is kept"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The exit code that belongs to an error: see [`Failure`]; 1 for whatever failed while running.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    error.chain().find_map(known_code).unwrap_or(1)
+}
+
+fn known_code(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if let Some(failure) = cause.downcast_ref::<Failure>() {
+        return Some(failure.exit_code());
+    }
+    if let Some(error) = cause.downcast_ref::<DataError>() {
+        return Some(match error.kind() {
+            DataErrorKind::Input => 3,
+            DataErrorKind::Exists => 5,
+            DataErrorKind::Io => 1,
+        });
+    }
+    if let Some(refused) = cause.downcast_ref::<Refused>() {
+        return Some(match refused {
+            Refused::Usage(_) => 2,
+            Refused::Input(_) => 3,
+        });
+    }
+    if cause.is::<SettingError>() {
+        return Some(2);
+    }
+    // The device or its memory is not available.
+    if cause.is::<DeviceError>() {
+        return Some(6);
+    }
+    let unusable = cause.is::<OperatorError>() || cause.is::<ModelError>();
+    unusable.then_some(3)
+}
+
+/// Whether a failure would meet every other case as well: the user stopped it, or the device is not there.
+pub fn is_fatal(error: &anyhow::Error) -> bool {
+    let fatal = |cause: &(dyn std::error::Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(Failure::Interrupted(_))) || cause.is::<DeviceError>()
+    };
+    error.chain().any(fatal)
+}
+
+/// Prints `error: …` in one line on stderr.
+pub fn print(error: &anyhow::Error) {
+    let line = one_line(error);
+    let advice =
+        if exit_code(error) == 3 && !line.contains("; ") { "; correct the input or the option" } else { "" };
+    eprintln!("error: {line}{advice}");
+}
+
+/// The messages of an error and its causes; a cause that is quoted already is not repeated.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+        }
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn a_quoted_cause_is_not_repeated() {
+        let error = anyhow::anyhow!("disk\nfull").context("a.npy: disk\nfull; make room");
+        assert_eq!(one_line(&error), "a.npy: disk full; make room");
+        assert_eq!(one_line(&anyhow::anyhow!("b").context("a")), "a: b");
+    }
+
+    #[test]
+    fn the_code_is_found_under_context() {
+        let error = anyhow::Error::from(Failure::Exists("x".into())).context("while writing");
+        assert_eq!(exit_code(&error), 5);
+        assert_eq!(exit_code(&anyhow::anyhow!("disk full")), 1);
+        assert_eq!(exit_code(&Failure::Interrupted(2).into()), 130);
+        assert_eq!(exit_code(&Failure::Interrupted(15).into()), 143);
+        let wrapped = Err::<(), _>(Failure::Usage("y".into())).context("a").context("b");
+        assert_eq!(wrapped.map_err(|e| exit_code(&e)), Err(2));
+    }
+}

@@ -1,0 +1,14 @@
+//! Learned methods that run: descriptions become samplers with a network.
+
+mod drawn;
+mod process;
+mod registry;
+mod sampled;
+mod spread;
+mod typicality;
+
+pub use drawn::Drawn;
+pub use process::{Shown, process_of, sampling_end, value_range};
+pub use registry::Registry;
+pub use sampled::Sampled;
+pub use typicality::Trial;

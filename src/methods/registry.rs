@@ -1,0 +1,266 @@
+//! From descriptions of methods to methods: networks are opened once and shared.
+
+use super::{Sampled, Trial};
+use crate::device::DeviceChoice;
+use crate::models::{Manifest, Modality, ModelSource, Prior, Typical, ValueMapping, open, read_card};
+use crate::score::{Autograd, UnitRule};
+use crate::settings::{Entry, Layers, Learned, MethodSpec, Origin, SamplerSpec, TvSpec, Value};
+use anyhow::Result;
+use candle_core::Device;
+use recon_data::Unit;
+use recon_pipelines::report::ModelRecord;
+use recon_pipelines::{Acquisition, Method, Methods, Pace, Reconstruct, Refused, Task};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Makes methods, on one device.
+pub struct Registry {
+    choice: DeviceChoice,
+    device: OnceLock<(Device, String)>,
+    priors: Mutex<BTreeMap<String, Arc<Prior>>>,
+}
+
+impl Registry {
+    /// Methods whose networks run on the device of this choice, which is opened when the first of them is made.
+    pub fn new(device: DeviceChoice) -> Self {
+        Self { choice: device, device: OnceLock::new(), priors: Mutex::default() }
+    }
+
+    /// The method of this name with everything that is said about its settings, the card of its model included.
+    ///
+    /// # Errors
+    /// When a setting cannot be, or the card cannot be read.
+    pub fn resolve(&self, name: &str, task: Task, layers: &Layers) -> Result<MethodSpec> {
+        Ok(layers.resolve(name, task, &card(name, task, layers, true)?)?)
+    }
+
+    /// As [`Registry::resolve`], but settings that the method does not have are left to those that run beside it.
+    ///
+    /// # Errors
+    /// As [`Registry::resolve`].
+    pub fn resolve_among(&self, name: &str, task: Task, layers: &Layers) -> Result<MethodSpec> {
+        Ok(layers.resolve_among(name, task, &card(name, task, layers, true)?)?)
+    }
+
+    /// As [`Registry::resolve`], but without the settings that were found for the model.
+    ///
+    /// # Errors
+    /// As [`Registry::resolve`].
+    pub fn resolve_untuned(&self, name: &str, task: Task, layers: &Layers) -> Result<MethodSpec> {
+        Ok(layers.resolve(name, task, &card(name, task, layers, false)?)?)
+    }
+
+    /// The name of the model that ships with the program for a task.
+    pub fn builtin(task: Task) -> &'static str {
+        modality_name(modality(task))
+    }
+
+    fn device(&self) -> Result<&(Device, String)> {
+        if let Some(device) = self.device.get() {
+            return Ok(device);
+        }
+        let device = self.choice.open()?;
+        Ok(self.device.get_or_init(|| device))
+    }
+
+    /// The prior of this name for a task, opened once.
+    fn prior(&self, name: &str, task: Task) -> Result<Arc<Prior>> {
+        let mut priors = self.priors.lock().unwrap_or_else(PoisonError::into_inner);
+        let prior = match priors.get(name) {
+            Some(prior) => prior.clone(),
+            None => {
+                let prior = Arc::new(open(&ModelSource::named(name)?, &self.device()?.0)?);
+                priors.insert(name.to_owned(), prior.clone());
+                prior
+            }
+        };
+        check(name, &prior, modality(task))?;
+        Ok(prior)
+    }
+
+    fn learned<T: Acquisition>(&self, spec: &Learned, task: Task, unit: Unit) -> Result<Method<T>> {
+        let (device, device_name) = self.device()?.clone();
+        let prior = self.prior(&spec.model, task)?;
+        let card = prior.manifest();
+        let unit = unit_rule(card, unit)?;
+        let (model, typical) = (Some(record(card)), card.typical.map(|typical| typical.error));
+        let trial = card.typical.map(|Typical { noise, values, .. }| Trial { noise, values });
+        let sampled = |sampler: &SamplerSpec, start: Box<dyn Reconstruct<T> + Send>| Sampled {
+            model: Autograd(prior.clone()),
+            sampler: sampler.sampler(),
+            unit,
+            start: Some(start),
+            samples: 1,
+            estimate: spec.estimate,
+            widening: spec.widen,
+            trial: None,
+            device: device.clone(),
+        };
+        let start = T::start(task, TvSpec::start(task));
+        let start = match &spec.around {
+            Some(point) => Box::new(sampled(point, start)),
+            None => start,
+        };
+        let run = Box::new(Sampled { samples: spec.samples, trial, ..sampled(&spec.sampler, start) });
+        let name = spec.sampler.info().name;
+        Ok(Method { name, run, model, device: device_name, samples: spec.samples, typical })
+    }
+}
+
+impl Methods<MethodSpec> for Registry {
+    fn build<T: Acquisition>(&self, method: &MethodSpec, task: Task, unit: Unit) -> Result<Method<T>> {
+        let (name, Some(classical)) = (method.info().label(task), method.classical()) else {
+            let MethodSpec::Learned(learned) = method else { unreachable!("all others are classical") };
+            return self.learned(learned, task, unit);
+        };
+        match T::classical(&classical, task) {
+            Some(run) => Ok(Method::classical(name, run)),
+            None => Err(Refused::Usage(format!("--method {name}: is not a method for {task}")).into()),
+        }
+    }
+
+    fn baselines<T: Acquisition>(&self, method: &MethodSpec, task: Task) -> Vec<Method<T>> {
+        let build = |spec: MethodSpec| {
+            let run = T::classical(&spec.classical()?, task)?;
+            Some(Method::classical(spec.info().label(task), run))
+        };
+        method.baselines(task).into_iter().filter_map(build).collect()
+    }
+
+    fn samples(&self, method: &MethodSpec) -> usize {
+        if let MethodSpec::Learned(learned) = method { learned.samples } else { 1 }
+    }
+
+    fn trusts_metal(&self, method: &MethodSpec) -> bool {
+        matches!(method, MethodSpec::Fbp)
+    }
+
+    fn pace(&self, method: &MethodSpec, task: Task) -> Option<Pace> {
+        let MethodSpec::Learned(learned) = method else { return None };
+        let (passes, most) = learned.sampler.pace(task, learned.samples > 1);
+        Some(Pace { runs: learned.samples * passes, most })
+    }
+
+    fn with_steps(&self, method: &MethodSpec, steps: usize, trial: bool) -> MethodSpec {
+        match method {
+            MethodSpec::Learned(learned) => MethodSpec::Learned(Box::new(learned.with_steps(steps, trial))),
+            other => other.clone(),
+        }
+    }
+}
+
+/// What the card of the method's model says about its settings, with those that were found for it if they are wanted.
+fn card(name: &str, task: Task, layers: &Layers, tuned: bool) -> Result<Vec<Entry>> {
+    let Some(info) = crate::settings::find(name).filter(|info| info.learned) else { return Ok(Vec::new()) };
+    let model = layers.text(info, "model").unwrap_or_else(|| modality_name(modality(task)).to_owned());
+    let card = read_card(&ModelSource::named(&model)?)?;
+    let mut entries = card_entries(&card, &model);
+    if tuned {
+        entries.extend(card.tuned.entries(task, info.name, &model));
+    }
+    Ok(entries)
+}
+
+fn card_entries(card: &Manifest, model: &str) -> Vec<Entry> {
+    let said = |key: &str, value: toml::Value| Entry {
+        method: None,
+        key: key.to_owned(),
+        value: Value::Typed(value),
+        origin: Origin::Card(format!("model {model}: {key}")),
+    };
+    let (lowest, highest) = card.noise_range();
+    let mut entries = vec![said("sigma-min", lowest.into()), said("sigma-max", highest.into())];
+    // The program's own networks are trained on all orientations; of others nobody knows.
+    if card.film_unet().is_none() {
+        entries.push(said("orientations", "upright".into()));
+    }
+    entries
+}
+
+fn modality(task: Task) -> Modality {
+    match task {
+        Task::Ct | Task::Mar => Modality::Ct,
+        Task::Mri => Modality::Mr,
+    }
+}
+
+fn modality_name(modality: Modality) -> &'static str {
+    match modality {
+        Modality::Ct => "ct",
+        Modality::Mr => "mr",
+    }
+}
+
+/// Refuses a prior of another kind of image.
+fn check(name: &str, prior: &Prior, wanted: Modality) -> Result<(), Refused> {
+    let (Some(found), Some(_)) = (prior.manifest().modality, prior.manifest().value) else {
+        return Err(Refused::Input(format!(
+            "{name}: the model card does not say what its numbers mean; add modality = \"{}\" and a table \
+             [value] to manifest.toml (docs/networks.md)",
+            modality_name(wanted)
+        )));
+    };
+    if prior.channels() != 1 {
+        let channels = prior.channels();
+        return Err(Refused::Input(format!(
+            "{name}: is a model of images with {channels} channels; give one of plain images"
+        )));
+    }
+    if found != wanted {
+        let (found, wanted) = (modality_name(found), modality_name(wanted));
+        return Err(Refused::Input(format!(
+            "{name}: is a model of {found} images; give one of {wanted} images"
+        )));
+    }
+    Ok(())
+}
+
+fn record(card: &Manifest) -> ModelRecord {
+    ModelRecord {
+        name: card.name.clone(),
+        version: card.version.clone(),
+        sha256: card.weights.sha256.clone(),
+    }
+}
+
+/// Percentile of a back-projection that is taken for bone, and what bone is in units of a CT model, when the
+/// measurement has no unit. Bone attenuates 1.6 times as much as water, and water is 0.5.
+const BRIGHT_PERCENTILE: f64 = 99.5;
+const BRIGHT_IN_MODEL_UNITS: f32 = 0.8;
+
+/// How physical values become the model's: as its card says, except for CT without a unit, which is scaled
+/// so that its bright end looks like bone.
+fn unit_rule(card: &Manifest, unit: Unit) -> Result<UnitRule, Refused> {
+    let Some(value) = card.value else {
+        return Err(Refused::Input(format!("{}: the model card has no table [value]; add one", card.name)));
+    };
+    Ok(match value {
+        ValueMapping::Hounsfield { .. } if unit == Unit::Arbitrary => {
+            UnitRule::Percentile { percentile: BRIGHT_PERCENTILE, factor: 1.0 / BRIGHT_IN_MODEL_UNITS }
+        }
+        ValueMapping::Hounsfield { unit_attenuation, .. } => UnitRule::Fixed(unit_attenuation as f32),
+        ValueMapping::Percentile { percentile } => UnitRule::Percentile { percentile, factor: 1.0 },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_of_the_wrong_modality_is_refused_and_a_right_one_opened_once() {
+        let registry = Registry::new(DeviceChoice::Cpu);
+        let error = registry.prior("mr", Task::Ct).err().expect("wrong kind of image");
+        assert!(matches!(error.downcast_ref(), Some(Refused::Input(_))));
+        let first = registry.prior("mr", Task::Mri).expect("built in");
+        assert!(Arc::ptr_eq(&first, &registry.prior("mr", Task::Mri).expect("built in")));
+    }
+
+    #[test]
+    fn the_levels_of_predictor_corrector_sampling_are_the_models() {
+        let registry = Registry::new(DeviceChoice::Cpu);
+        let spec = registry.resolve("pc", Task::Ct, &Layers::default()).expect("built in");
+        let table = spec.table().0;
+        assert_eq!((table["sigma-min"].as_float(), table["sigma-max"].as_float()), (Some(0.002), Some(6.0)));
+    }
+}

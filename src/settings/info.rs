@@ -1,0 +1,98 @@
+//! Every method, and what there is to know about it.
+
+use super::SamplerSpec;
+use crate::knobs::{Info, Knob, Range};
+use recon_pipelines::Task;
+
+const STEPS: Knob = Knob::new("steps", Range::Count(1), "Number of iterations");
+
+/// The methods without a network.
+pub const CLASSICAL: [Info; 5] = [
+    Info {
+        name: "fbp",
+        aliases: &[],
+        about: "Filtered back-projection; around metal, without any correction",
+        source: "Bracewell and Riddle, Astrophys. J. 150, 1967",
+        tasks: &[Task::Ct, Task::Mar],
+        knobs: &[],
+        learned: false,
+        noise: false,
+    },
+    Info {
+        name: "zero-filled",
+        aliases: &[],
+        about: "Magnitude of the inverse Fourier transform, zeros where nothing was measured",
+        source: "the baseline of fastMRI, Zbontar et al. 2018",
+        tasks: &[Task::Mri],
+        knobs: &[],
+        learned: false,
+        noise: false,
+    },
+    Info {
+        name: "li",
+        aliases: &[],
+        about: "Linear interpolation of the rays through metal",
+        source: "Kalender et al., Radiology 164, 1987",
+        tasks: &[Task::Mar],
+        knobs: &[],
+        learned: false,
+        noise: false,
+    },
+    Info {
+        name: "tv",
+        aliases: &["fista-tv"],
+        about: "Total variation by FISTA",
+        source: "Beck and Teboulle, IEEE Trans. Image Process. 18, 2009",
+        tasks: &[Task::Ct, Task::Mri, Task::Mar],
+        knobs: &[Knob::new("tv-weight", Range::NotNegative, "Weight of the total variation"), STEPS],
+        learned: false,
+        noise: false,
+    },
+    Info {
+        name: "l1-wavelet",
+        aliases: &[],
+        about: "Sparsity in Daubechies' wavelets by FISTA",
+        source: "Lustig, Donoho and Pauly, Magn. Reson. Med. 58, 2007",
+        tasks: &[Task::Mri],
+        knobs: &[
+            Knob::new("wavelet-weight", Range::NotNegative, "Weight of the wavelet coefficients"),
+            STEPS,
+        ],
+        learned: false,
+        noise: false,
+    },
+];
+
+/// Every method, the classical ones first.
+pub fn infos() -> impl Iterator<Item = &'static Info> {
+    CLASSICAL.iter().chain(SamplerSpec::INFOS.iter().copied())
+}
+
+/// The method of this name.
+pub fn find(name: &str) -> Option<&'static Info> {
+    infos().find(|info| info.name == name || info.aliases.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    #[test]
+    fn names_are_unique_and_settings_of_one_name_are_alike() {
+        let mut names = BTreeSet::new();
+        let mut ranges: BTreeMap<&str, std::mem::Discriminant<Range>> = BTreeMap::new();
+        for info in infos() {
+            for name in info.aliases.iter().chain([&info.name]) {
+                assert!(names.insert(*name), "{name} twice");
+            }
+            let own: BTreeSet<_> = info.all_knobs().map(|knob| knob.key).collect();
+            assert_eq!(own.len(), info.all_knobs().count(), "{}: a setting twice", info.name);
+            for knob in info.all_knobs() {
+                let kind = std::mem::discriminant(&knob.range);
+                assert_eq!(*ranges.entry(knob.key).or_insert(kind), kind, "{}", knob.key);
+            }
+        }
+        assert_eq!(find("fista-tv").map(|info| info.name), Some("tv"));
+    }
+}
