@@ -103,7 +103,7 @@ impl Range {
     }
 
     fn expected(self) -> String {
-        format!("give {self}")
+        format!("does not fit; give {self}")
     }
 }
 
@@ -167,11 +167,11 @@ mod tests {
     #[test]
     fn values_out_of_range_are_refused_in_words() {
         let refused = |range: Range, text: &str| range.parse(text).expect_err(text);
-        assert_eq!(refused(Range::Positive, "0"), "give a number above 0");
-        assert_eq!(refused(Range::Count(2), "1"), "give a whole number of at least 2");
-        assert_eq!(refused(Range::Count(1), "2.5"), "give a whole number of at least 1");
-        assert_eq!(refused(Range::Share, "nan"), "give a number from 0 to 1");
-        assert_eq!(refused(Range::Choice(&["upright", "all"]), "both"), "give upright or all");
+        assert_eq!(refused(Range::Positive, "0"), "does not fit; give a number above 0");
+        assert_eq!(refused(Range::Count(2), "1"), "does not fit; give a whole number of at least 2");
+        assert_eq!(refused(Range::Count(1), "2.5"), "does not fit; give a whole number of at least 1");
+        assert_eq!(refused(Range::Share, "nan"), "does not fit; give a number from 0 to 1");
+        assert_eq!(refused(Range::Choice(&["upright", "all"]), "both"), "does not fit; give upright or all");
         assert_eq!(Range::Positive.parse("3"), Ok(Value::Float(3.0)));
         assert_eq!(Range::Positive.checked(Value::Integer(3)), Ok(Value::Float(3.0)));
         assert!(Range::Positive.checked(Value::Boolean(true)).is_err());

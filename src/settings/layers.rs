@@ -272,7 +272,10 @@ mod tests {
     fn who_says_what_cannot_be_is_named() {
         let refused = |entries: &[Entry]| resolve(entries, &[]).expect_err("impossible");
         assert!(refused(&[option("sigma-start", "0.001")]).starts_with("--sigma-start: "));
-        assert!(refused(&[variable("steps", "no")]).starts_with("RECON_steps no: give a whole number"));
+        assert!(
+            refused(&[variable("steps", "no")])
+                .starts_with("RECON_steps no: does not fit; give a whole number")
+        );
         assert!(refused(&[option("snr", "0.1")]).starts_with("--snr: does nothing with this --method"));
         let layers = Layers::default().with([option("pc.snr", "0.1")]);
         assert!(layers.resolve("score", Task::Ct, &[]).is_ok(), "it is meant for another method");

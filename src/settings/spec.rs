@@ -260,7 +260,9 @@ mod tests {
         assert!(
             refused("name = \"tv\"\nmomentum = 0.5").starts_with("momentum: is not a setting of method tv")
         );
-        assert!(refused("name = \"score\"\nsteps = 0").contains("steps: 0: give a whole number"));
+        assert!(
+            refused("name = \"score\"\nsteps = 0").contains("steps: 0: does not fit; give a whole number")
+        );
         assert!(refused("name = \"score\"\nsigma-start = 0.001").contains("sigma-start"));
         assert!(refused("name = \"zero-filled\"").contains("not a method for ct; choose fbp"));
         assert!(refused("steps = 3").contains("name: is missing"));

@@ -38,7 +38,7 @@ impl FromStr for Crop {
         let (side, count) = kind.split_once('x').map_or((kind, None), |(side, count)| (side, Some(count)));
         let whole = |text: &str, range: std::ops::RangeInclusive<usize>| {
             let number = text.trim().parse().ok().filter(|n| range.contains(n));
-            number.ok_or_else(|| format!("{text} is no number in {}..={}", range.start(), range.end()))
+            number.ok_or_else(|| format!("{text} is not a number in {}..={}", range.start(), range.end()))
         };
         let extent = match side.trim() {
             "whole" => Extent::Whole,
@@ -46,7 +46,7 @@ impl FromStr for Crop {
         };
         let count = count.map(|count| whole(count, 1..=MAX_COUNT)).transpose()?;
         let share: f64 = match share {
-            Some(share) => share.trim().parse().map_err(|_| format!("{share} is no number"))?,
+            Some(share) => share.trim().parse().map_err(|_| format!("{share} is not a number"))?,
             None => 1.0,
         };
         if !(share.is_finite() && share > 0.0) {

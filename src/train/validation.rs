@@ -26,7 +26,7 @@ const RUNGS: usize = 18;
 /// The random numbers of validation come from the end of the streams that steps take theirs from.
 const LAST_STREAM: u64 = u64::MAX;
 
-/// Slices of held-out people, with fixed noise.
+/// Slices of held-out patients, with fixed noise.
 pub struct Validation {
     clean: Vec<Array2<f32>>,
     seed: u64,

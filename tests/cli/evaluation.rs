@@ -66,7 +66,7 @@ fn an_evaluation_leaves_rows_means_settings_and_a_plot() {
     let settings = std::fs::read_to_string(folder.path("out/settings.json")).expect("written");
     let settings: Value = serde_json::from_str(&settings).expect("JSON");
     assert_eq!(settings["protocol"]["settings"][0]["acceleration"], 8.0);
-    assert!(settings["methods"]["tv"]["plan"]["tv_weight"].is_number());
+    assert!(settings["methods"]["tv"]["method"]["tv-weight"].is_number());
 }
 
 #[test]
@@ -97,8 +97,8 @@ fn learned_methods_count_their_calls_and_leave_the_baselines_alone() {
     assert_eq!(calls, [Some(0), Some(7)]);
     let settings = std::fs::read_to_string(folder.path("out/settings.json")).expect("written");
     let settings: Value = serde_json::from_str(&settings).expect("JSON");
-    assert_eq!(settings["methods"]["tv"]["plan"]["steps"], 100);
-    assert_eq!(settings["methods"]["score"]["plan"]["steps"], 2);
+    assert_eq!(settings["methods"]["tv"]["method"]["steps"], 100);
+    assert_eq!(settings["methods"]["score"]["method"]["steps"], 2);
     assert_eq!(settings["methods"]["score"]["model"]["sha256"].as_str().map(str::len), Some(64));
 }
 
@@ -148,8 +148,8 @@ fn metal_is_removed_better_by_what_knows_where_it_is() {
     assert_eq!(psnrs(&first), psnrs(&again));
     let other = json(&folder, &format!("{run} --seed 1 --force"));
     assert_ne!(psnrs(&first), psnrs(&other), "the seed decides where the metal is");
-    folder.recon("eval --protocol mar --data data --method tv -o no").assert().code(2);
-    folder.recon("tune --protocol mar --data data --method pc -o no").assert().code(2);
+    folder.recon("eval --protocol mar --data data --method l1-wavelet -o no").assert().code(2);
+    folder.recon("tune --protocol mar --data data --method li -o no").assert().code(2);
     folder.array("data/body.npy", Array3::from_elem((1, 16, 16), -1000.0).view());
     folder.recon("eval --protocol mar --data data --method li -o air").assert().code(3);
 }

@@ -80,7 +80,7 @@ fn what_cannot_be_done_is_refused_in_one_line() {
     folder.array("cube.npy", ndarray::Array3::<f32>::from_elem((1, 8, 8), f32::NAN).view());
     for (form, code) in [
         ("sample --model ct -o x.jpg", 2),
-        ("sample --model ct --size 8 -o y.npy", 2),
+        ("sample --model ct --size 8x -o y.npy", 2),
         ("sample --model ct --count 0 -o y.npy", 2),
         ("sample --model ct -o there.npy", 5),
         ("sample --model nowhere -o y.npy", 3),

@@ -10,6 +10,12 @@ fn json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).expect("one JSON object")
 }
 
+/// The case that a dry run prints.
+fn case(run: &mut assert_cmd::Command) -> toml::Value {
+    let output = run.assert().success();
+    toml::from_str(&String::from_utf8_lossy(&output.get_output().stdout)).expect("a case as TOML")
+}
+
 fn sidecar(folder: &Folder, name: &str) -> Value {
     json(&std::fs::read(folder.path(name)).expect("a sidecar"))
 }
@@ -34,12 +40,12 @@ fn the_sidecar_says_what_was_done() {
         .success();
     let report = sidecar(&folder, "out.json");
     assert_eq!(report["status"], "complete");
-    assert_eq!((&report["seed"], &report["threads"]), (&5.into(), &1.into()));
-    assert_eq!(report["plan"]["settings"]["passes"], 3);
+    assert_eq!((&report["case"]["seed"], &report["threads"]), (&5.into(), &1.into()));
+    assert_eq!(report["case"]["method"]["passes"], 3);
     assert_eq!(report["nfe"], 14, "three passes of two steps and a trial for each of two slices");
-    assert_eq!(report["plan"]["settings"]["steps"], 2);
-    assert_eq!(report["plan"]["sampling"]["accel"], 3.0);
-    assert_eq!(report["plan"]["settings"]["model"], "mr");
+    assert_eq!(report["case"]["method"]["steps"], 2);
+    assert_eq!(report["case"]["task"]["sampling"]["accel"], 3.0);
+    assert_eq!(report["case"]["method"]["model"], "mr");
     assert_eq!(report["model"]["sha256"].as_str().map(str::len), Some(64));
     assert_eq!(report["inputs"][0]["sha256"].as_str().map(str::len), Some(64));
     assert_eq!(report["device"], "cpu");
@@ -81,7 +87,7 @@ fn several_samples_give_a_spread() {
     let between = |((mean, low), high): ((&f32, &f32), &f32)| low <= mean && mean <= high;
     assert!(mean.iter().zip(&low).zip(&high).all(between));
     let report = sidecar(&folder, "out.json");
-    let around = &report["plan"]["settings"]["around"];
+    let around = &report["case"]["method"]["around"];
     let number = |name: &str| around[name].as_u64().expect("a number");
     let calls = 3 * 3 + number("steps") * number("passes") + 1;
     assert_eq!(report["nfe"], calls, "three samples, what they are drawn around, a trial");
@@ -89,7 +95,7 @@ fn several_samples_give_a_spread() {
     assert!(calibration["ratio"].as_f64() > Some(0.0) && calibration["coverage"].as_f64() <= Some(1.0));
     folder.recon("mri scan.npy --accel 6 --steps 3 --samples 3 --widen 6 -o wide.npy").assert().success();
     let (widen, wide) =
-        (report["plan"]["settings"]["widen"].as_f64().expect("a factor"), read(&folder.path("wide_std.npy")));
+        (report["case"]["method"]["widen"].as_f64().expect("a factor"), read(&folder.path("wide_std.npy")));
     let factor = (6.0 / widen) as f32;
     assert!(widen > 1.0 && wide.iter().zip(&spread).all(|(w, s)| (w - factor * s).abs() <= 1e-5 * w));
     assert_eq!(read(&folder.path("wide.npy")), mean);
@@ -141,7 +147,7 @@ fn a_budget_is_turned_into_steps() {
     folder.array("scan.npy", phantom(24, 24, 0.0).view());
     let run = folder.recon("mri scan.npy --budget 1m -o out.npy").assert().success();
     let log = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
-    let steps = sidecar(&folder, "out.json")["plan"]["settings"]["steps"].as_u64().expect("steps");
+    let steps = sidecar(&folder, "out.json")["case"]["method"]["steps"].as_u64().expect("steps");
     assert!(steps >= 8 && log.contains(&format!("--budget 60 s: {steps} steps of ")), "{log}");
     for wrong in ["--method tv --budget 1m", "--budget 1m --steps 3", "--budget soon"] {
         folder.recon(&format!("mri scan.npy {wrong} -o other.npy")).assert().code(2);
@@ -164,10 +170,9 @@ fn the_preview_shows_four_panels() {
 fn a_dry_run_shows_the_plan_and_writes_nothing() {
     let folder = Folder::new();
     folder.array("scan.npy", phantom(16, 16, 0.0).view());
-    let run = folder.recon("ct scan.npy --dry-run").assert().success();
-    let plan = json(&run.get_output().stdout);
-    assert_eq!(plan["plan"]["method"], "score");
-    assert!(plan["plan"]["settings"]["steps"].is_u64());
+    let case = case(&mut folder.recon("ct scan.npy --dry-run"));
+    assert_eq!(case["method"]["name"].as_str(), Some("score"));
+    assert!(case["method"]["steps"].is_integer());
     assert_eq!(folder.names(), ["scan.npy"]);
 }
 
@@ -177,12 +182,12 @@ fn flags_win_over_environment_over_config() {
     folder.array("scan.npy", phantom(16, 16, 0.0).view());
     folder.bytes("c.toml", b"seed = 1\nthreads = 1\n[ct]\nmethod = 'fista-tv'\nsteps = 4\nviews = 11\n");
     let seen = |run: &mut assert_cmd::Command| {
-        let output = run.assert().success();
-        let plan = json(&output.get_output().stdout)["plan"].clone();
-        (plan["settings"]["steps"].clone(), plan["views"].clone())
+        let case = case(run);
+        let number = |value: &toml::Value| value.as_integer().expect("a number");
+        (number(&case["method"]["steps"]), number(&case["task"]["views"]))
     };
     let form = "ct scan.npy --config c.toml --dry-run";
-    assert_eq!(seen(&mut folder.recon(form)), (4.into(), 11.into()));
+    assert_eq!(seen(&mut folder.recon(form)), (4, 11));
     assert_eq!(seen(folder.recon(form).env("RECON_STEPS", "5")).0, 5);
     assert_eq!(seen(folder.recon(&format!("{form} --steps 6")).env("RECON_STEPS", "5")).0, 6);
     folder.bytes("wrong.toml", b"stesp = 4\n");

@@ -64,6 +64,12 @@ fn json(folder: &Folder, arguments: &str) -> Value {
     serde_json::from_slice(&output).expect("one JSON object")
 }
 
+/// The method of the case that a dry run prints.
+fn method(output: &[u8]) -> Value {
+    let case: toml::Value = toml::from_str(&String::from_utf8_lossy(output)).expect("a case as TOML");
+    serde_json::to_value(&case["method"]).expect("numbers and words")
+}
+
 /// The trials of a log without their times.
 fn trials(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).expect("written");
@@ -103,10 +109,10 @@ fn the_best_settings_are_what_the_commands_then_take() {
         assert!(difference.is_some_and(|d| d < 2e-6), "{model}: {mean:?}, {expected:?}");
     }
     let ct = json(&folder, "ct data/single.npy --model out/model --json -q --threads 1 -o a.npy");
-    let settings = &ct["plan"]["settings"];
+    let settings = &ct["case"]["method"];
     assert_eq!(settings["steps"], 2);
     for (name, value) in report["best"]["settings"].as_object().expect("settings") {
-        assert_eq!(settings[name].as_f64(), value.as_f64(), "{name}");
+        assert_eq!(settings[name.replace('_', "-")].as_f64(), value.as_f64(), "{name}");
     }
     let card = std::fs::read_to_string(folder.path("out/model/manifest.toml")).expect("a card");
     assert!(card.contains("[tuned.ct.score.found]") && card.contains("protocol = \"ct-23\""), "{card}");
@@ -156,32 +162,32 @@ fn flags_environment_and_config_win_over_the_card() {
     folder.bytes("c.toml", b"[ct]\neta = 0.75\n");
     let settings = |run: &mut assert_cmd::Command| {
         let output = run.assert().success().get_output().stdout.clone();
-        serde_json::from_slice::<Value>(&output).expect("JSON")["plan"]["settings"].clone()
+        method(&output)
     };
     let run = "ct data/single.npy --model model --dry-run";
     let card = settings(&mut folder.recon(run));
     assert_eq!(
-        (&card["steps"], &card["sigma_start"], &card["sigma_end"]),
+        (&card["steps"], &card["sigma-start"], &card["sigma-end"]),
         (&3.into(), &0.4.into(), &0.004.into())
     );
-    assert_eq!((&card["data_weight"], &card["cg_iterations"]), (&77.0.into(), &5.into()));
+    assert_eq!((&card["data-weight"], &card["cg-iterations"]), (&77.0.into(), &5.into()));
     assert_eq!((&card["temperature"], &card["eta"]), (&0.5.into(), &0.25.into()));
     assert_eq!(settings(&mut folder.recon(&format!("{run} --config c.toml")))["eta"], 0.75);
     assert_eq!(settings(folder.recon(&format!("{run} --config c.toml")).env("RECON_ETA", "0.5"))["eta"], 0.5);
     let flags = format!("{run} --eta 1 --cg-iterations 2 --steps 9");
     let flags = settings(folder.recon(&flags).env("RECON_ETA", "0.5"));
     assert_eq!(
-        (&flags["eta"], &flags["cg_iterations"], &flags["steps"]),
+        (&flags["eta"], &flags["cg-iterations"], &flags["steps"]),
         (&1.0.into(), &2.into(), &9.into())
     );
-    assert_eq!(flags["data_weight"], 77.0);
+    assert_eq!(flags["data-weight"], 77.0);
     let pc = settings(&mut folder.recon(&format!("{run} --method pc")));
     assert_eq!((&pc["steps"], &pc["snr"], &pc["lambda"]), (&5.into(), &0.1.into(), &0.6.into()));
     let samples = settings(&mut folder.recon(&format!("{run} --samples 2")));
     assert_eq!(samples["temperature"], 1.0);
     let mar = settings(&mut folder.recon("mar data/single.npy --model model --dry-run"));
     assert_eq!(mar["steps"], 4);
-    assert_ne!(mar["data_weight"], 77.0);
+    assert_ne!(mar["data-weight"], 77.0);
 }
 
 #[test]
@@ -250,13 +256,15 @@ fn given_settings_are_held() {
     let folder = setup(Modality::Ct);
     let run = format!("{CT} -o out --trials 3 --sigma-start 0.7 --cg-iterations 4");
     let report = json(&folder, &run);
-    assert_eq!(report["held"], serde_json::json!({ "sigma_start": 0.7, "cg_iterations": 4.0 }));
+    let held = &report["held"];
+    assert_eq!((&held["sigma-start"], &held["cg-iterations"]), (&0.7.into(), &4.into()));
+    assert!(held["data-weight"].is_null(), "what is searched is not held: {held}");
     for trial in trials(&folder.path("out/trials.jsonl")) {
         let names: Vec<_> = trial["settings"].as_object().expect("settings").keys().cloned().collect();
         assert_eq!(names, ["data_weight", "momentum", "sigma_end"]);
     }
-    let plan = json(&folder, "ct data/single.npy --model out/model --dry-run");
-    assert_eq!(plan["plan"]["settings"]["sigma_start"], 0.7);
+    let plan = folder.recon("ct data/single.npy --model out/model --dry-run").assert().success();
+    assert_eq!(method(&plan.get_output().stdout)["sigma-start"], 0.7);
     let noisy = json(&folder, &format!("{CT} -o noisy --trials 2 --temperature 0.5"));
     assert!(noisy["best"]["settings"]["eta"].is_number(), "with noise there is a share of fresh noise");
     assert!(noisy["best"]["settings"]["momentum"].is_null(), "and no momentum");

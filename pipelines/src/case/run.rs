@@ -75,7 +75,8 @@ pub fn run<M: Clone + Serialize>(
     options: &Options<'_>,
 ) -> Result<Outcome<M>> {
     case.check()?;
-    let run = Run { case, methods, options, inputs: inputs(case)? };
+    let (inputs, target) = (inputs(case)?, target(case, methods, options.force)?);
+    let run = Run { case, methods, options, inputs, target };
     let seed = CaseSeed { seed: case.seed, case: digest::case_id(&run.inputs[0].sha256) };
     match (&case.input, &case.task) {
         (Input::Image(input), TaskSpec::Ct(spec)) => run.on(ImageCt::open(input, spec, seed)?),
@@ -134,6 +135,7 @@ struct Run<'a, M, R> {
     methods: &'a R,
     options: &'a Options<'a>,
     inputs: Vec<InputRecord>,
+    target: Target,
 }
 
 impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
@@ -155,7 +157,7 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
         let case = self.within_budget(&study)?;
         let method = self.methods.build::<S::Transform>(&case.method, task, unit)?;
         let baselines = self.methods.baselines::<S::Transform>(&case.method, task);
-        let target = target(&case, self.methods, self.options.force)?;
+        let target = self.target.clone();
         let solver = Solver {
             baselines: self.comparable(&study, &baselines),
             method: &method,

@@ -25,7 +25,7 @@ pub(in crate::commands) struct Image {
 pub(in crate::commands) fn find(folder: &Path, slices: usize, limit: Option<usize>) -> Result<Vec<Image>> {
     if !folder.is_dir() {
         return Err(
-            Failure::Input(format!("{}: is no folder; give one with images", folder.display())).into()
+            Failure::Input(format!("{}: is not a folder; give one with images", folder.display())).into()
         );
     }
     let read = || format!("{}: cannot list the folder", folder.display());

@@ -49,7 +49,7 @@ pub struct TrainArgs {
     /// Held-out data.
     #[command(flatten)]
     pub validation: ValidationArgs,
-    /// Numbers instead of a training.
+    /// Suggested noise levels, printed instead of training.
     #[command(flatten)]
     pub suggestion: SuggestionArgs,
 }
@@ -174,7 +174,7 @@ pub struct ValidationArgs {
     pub validate_every: u64,
 }
 
-/// Numbers instead of a training.
+/// Suggested noise levels, printed instead of training.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Suggestion")]
 pub struct SuggestionArgs {

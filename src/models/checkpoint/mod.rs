@@ -79,7 +79,7 @@ impl Checkpoint {
         let read = || {
             let file = File::open(path)?;
             if !file.metadata()?.is_file() {
-                return fault("is no file");
+                return fault("is not a file");
             }
             let format = detect(&file)?;
             let tree = match format {
