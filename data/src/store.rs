@@ -41,10 +41,14 @@ impl SliceStore {
                 let what = "holds slices of another input, method or version";
                 return Err(DataError::input(folder, what, "leave out --resume to begin again"));
             }
-            std::fs::remove_dir_all(folder).map_err(failed)?;
+            remove(folder).map_err(failed)?;
         }
-        std::fs::create_dir(folder).map_err(failed)?;
-        atomic::write_bytes(&folder.join(KEY_FILE), key.as_bytes(), Overwrite::Refuse)?;
+        // Made under another name, so that a store without its key is never left under this one.
+        let begun = aside(folder, "new");
+        remove(&begun).map_err(failed)?;
+        std::fs::create_dir(&begun).map_err(failed)?;
+        atomic::write_bytes(&begun.join(KEY_FILE), key.as_bytes(), Overwrite::Refuse)?;
+        std::fs::rename(&begun, folder).map_err(failed)?;
         Ok(Self { folder: folder.to_owned() })
     }
 
@@ -114,7 +118,7 @@ impl SliceStore {
     /// # Errors
     /// [`DataError::Io`].
     pub fn remove(self) -> Result<(), DataError> {
-        std::fs::remove_dir_all(&self.folder).map_err(|source| DataError::io(&self.folder, source))
+        remove(&self.folder).map_err(|source| DataError::io(&self.folder, source))
     }
 
     fn load(&self, k: usize) -> Result<Slice, DataError> {
@@ -148,11 +152,46 @@ fn damaged(path: &Path, what: String) -> DataError {
     DataError::input(path, what, "begin again without --resume")
 }
 
+/// A name beside the folder.
+fn aside(folder: &Path, ending: &str) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.with_file_name(format!("{name}.{ending}"))
+}
+
+/// Removes a store, if there is one: under another name, so that one which is half gone is never taken for whole.
+fn remove(folder: &Path) -> std::io::Result<()> {
+    let gone = aside(folder, "old");
+    if gone.exists() {
+        std::fs::remove_dir_all(&gone)?;
+    }
+    if !folder.exists() {
+        return Ok(());
+    }
+    std::fs::rename(folder, &gone)?;
+    std::fs::remove_dir_all(&gone)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use ndarray::array;
     use serde_json::json;
+
+    #[test]
+    fn what_a_kill_left_of_making_or_removing_a_store_is_in_nobodys_way() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("store");
+        for ending in ["new", "old"] {
+            let left = aside(&folder, ending);
+            std::fs::create_dir(&left).expect("made");
+            std::fs::write(left.join("000000.slice"), b"half").expect("written");
+        }
+        let store = SliceStore::create_or_resume(&folder, "key", true).expect("made");
+        assert!(!store.has(0));
+        store.remove().expect("removed");
+        let left = std::fs::read_dir(home.path()).expect("readable").count();
+        assert_eq!(left, 0);
+    }
 
     #[test]
     fn what_is_kept_comes_back() {
