@@ -121,6 +121,7 @@ fn total_variation_prox_of_60_steps(bencher: Bencher, side: usize) {
 }
 
 fn ratios() {
+    ratio::head();
     for side in KSPACES {
         fourier_ratio(side);
     }

@@ -84,6 +84,7 @@ fn ratios() {
     let (prior, x, case) = (prior(), noisy(SIDE), Case::new());
     case.run("score");
     let calls = case.calls();
+    ratio::head();
     ratio::print(vec![
         Ratio::new(
             (&format!("slice by score, {calls} calls"), || case.run("score")),

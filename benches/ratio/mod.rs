@@ -36,9 +36,13 @@ pub(crate) fn wanted() -> bool {
     std::env::args().skip(1).all(|argument| argument == "--bench")
 }
 
-/// Prints a table of the ratios: both works of each turn about, the least wall time of several rounds.
-pub(crate) fn print(ratios: Vec<Ratio<'_>>) {
+/// Prints the head of the table that [`print`] fills.
+pub(crate) fn head() {
     println!("\n| job | ms | limit | ms | ratio |\n|---|---|---|---|---|");
+}
+
+/// Prints a row for each ratio: both works by turns, the least wall time of several rounds.
+pub(crate) fn print(ratios: Vec<Ratio<'_>>) {
     for Ratio { job, limit, times, run: [mut job_run, mut limit_run] } in ratios {
         let mut least = [f64::INFINITY; 2];
         for _ in 0..ROUNDS {
