@@ -161,7 +161,7 @@ impl Layers {
         given.extend(explicit.clone());
         if let Some(keys) = SamplerSpec::shared_with_estimate(info.name).filter(|_| several) {
             let mut point = table(info, &card.iter().collect::<Vec<_>>())?;
-            point.extend(explicit.into_iter().filter(|(key, _)| keys.iter().any(|shared| *shared == key)));
+            point.extend(explicit.into_iter().filter(|(key, _)| keys.contains(&key.as_str())));
             given.insert("around".to_owned(), point.into());
         }
         MethodSpec::given(info.name, task, given).map_err(|error| self.blame(info, card, &error))

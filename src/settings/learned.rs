@@ -64,7 +64,7 @@ impl Learned {
                 Some(SamplerSpec::new(info.name, task, &with_samples(point, 1))?)
             }
             (None, Some(keys)) => {
-                own.retain(|key, _| keys.iter().any(|shared| *shared == key));
+                own.retain(|key, _| keys.contains(&key));
                 Some(SamplerSpec::new(info.name, task, &with_samples(own, 1))?)
             }
             (None, None) => None,

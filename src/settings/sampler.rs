@@ -19,7 +19,7 @@ fn described<S: SamplerSettings>(settings: &S) -> Table {
     let idle = settings.idle();
     let mut table = of(settings);
     table.retain(|key, _| {
-        S::INFO.knobs.iter().any(|knob: &Knob| knob.key == key) && !idle.iter().any(|idle| *idle == key)
+        S::INFO.knobs.iter().any(|knob: &Knob| knob.key == key) && !idle.contains(&key)
     });
     table
 }

@@ -14,7 +14,7 @@ pub enum Truth {
     /// The image that was measured.
     Measured,
     /// Another file.
-    File(Images),
+    File(Box<Images>),
 }
 
 impl Truth {
@@ -38,7 +38,7 @@ impl Truth {
         if images.shape() != shape {
             return Err(wrong_shape(path, &images.shape(), &format!("a reference of {shape:?}")));
         }
-        Ok(Self::File(images.in_unit(unit)))
+        Ok(Self::File(Box::new(images.in_unit(unit))))
     }
 
     /// The truth of slice `k`, when the measured images are these.

@@ -118,7 +118,7 @@ pub trait Measured: Send + Sync {
     /// As [`Measured::pull`].
     fn step(&self, x: &Tensor, stay: f64, weighting: Weighting, iterations: usize) -> Result<Tensor> {
         let apply = |d: &Tensor| self.normal(d, weighting)? + (d * stay)?;
-        conjugate_gradient(&apply, self.pull(x, weighting)?, iterations)
+        conjugate_gradient(&apply, &self.pull(x, weighting)?, iterations)
     }
 
     /// `argmin_z stay ‖z − x‖² + Σ wᵢ |(A z − y)ᵢ|²`: `x` and its [`Measured::step`].
@@ -156,7 +156,7 @@ pub(in crate::score) const CG_TOLERANCE: f64 = 1e-6;
 /// `M⁻¹ b` of every image of a batch, for a Hermitian positive semi-definite `M` given as `apply`, from 0.
 fn conjugate_gradient(
     apply: &dyn Fn(&Tensor) -> Result<Tensor>,
-    right: Tensor,
+    right: &Tensor,
     iterations: usize,
 ) -> Result<Tensor> {
     let column = |values: Vec<f64>| -> Result<Tensor> {
