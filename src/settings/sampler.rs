@@ -18,9 +18,7 @@ fn own(given: &Table) -> Table {
 fn described<S: SamplerSettings>(settings: &S) -> Table {
     let idle = settings.idle();
     let mut table = of(settings);
-    table.retain(|key, _| {
-        S::INFO.knobs.iter().any(|knob: &Knob| knob.key == key) && !idle.contains(&key)
-    });
+    table.retain(|key, _| S::INFO.knobs.iter().any(|knob: &Knob| knob.key == key) && !idle.contains(&key));
     table
 }
 
