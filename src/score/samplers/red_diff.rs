@@ -22,7 +22,7 @@ const ADAM: (f64, f64, f64) = (0.9, 0.99, 1e-8);
 /// ```
 ///
 /// with `σ` falling. The second term is the paper's `λₜ (ε_θ − ε)` with its `λₜ = λ s/m`, in the variables of a
-/// [`ScoreModel`]; no gradient goes through the network. The start is another method's image.
+/// [`crate::score::ScoreModel`]; no gradient goes through the network. The start is another method's image.
 ///
 /// It is a point estimate: samples differ by what is left of `ε`, and their spread means nothing. Known bias: at
 /// one level and for a Gaussian prior of variance `v` the denoiser pulls to its mean with `κ = λσ²/(v + σ²)`, where
