@@ -64,7 +64,7 @@ pub fn write_bytes(path: &Path, bytes: &[u8], overwrite: Overwrite) -> Result<()
 
 /// Lets `write` fill a temporary folder beside `path` and gives it its name.
 ///
-/// An existing folder is replaced under [`Overwrite::Force`] only if it holds nothing but `.dcm` files, so that
+/// An existing folder is replaced under [`Overwrite::Force`] only if it holds `.dcm` files alone, so that
 /// a wrong path never deletes anything else; an empty one is always taken.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ pub mod npy;
 mod output;
 mod scan;
 mod slices;
+mod stack;
 mod store;
 mod units;
 mod volume;
@@ -27,9 +28,12 @@ pub use error::{DataError, DataErrorKind, check_finite};
 pub use format::{Format, default_output, resolve_output};
 pub use inspect::{FileInfo, inspect};
 pub use nifti::NiftiSource;
-pub use output::{ImageStack, Provenance, check_output, write, write_single, write_stack};
+pub use output::{check_output, write, write_single, write_stack};
 pub use scan::{Modality, Scan, Source, read};
 pub use slices::{SliceReader, open};
+pub use stack::{ImageStack, Provenance};
 pub use store::SliceStore;
-pub use units::{Unit, WATER_ATTENUATION, attenuation_to_hounsfield, hounsfield_to_attenuation};
+pub use units::{
+    AIR_HOUNSFIELD, Unit, WATER_ATTENUATION, attenuation_to_hounsfield, hounsfield_to_attenuation,
+};
 pub use volume::{Geometry, Volume};

@@ -1,38 +1,9 @@
 //! Images to a file of the kind that its name says.
 
 use crate::format::Format;
-use crate::{DataError, Geometry, Overwrite, Source, Unit, Volume, atomic, dicom, nifti, npy};
+use crate::{DataError, ImageStack, Overwrite, Provenance, Source, Volume, atomic, dicom, nifti, npy};
 use ndarray::{Array2, Axis};
 use std::path::{Path, PathBuf};
-
-/// What is written into the file about how the volume was made.
-#[derive(Clone, Debug, Default)]
-pub struct Provenance {
-    /// How it was derived; DICOM keeps 1024 characters.
-    pub description: String,
-    /// The name of the series; DICOM keeps 64 characters.
-    pub series_description: String,
-    /// A remark for the reader of the images.
-    pub comments: String,
-    /// Version of the program.
-    pub version: String,
-    /// The seed of the run; with the voxels it names the series, so the same run gives the same identifiers.
-    pub seed: u64,
-}
-
-/// Images to be written. They are asked for one after another, some formats ask twice, so that a long stack need not be
-/// in memory.
-#[derive(Clone, Copy)]
-pub struct ImageStack<'a> {
-    /// Axis lengths (slice, row, col).
-    pub shape: [usize; 3],
-    /// Where the voxels lie.
-    pub geometry: &'a Geometry,
-    /// What the numbers mean.
-    pub unit: Unit,
-    /// Slice `k`, (row, col).
-    pub slice: &'a dyn Fn(usize) -> Result<Array2<f32>, DataError>,
-}
 
 /// Writes `volume` in the format of `path` and returns the files written; see [`write_stack`].
 ///

@@ -32,7 +32,7 @@ enum From {
     Array(SlicesOfArray),
 }
 
-/// Scans of at most so many voxels are read once and kept: 64 MB.
+/// Scans up to this number of voxels are read once and kept: 64 MB.
 const KEPT_VOXELS: usize = 1 << 24;
 
 /// Opens what [`read`](crate::read) reads, with the same checks; a large scan is looked through once, slice by slice,
@@ -139,7 +139,7 @@ impl SliceReader {
     /// When the file was changed since it was opened: [`DataError::Unreadable`] or [`DataError::Input`].
     ///
     /// # Panics
-    /// When there are not so many slices.
+    /// When there is no such slice.
     pub fn slice(&self, k: usize) -> Result<Array2<f32>, DataError> {
         assert!(k < self.shape[0], "slice {k} of {}", self.shape[0]);
         let k = self.first + k;
@@ -163,7 +163,7 @@ impl SliceReader {
     /// Only these slices, where they lie.
     ///
     /// # Panics
-    /// When there are not so many slices.
+    /// When there is no such slice.
     #[must_use]
     pub fn cut(mut self, range: Range<usize>) -> Self {
         assert!(range.start < range.end && range.end <= self.shape[0], "{range:?} of {}", self.shape[0]);

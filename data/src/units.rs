@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Linear attenuation of water at 70 keV, 1/mm.
 pub const WATER_ATTENUATION: f32 = 0.0192;
 
+/// Air in Hounsfield units, where attenuation is 0.
+pub const AIR_HOUNSFIELD: f32 = -1000.0;
+
 /// What the numbers in a volume mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -5,30 +5,30 @@
 pub struct BuiltinWeights {
     /// The model card, `manifest.toml`.
     pub manifest: &'static str,
-    /// The network's tensors, `weights.safetensors`.
-    pub weights: &'static [u8],
+    /// The network's tensors, `weights.safetensors`; none in a build without the feature `weights`.
+    pub weights: Option<&'static [u8]>,
+}
+
+macro_rules! shipped {
+    ($folder:literal) => {
+        BuiltinWeights {
+            manifest: include_str!(concat!("../weights/", $folder, "/manifest.toml")),
+            #[cfg(feature = "weights")]
+            weights: Some(include_bytes!(concat!("../weights/", $folder, "/weights.safetensors"))),
+            #[cfg(not(feature = "weights"))]
+            weights: None,
+        }
+    };
 }
 
 /// The prior for axial CT slices.
-pub const CT: BuiltinWeights = BuiltinWeights {
-    manifest: include_str!("../weights/ct/manifest.toml"),
-    weights: include_bytes!("../weights/ct/weights.safetensors"),
-};
+pub const CT: BuiltinWeights = shipped!("ct");
 
 /// The prior for MR magnitude slices of the brain.
-pub const MR: BuiltinWeights = BuiltinWeights {
-    manifest: include_str!("../weights/mr/manifest.toml"),
-    weights: include_bytes!("../weights/mr/weights.safetensors"),
-};
+pub const MR: BuiltinWeights = shipped!("mr");
 
 /// The coarse model beside [`CT`], for strong noise.
-pub const CT_COARSE: BuiltinWeights = BuiltinWeights {
-    manifest: include_str!("../weights/ct/coarse/manifest.toml"),
-    weights: include_bytes!("../weights/ct/coarse/weights.safetensors"),
-};
+pub const CT_COARSE: BuiltinWeights = shipped!("ct/coarse");
 
 /// The coarse model beside [`MR`], for strong noise.
-pub const MR_COARSE: BuiltinWeights = BuiltinWeights {
-    manifest: include_str!("../weights/mr/coarse/manifest.toml"),
-    weights: include_bytes!("../weights/mr/coarse/weights.safetensors"),
-};
+pub const MR_COARSE: BuiltinWeights = shipped!("mr/coarse");

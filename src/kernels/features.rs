@@ -35,7 +35,7 @@ impl Features<'_> {
     /// Batch and channels of the whole.
     ///
     /// # Errors
-    /// When a tensor is no image.
+    /// When a tensor is not a batch of images.
     pub fn planes(&self) -> Result<(usize, usize)> {
         match self {
             Self::One(x) => Ok((x.dim(0)?, x.dim(1)?)),

@@ -5,53 +5,37 @@
 
 mod around;
 mod block;
-mod buffer;
-mod conv1x1;
-mod conv3x3;
-mod conv3x3_grad;
+mod conv;
 mod descent;
-mod dilated;
 mod features;
-mod filters;
-mod fir;
-mod gemm;
-mod lanes;
-#[cfg(target_arch = "x86_64")]
-mod lanes_x86;
-mod linear;
-mod memory;
+mod images;
 mod norm;
 mod ops;
 #[cfg(test)]
 mod oracle;
 mod parts;
-mod patches;
-mod peak;
-mod pool;
+mod plane;
 mod portable;
-mod resample;
-mod resize;
 #[cfg(test)]
 mod sampling_tests;
-mod shared;
-mod strided;
+mod simd;
 #[cfg(test)]
 mod tests;
-mod winograd;
+
+use candle_core::{DType, Result, Tensor};
+use plane::{linear, strided};
+use simd::lanes::Level;
 
 pub use around::{Around, Norm};
 pub use block::ResidualBlock;
-use candle_core::{DType, Result, Tensor};
 pub use descent::{Blend, Descent, sum_of_squares};
 pub use features::Features;
-use lanes::Level;
-pub use memory::keep_freed_memory;
-
-pub use dilated::{join_phases, split_phases};
-pub use fir::Fir;
-pub use peak::multiply_adds;
-pub use pool::{maximum_of_5x5, mean_of_5x5};
-pub use resize::resize_bilinear;
+pub use plane::dilated::{join_phases, split_phases};
+pub use plane::fir::Fir;
+pub use plane::pool::{maximum_of_5x5, mean_of_5x5};
+pub use plane::resize::resize_bilinear;
+pub use simd::memory::keep_freed_memory;
+pub use simd::peak::multiply_adds;
 
 /// Whether the CPU kernels can take the tensor.
 fn on_cpu(x: &Tensor) -> bool {

@@ -1,9 +1,9 @@
 //! Group normalisation, an affine map of each channel, and SiLU, fused.
 
-use super::conv3x3::Images;
-use super::lanes::{LANES, Lanes, Level, dispatch};
+use super::images::Images;
 use super::parts::Parts;
-use super::shared::written;
+use crate::kernels::simd::lanes::{LANES, Lanes, Level, dispatch};
+use crate::kernels::simd::shared::written;
 use rayon::prelude::*;
 
 /// Floats that are added in single precision before they go to double precision.
@@ -16,18 +16,18 @@ macro_rules! vectorise {
         fn $name(level: Level, $($arg: $ty),*) -> $out {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx2,fma")]
-            unsafe fn avx512($($arg: $ty),*) -> $out { $generic::<super::lanes_x86::Avx512>($($arg),*) }
+            unsafe fn avx512($($arg: $ty),*) -> $out { $generic::<crate::kernels::simd::lanes_x86::Avx512>($($arg),*) }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            unsafe fn avx2($($arg: $ty),*) -> $out { $generic::<super::lanes_x86::Avx2>($($arg),*) }
+            unsafe fn avx2($($arg: $ty),*) -> $out { $generic::<crate::kernels::simd::lanes_x86::Avx2>($($arg),*) }
             match level.0 {
                 // SAFETY: a `Level` exists only for detected features.
                 #[cfg(target_arch = "x86_64")]
-                super::lanes::Kind::Avx512 => unsafe { avx512($($arg),*) },
+                crate::kernels::simd::lanes::Kind::Avx512 => unsafe { avx512($($arg),*) },
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
-                super::lanes::Kind::Avx2 => unsafe { avx2($($arg),*) },
-                super::lanes::Kind::Portable => $generic::<super::lanes::Portable>($($arg),*),
+                crate::kernels::simd::lanes::Kind::Avx2 => unsafe { avx2($($arg),*) },
+                crate::kernels::simd::lanes::Kind::Portable => $generic::<crate::kernels::simd::lanes::Portable>($($arg),*),
             }
         }
     };

@@ -1,6 +1,6 @@
 //! Plain loops in double precision.
 
-use super::conv3x3::Images;
+use super::images::Images;
 
 /// `y[k, p] = b[k] + Σ w[k, c, d] x[c, p + d − side/2]`, zero outside; `side` is 1 or 3.
 pub(super) fn conv(x: &[f32], images: Images, w: &[f32], b: &[f32], side: usize) -> Vec<f64> {

@@ -1,6 +1,6 @@
 //! What a kernel reads: images whose channels may stand in two arrays, the first perhaps at half the size.
 
-use super::conv3x3::Images;
+use super::images::Images;
 
 /// One of the arrays.
 #[derive(Clone, Copy)]

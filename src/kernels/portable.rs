@@ -2,7 +2,7 @@
 //!
 //! Tensors are `[batch, channel, row, col]`; every function is differentiable in all its tensors.
 
-use super::fir::Fir;
+use crate::kernels::plane::fir::Fir;
 use candle_core::{D, Result, Tensor};
 
 /// `y = w ∗ x + b`, 3x3, zero padding 1. `w` is `[out, in, 3, 3]`, `b` is `[out]`.

@@ -1,7 +1,8 @@
 //! Resampling, strided and dilated layers: every path against its definition, and its gradients.
 
+use super::plane::linear;
 use super::tests::{assert_alike, differentiate, random, relative, shapes, tensor};
-use super::{Fir, linear, oracle, portable};
+use super::{Fir, oracle, portable};
 use candle_core::{Device, Tensor};
 use proptest::prelude::*;
 
@@ -135,7 +136,7 @@ fn resizing_keeps_corners_and_planes() {
 
 #[test]
 fn the_plain_convolution_oracles_agree() {
-    let images = super::conv3x3::Images { batch: 2, channels: 3, rows: 4, cols: 5 };
+    let images = super::images::Images { batch: 2, channels: 3, rows: 4, cols: 5 };
     let (x, w, b) = (random(1, images.len()), random(2, 2 * 27), random(3, 2));
     let at = |r: usize, i: usize| r as i64 + i as i64 - 1;
     let found = conv_oracle(&x, [2, 3, 4, 5], (&w, &b), (4, 5), at);

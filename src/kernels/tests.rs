@@ -1,11 +1,13 @@
 //! Every kernel at every level against its oracle, over random shapes.
 
-use super::conv1x1::{self, PackedMatrix};
-use super::conv3x3::{self, Finish, Images, Input};
-use super::filters::PackedFilters;
-use super::lanes::Level;
+use super::conv::conv3x3_grad;
+use super::images::Images;
 use super::parts::Parts;
-use super::{conv3x3_grad, ops, oracle, portable};
+use super::{ops, oracle, portable};
+use crate::kernels::conv::conv1x1::{self, PackedMatrix};
+use crate::kernels::conv::conv3x3::{self, Finish, Input};
+use crate::kernels::conv::filters::PackedFilters;
+use crate::kernels::simd::lanes::Level;
 use candle_core::{Device, Tensor, Var};
 use proptest::prelude::*;
 

@@ -6,6 +6,7 @@ use super::prior::Prior;
 use super::source::{MANIFEST, ModelSource};
 use candle_core::{DType, Device, Tensor};
 use recon_data::atomic::write_bytes;
+use recon_data::weights::BuiltinWeights;
 use recon_data::{DataError, Overwrite};
 use safetensors::{SafeTensors, View, tensor::TensorView};
 use sha2::{Digest, Sha256};
@@ -27,6 +28,14 @@ pub enum ModelError {
     /// Neither a model of the program nor a folder has this name.
     #[error("{name}: is not a model; give ct, mr or the folder of a model")]
     Unknown {
+        /// The name.
+        name: String,
+    },
+    /// A model of the program whose weights are not in this build.
+    #[error(
+        "{name}: the weights were left out of this build; give the folder of a model, or build with the feature weights"
+    )]
+    LeftOut {
         /// The name.
         name: String,
     },
@@ -94,8 +103,13 @@ pub fn read_source(source: &ModelSource) -> Result<(Manifest, BTreeMap<String, T
     let path = source.path();
     let Some(builtin) = source.builtin() else { return read_bundle(&path) };
     let manifest = parse_manifest(builtin.manifest, &path)?;
-    let tensors = parse_weights(&manifest, builtin.weights, &path)?;
+    let tensors = parse_weights(&manifest, builtin_tensors(&builtin, &path)?, &path)?;
     Ok((manifest, tensors))
+}
+
+/// The tensors of a model of the program.
+pub(super) fn builtin_tensors(builtin: &BuiltinWeights, path: &Path) -> Result<&'static [u8], ModelError> {
+    builtin.weights.ok_or_else(|| ModelError::LeftOut { name: path.display().to_string() })
 }
 
 /// The card and the tensors (f32, on the CPU) of a bundle folder, verified.

@@ -1,7 +1,8 @@
 //! The card alone, and a bundle with the same weights under another card.
 
 use super::bundle::{
-    MAX_HEADER, MAX_MANIFEST, ModelError, WEIGHTS, expected_numbers, parse_manifest, read_bounded, replace,
+    MAX_HEADER, MAX_MANIFEST, ModelError, WEIGHTS, builtin_tensors, expected_numbers, parse_manifest,
+    read_bounded, replace,
 };
 use super::manifest::Manifest;
 use super::source::{COARSE, MANIFEST, ModelSource};
@@ -36,7 +37,7 @@ pub fn copy_bundle(source: &ModelSource, card: &Manifest, folder: &Path) -> Resu
     let text = toml::to_string(card)
         .map_err(|e| ModelError::Manifest { path: folder.join(MANIFEST), detail: e.to_string() })?;
     let bytes = match source.builtin() {
-        Some(builtin) => Cow::Borrowed(builtin.weights),
+        Some(builtin) => Cow::Borrowed(builtin_tensors(&builtin, &source.path())?),
         None => {
             Cow::Owned(read_bounded(&source.path().join(WEIGHTS), expected_numbers(card) * 4 + MAX_HEADER)?)
         }

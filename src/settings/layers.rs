@@ -95,6 +95,15 @@ impl Layers {
         self
     }
 
+    /// The same with the setting `KEY` or `METHOD.KEY` at this value.
+    ///
+    /// # Errors
+    /// As [`Entry::new`].
+    pub fn set(self, name: &str, value: impl Into<toml::Value>) -> Result<Self, Refused> {
+        let origin = Origin::Option(name.to_owned());
+        Ok(self.with([Entry::new(name, Value::Typed(value.into()), origin)?]))
+    }
+
     /// What is said about methods by their names alone.
     #[must_use]
     pub fn naming_methods(&self) -> Self {

@@ -6,6 +6,7 @@ mod checkpoints;
 mod common;
 mod hostile_checkpoints;
 mod networks;
+mod rooms;
 mod score;
 mod training;
 mod unet_parity;

@@ -33,7 +33,7 @@ pub(super) struct Frame {
     pub(super) has_rescale: bool,
 }
 
-/// Refuses what is no grey CT or MR image, and describes each image of the file.
+/// Refuses everything but grey CT and MR images, and describes each image of the file.
 pub(super) fn frames_of(path: &Path, object: &DefaultDicomObject) -> Result<Vec<Frame>, DataError> {
     check_kind(path, object)?;
     let size = |tag| count(object, tag).unwrap_or(0);

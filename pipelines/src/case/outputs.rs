@@ -30,8 +30,8 @@ fn is_false(flag: &bool) -> bool {
 
 impl Outputs {
     /// An image alone.
-    pub fn image(path: PathBuf) -> Self {
-        Self { image: path, preview: None, mask: None, quantiles: false, null_space: false }
+    pub fn image(path: impl Into<PathBuf>) -> Self {
+        Self { image: path.into(), preview: None, mask: None, quantiles: false, null_space: false }
     }
 
     /// Every path in it, to be changed.

@@ -53,6 +53,20 @@ pub struct Options<'a> {
     pub watch: &'a dyn Watch,
 }
 
+impl Default for Options<'_> {
+    /// Nothing is written over, nothing is heard, and the report names no command.
+    fn default() -> Self {
+        Self {
+            force: false,
+            resume: false,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            command: Vec::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            watch: &Silent,
+        }
+    }
+}
+
 /// What came of a case.
 pub struct Outcome<M> {
     /// The name of the method.

@@ -55,6 +55,11 @@ impl From<Schema> for u32 {
 }
 
 impl<M> CaseSpec<M> {
+    /// A case with seed 0 and no limit of time.
+    pub fn new(input: Input, task: TaskSpec, method: M, output: Outputs) -> Self {
+        Self { schema: Schema, seed: 0, budget: None, input, task, method, output }
+    }
+
     /// Refuses a description that contradicts itself.
     ///
     /// # Errors

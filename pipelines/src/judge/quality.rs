@@ -3,7 +3,7 @@
 use super::Calibration;
 use anyhow::Result;
 use ndarray::{Array2, Axis};
-use recon_data::Unit;
+use recon_data::{AIR_HOUNSFIELD, Unit};
 use recon_operators::{MetricPreset, MetricSums, Metrics, compare_outside};
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,7 @@ pub struct Comparison {
 /// there, because attenuation cannot be negative and PSNR needs an origin; other units as they are.
 pub fn metric_values(image: &Array2<f32>, unit: Unit) -> Array2<f32> {
     match unit {
-        Unit::Hounsfield => image.mapv(|hu| (hu + 1000.0).max(0.0)),
+        Unit::Hounsfield => image.mapv(|hu| (hu - AIR_HOUNSFIELD).max(0.0)),
         Unit::Attenuation | Unit::Arbitrary => image.clone(),
     }
 }

@@ -83,6 +83,17 @@ pub struct KspaceInput {
 }
 
 impl Input {
+    /// All slices of an image, in the unit that its file names.
+    pub fn image(path: impl Into<PathBuf>) -> Self {
+        Self::Image(ImageInput {
+            path: path.into(),
+            slices: None,
+            unit: None,
+            spacing: None,
+            reference: None,
+        })
+    }
+
     /// The file or folder that the case is about.
     pub fn path(&self) -> &Path {
         match self {

@@ -1,14 +1,16 @@
 //! A residual block of variables as one operation: between its layers nothing passes through the graph.
 
 use super::{floats, images, shape, tensor, with_floats, with_parts};
-use crate::kernels::conv1x1::{self, PackedMatrix};
-use crate::kernels::conv3x3::{self, Finish, Images, Input};
-use crate::kernels::conv3x3_grad::{bias_gradient, filter_gradient};
-use crate::kernels::filters::PackedFilters;
-use crate::kernels::lanes::Level;
+use crate::kernels::conv::conv1x1::{self, PackedMatrix};
+use crate::kernels::conv::conv3x3::{self, Finish, Input};
+use crate::kernels::conv::conv3x3_grad::{bias_gradient, filter_gradient};
+use crate::kernels::conv::filters::PackedFilters;
+use crate::kernels::images::Images;
 use crate::kernels::norm::{self, Affine, Moments};
 use crate::kernels::parts::Parts;
-use crate::kernels::{Features, ResidualBlock, resample};
+use crate::kernels::plane::resample;
+use crate::kernels::simd::lanes::Level;
+use crate::kernels::{Features, ResidualBlock};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};

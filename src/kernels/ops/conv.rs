@@ -2,12 +2,12 @@
 
 use super::{Gradients, floats, images, outputs, shape, tensor, with_floats, with_parts};
 use crate::kernels::Features;
-use crate::kernels::conv1x1::{self, PackedMatrix};
-use crate::kernels::conv3x3::{self, Finish, Input};
-use crate::kernels::conv3x3_grad;
-use crate::kernels::filters::PackedFilters;
-use crate::kernels::lanes::Level;
+use crate::kernels::conv::conv1x1::{self, PackedMatrix};
+use crate::kernels::conv::conv3x3::{self, Finish, Input};
+use crate::kernels::conv::conv3x3_grad;
+use crate::kernels::conv::filters::PackedFilters;
 use crate::kernels::parts::Parts;
+use crate::kernels::simd::lanes::Level;
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 
 /// 3x3 convolution of variables.

@@ -2,10 +2,11 @@
 
 use super::norm::curves;
 use super::{floats, images, outputs, shape, tensor, with_floats, with_parts};
-use crate::kernels::conv3x3::{self, Finish, Images, Input};
-use crate::kernels::filters::PackedFilters;
-use crate::kernels::lanes::Level;
+use crate::kernels::conv::conv3x3::{self, Finish, Input};
+use crate::kernels::conv::filters::PackedFilters;
+use crate::kernels::images::Images;
 use crate::kernels::parts::Parts;
+use crate::kernels::simd::lanes::Level;
 use crate::kernels::{Around, Features};
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, bail};
 use std::borrow::Cow;

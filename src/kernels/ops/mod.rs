@@ -15,7 +15,7 @@ pub(super) use normed::norm_silu_conv3x3;
 pub(super) use resample::{average_pool, upsample_concat};
 
 use super::Features;
-use super::conv3x3::Images;
+use super::images::Images;
 use super::parts::Parts;
 use candle_core::{CpuStorage, Layout, Result, Shape, Storage, Tensor, bail};
 

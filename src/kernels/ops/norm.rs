@@ -2,10 +2,10 @@
 
 use super::{Gradients, floats, images, shape, tensor, with_floats};
 use crate::kernels::Norm;
-use crate::kernels::conv3x3::Images;
-use crate::kernels::lanes::Level;
+use crate::kernels::images::Images;
 use crate::kernels::norm::{self, Affine};
 use crate::kernels::parts::Parts;
+use crate::kernels::simd::lanes::Level;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 /// `(gain, offset)` of each plane: `scale · x̂ + shift = gain · x + offset`.

@@ -2,12 +2,13 @@
 
 use super::{Gradients, floats, images, outputs, shape, tensor, with_floats};
 use crate::kernels::Norm;
-use crate::kernels::conv3x3::{self, Finish, Images, Input};
-use crate::kernels::conv3x3_grad::{bias_gradient, filter_gradient};
-use crate::kernels::filters::PackedFilters;
-use crate::kernels::lanes::Level;
+use crate::kernels::conv::conv3x3::{self, Finish, Input};
+use crate::kernels::conv::conv3x3_grad::{bias_gradient, filter_gradient};
+use crate::kernels::conv::filters::PackedFilters;
+use crate::kernels::images::Images;
 use crate::kernels::norm::{self, Affine, Moments};
 use crate::kernels::parts::Parts;
+use crate::kernels::simd::lanes::Level;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 /// `w ∗ silu(scale · x̂ + shift) + b`.

@@ -1,8 +1,8 @@
 //! Halving and doubling of variables.
 
 use super::{floats, images, shape, tensor, with_floats};
-use crate::kernels::conv3x3::Images;
-use crate::kernels::resample;
+use crate::kernels::images::Images;
+use crate::kernels::plane::resample;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 /// The mean of 2x2 blocks.

@@ -156,7 +156,7 @@ impl ArchFile {
     /// Reads ARCH.toml.
     ///
     /// # Errors
-    /// When the text is no TOML, names an unknown option, or describes a network that cannot be.
+    /// When the text is not TOML, names an unknown option, or describes a network that cannot be.
     pub fn parse(text: &str) -> Result<Self, String> {
         let line = |e: toml::de::Error| e.message().trim().replace('\n', " ");
         let mut raw: Raw = toml::from_str(text).map_err(|e| e.to_string().trim().replace('\n', " "))?;

@@ -1,6 +1,6 @@
 //! Annealed Langevin dynamics that impose the measurement.
 
-use super::{Sampler, Start, T_END, falling, report};
+use super::{SIGMA_MAX, SIGMA_MIN, Sampler, Start, T_END, falling, report};
 use crate::knobs::{Info, Knob, Range, SamplerSettings, SettingError, Table};
 use crate::score::measure::{Form, Measured, Projection};
 use crate::score::model::Differentiable;
@@ -69,8 +69,8 @@ impl SamplerSettings for Annealed {
             Knob::new("moves", Range::Count(1), "Langevin moves at every level, with a network call each"),
             Knob::new("snr", Range::Positive, "Size of a move relative to the noise level"),
             Knob::new("lambda", Range::Share, "Weight λ of the measurement in every step"),
-            Knob::new("sigma-min", Range::Positive, "Lowest noise level; by default the model's"),
-            Knob::new("sigma-max", Range::Positive, "Noise level of the start; by default the model's"),
+            SIGMA_MIN,
+            SIGMA_MAX,
         ],
         learned: true,
         noise: true,

@@ -1,6 +1,6 @@
 //! Diffusion posterior sampling of a scan.
 
-use super::{Sampler, Start, descent, falling, report};
+use super::{SIGMA_MAX, SIGMA_MIN, Sampler, Start, descent, falling, report};
 use crate::knobs::{Info, Knob, Range, SamplerSettings, SettingError, Table};
 use crate::score::measure::{Dps, DpsWeight, GuidedDenoiser, Measured};
 use crate::score::model::Differentiable;
@@ -67,8 +67,8 @@ impl SamplerSettings for DiffusionPosterior {
                 "Number of noise levels; up to two network calls and gradients each",
             ),
             Knob::new("data-step", Range::Positive, "How far a step goes towards the data, in model units"),
-            Knob::new("sigma-min", Range::Positive, "Lowest noise level; by default the model's"),
-            Knob::new("sigma-max", Range::Positive, "Noise level of the start; by default the model's"),
+            SIGMA_MIN,
+            SIGMA_MAX,
         ],
         learned: true,
         noise: true,
@@ -81,10 +81,6 @@ impl SamplerSettings for DiffusionPosterior {
 
     fn with_steps(&self, steps: usize, _trial: bool) -> Self {
         Self { steps, ..*self }
-    }
-
-    fn most_steps(_task: Task, _several: bool) -> usize {
-        1000
     }
 
     fn check(&self) -> std::result::Result<(), SettingError> {

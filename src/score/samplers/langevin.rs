@@ -1,6 +1,6 @@
 //! Annealed Langevin dynamics guided by the likelihood.
 
-use super::{Sampler, Start, T_END, falling, report};
+use super::{COEFFICIENT, SIGMA_MAX, SIGMA_MIN, Sampler, Start, T_END, falling, report};
 use crate::knobs::{Info, Knob, Range, SamplerSettings, SettingError, Table};
 use crate::score::measure::{GuidedMove, LikelihoodGradient, Measured};
 use crate::score::model::Differentiable;
@@ -68,13 +68,9 @@ impl SamplerSettings for GuidedLangevin {
             Knob::new("steps", Range::Count(2), "Number of noise levels"),
             Knob::new("moves", Range::Count(1), "Langevin moves at every level, with a network call each"),
             Knob::new("snr", Range::Positive, "Size of a move relative to the noise level"),
-            Knob::new(
-                "coefficient",
-                Range::Positive,
-                "By how much of the image's noise the data are believed less",
-            ),
-            Knob::new("sigma-min", Range::Positive, "Lowest noise level; by default the model's"),
-            Knob::new("sigma-max", Range::Positive, "Noise level of the start; by default the model's"),
+            COEFFICIENT,
+            SIGMA_MIN,
+            SIGMA_MAX,
         ],
         learned: true,
         noise: true,

@@ -19,6 +19,6 @@ pub use predictor_corrector::PredictorCorrector;
 pub use pseudo_inverse::PseudoInverseGuided;
 pub use red_diff::RedDiff;
 pub(crate) use sampler::Part;
+use sampler::{COEFFICIENT, SIGMA_MAX, SIGMA_MIN, T_END, descent, falling, report};
 pub use sampler::{Sampler, Start};
-use sampler::{T_END, descent, falling, report};
 pub use score_sde::NoisyGuidance;

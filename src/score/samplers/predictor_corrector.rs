@@ -1,6 +1,6 @@
 //! The dissertation's method: a VE predictor-corrector sampler that imposes the measurement at every step.
 
-use super::{Sampler, Start, T_END, report};
+use super::{SIGMA_MAX, SIGMA_MIN, Sampler, Start, T_END, falling, report};
 use crate::knobs::{Info, Knob, Range, SamplerSettings, Search, SettingError, Table};
 use crate::score::measure::{Form, Measured, Projection};
 use crate::score::model::Differentiable;
@@ -67,8 +67,8 @@ impl SamplerSettings for PredictorCorrector {
                 Search::Linear(0.0, 1.0),
                 "Weight λ of the measurement in every step",
             ),
-            Knob::new("sigma-min", Range::Positive, "Lowest noise level; by default the model's"),
-            Knob::new("sigma-max", Range::Positive, "Noise level of the start; by default the model's"),
+            SIGMA_MIN,
+            SIGMA_MAX,
         ],
         learned: true,
         noise: true,
@@ -90,19 +90,8 @@ impl SamplerSettings for PredictorCorrector {
     }
 
     /// As many as were published.
-    fn most_steps(_task: Task, _several: bool) -> usize {
-        1000
-    }
-
     fn check(&self) -> std::result::Result<(), SettingError> {
-        if self.sigma_min >= self.sigma_max {
-            let message = format!(
-                "noise levels must rise from sigma-min: {} to {} do not",
-                self.sigma_min, self.sigma_max
-            );
-            return Err(SettingError::new("sigma-max", message));
-        }
-        Ok(())
+        falling(self.sigma_min, self.sigma_max)
     }
 }
 

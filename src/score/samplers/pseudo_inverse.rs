@@ -1,6 +1,6 @@
 //! Pseudo-inverse guidance of a scan.
 
-use super::{Sampler, Start, descent, falling, report};
+use super::{SIGMA_MAX, SIGMA_MIN, Sampler, Start, descent, falling, report};
 use crate::knobs::{Info, Knob, Range, SamplerSettings, SettingError, Table};
 use crate::score::measure::{GuidedDenoiser, Measured, PseudoInverse};
 use crate::score::model::Differentiable;
@@ -71,8 +71,8 @@ impl SamplerSettings for PseudoInverseGuided {
             ),
             Knob::new("prior-std", Range::Positive, "How far images lie from their mean, in model units"),
             Knob::new("cg-iterations", Range::Count(1), "Conjugate-gradient iterations of every inverse"),
-            Knob::new("sigma-min", Range::Positive, "Lowest noise level; by default the model's"),
-            Knob::new("sigma-max", Range::Positive, "Noise level of the start; by default the model's"),
+            SIGMA_MIN,
+            SIGMA_MAX,
         ],
         learned: true,
         noise: true,

@@ -145,10 +145,6 @@ impl SamplerSettings for RedDiff {
         Self { steps, ..*self }
     }
 
-    fn most_steps(_task: Task, _several: bool) -> usize {
-        1000
-    }
-
     fn check(&self) -> std::result::Result<(), SettingError> {
         if self.sigma_end > self.sigma_start {
             let message =

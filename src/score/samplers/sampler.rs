@@ -1,6 +1,6 @@
 //! What all samplers have in common.
 
-use crate::knobs::SettingError;
+use crate::knobs::{Knob, Range, SettingError};
 use crate::score::measure::Measured;
 use crate::score::model::Differentiable;
 use crate::score::moves::{Churn, Descent, LevelMethod};
@@ -54,6 +54,18 @@ impl<'a> Start<'a> {
         }
     }
 }
+
+/// The lowest of the noise levels.
+pub(super) const SIGMA_MIN: Knob =
+    Knob::new("sigma-min", Range::Positive, "Lowest noise level; by default the model's");
+
+/// The highest.
+pub(super) const SIGMA_MAX: Knob =
+    Knob::new("sigma-max", Range::Positive, "Noise level of the start; by default the model's");
+
+/// How much a likelihood of noisy images is blunted.
+pub(super) const COEFFICIENT: Knob =
+    Knob::new("coefficient", Range::Positive, "By how much of the image's noise the data are believed less");
 
 /// Where time ends for VE processes, as published.
 pub(super) const T_END: f64 = 1e-5;

@@ -1,6 +1,6 @@
 //! Predictor-corrector sampling guided by a noisy measurement.
 
-use super::{Sampler, Start, T_END, falling, report};
+use super::{COEFFICIENT, SIGMA_MAX, SIGMA_MIN, Sampler, Start, T_END, falling, report};
 use crate::knobs::{Info, Knob, Range, SamplerSettings, SettingError, Table};
 use crate::score::measure::{LikelihoodGradient, Measured, NoisyMeasurement};
 use crate::score::model::Differentiable;
@@ -65,13 +65,9 @@ impl SamplerSettings for NoisyGuidance {
         knobs: &[
             Knob::new("steps", Range::Count(2), "Number of noise levels; two network calls each"),
             Knob::new("snr", Range::Positive, "Signal-to-noise ratio of the Langevin corrector"),
-            Knob::new(
-                "coefficient",
-                Range::Positive,
-                "By how much of the image's noise the data are believed less",
-            ),
-            Knob::new("sigma-min", Range::Positive, "Lowest noise level; by default the model's"),
-            Knob::new("sigma-max", Range::Positive, "Noise level of the start; by default the model's"),
+            COEFFICIENT,
+            SIGMA_MIN,
+            SIGMA_MAX,
         ],
         learned: true,
         noise: true,
@@ -83,10 +79,6 @@ impl SamplerSettings for NoisyGuidance {
 
     fn with_steps(&self, steps: usize, _trial: bool) -> Self {
         Self { steps, ..*self }
-    }
-
-    fn most_steps(_task: Task, _several: bool) -> usize {
-        1000
     }
 
     fn check(&self) -> std::result::Result<(), SettingError> {

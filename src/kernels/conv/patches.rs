@@ -1,43 +1,48 @@
 //! Image planes cut into tiles and brought to Winograd's frequencies.
 
-use super::buffer::Buffer;
-use super::lanes::{LANES, Lanes, dispatch};
-use super::norm::silu_into;
-use super::parts::{Stored, repeat_each};
-use super::winograd::{FREQUENCIES, SIZE, TILE, expand};
+use crate::kernels::conv::winograd::{FREQUENCIES, SIZE, TILE, expand};
+use crate::kernels::norm::silu_into;
+use crate::kernels::parts::{Stored, repeat_each};
+use crate::kernels::simd::buffer::Buffer;
+use crate::kernels::simd::lanes::{LANES, Lanes, dispatch};
 
 /// Tiles side by side in a block of many, and of few: whole vectors, and about as wide as high.
 const WIDTHS: [usize; 2] = [2 * LANES, LANES];
 
 /// A rectangle of tiles of one image.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Block {
+pub(in crate::kernels) struct Block {
     /// Which image of the batch.
-    pub(super) image: usize,
+    pub(in crate::kernels) image: usize,
     /// First row of tiles.
-    pub(super) row: usize,
+    pub(in crate::kernels) row: usize,
     /// Rows of tiles.
-    pub(super) rows: usize,
+    pub(in crate::kernels) rows: usize,
     /// First column of tiles.
-    pub(super) col: usize,
+    pub(in crate::kernels) col: usize,
     /// Columns of tiles.
-    pub(super) cols: usize,
+    pub(in crate::kernels) cols: usize,
 }
 
 impl Block {
-    pub(super) fn tiles(&self) -> usize {
+    pub(in crate::kernels) fn tiles(&self) -> usize {
         self.rows * self.cols
     }
 
     /// Vectors that hold all tiles.
-    pub(super) fn groups(&self) -> usize {
+    pub(in crate::kernels) fn groups(&self) -> usize {
         self.tiles().div_ceil(LANES)
     }
 }
 
 /// Cuts a batch of images into blocks of about `target` tiles, and gives the distance between rows of
 /// transformed tiles that holds any of them, with room for a vector that overlaps the end.
-pub(super) fn blocks(batch: usize, rows: usize, cols: usize, target: usize) -> (Vec<Block>, usize) {
+pub(in crate::kernels) fn blocks(
+    batch: usize,
+    rows: usize,
+    cols: usize,
+    target: usize,
+) -> (Vec<Block>, usize) {
     let (tile_rows, tile_cols) = (rows.div_ceil(TILE), cols.div_ceil(TILE));
     let width = tile_cols.min(WIDTHS[usize::from(target < 2 * WIDTHS[0])]);
     let height = (target / width).clamp(1, tile_rows);
@@ -57,29 +62,29 @@ pub(super) fn blocks(batch: usize, rows: usize, cols: usize, target: usize) -> (
 
 /// The distance between rows of `tiles` numbers: an odd number of cache lines, so that rows do not compete
 /// for the same places of a cache, and a vector of room.
-pub(super) fn row_stride(tiles: usize) -> usize {
+pub(in crate::kernels) fn row_stride(tiles: usize) -> usize {
     ((tiles.div_ceil(LANES) + 1) | 1) * LANES
 }
 
 /// The distance between the planes of two frequencies, each `rows` rows of `stride`: again an odd number of
 /// cache lines.
-pub(super) fn plane_stride(rows: usize, stride: usize) -> usize {
+pub(in crate::kernels) fn plane_stride(rows: usize, stride: usize) -> usize {
     ((rows * stride).div_ceil(LANES) | 1) * LANES
 }
 
 /// One channel of one image, perhaps to be mapped on the way in.
 #[derive(Clone, Copy)]
-pub(super) struct Plane<'a> {
-    pub(super) stored: Stored<'a>,
-    pub(super) rows: usize,
-    pub(super) cols: usize,
+pub(in crate::kernels) struct Plane<'a> {
+    pub(in crate::kernels) stored: Stored<'a>,
+    pub(in crate::kernels) rows: usize,
+    pub(in crate::kernels) cols: usize,
     /// `(gain, offset)`: `silu(gain · x + offset)` is taken in place of `x`.
-    pub(super) curve: Option<(f32, f32)>,
+    pub(in crate::kernels) curve: Option<(f32, f32)>,
 }
 
 /// Memory that one thread works in: padded image lines, and lines transformed along the columns.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(in crate::kernels) struct Scratch {
     lines: Buffer,
     half: Buffer,
 }

@@ -1,15 +1,15 @@
 //! Linear operations on planes, each of which has another one as its gradient.
 
-use super::conv3x3::Images;
-use super::fir::{self, Fir};
-use super::lanes::Level;
-use super::ops::{floats, images, shape};
-use super::{resample, strided};
+use crate::kernels::images::Images;
+use crate::kernels::ops::{floats, images, shape};
+use crate::kernels::plane::fir::{self, Fir};
+use crate::kernels::plane::{resample, strided};
+use crate::kernels::simd::lanes::Level;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 /// A linear operation on every image of a batch.
 #[derive(Clone, Debug)]
-pub(super) enum Linear {
+pub(in crate::kernels) enum Linear {
     /// A filter along the columns and one along the rows.
     Filter([Fir; 2]),
     /// Each pixel repeated 2x2.
@@ -29,7 +29,7 @@ pub(super) enum Linear {
 }
 
 /// The operation on a tensor `[batch, channel, row, col]`.
-pub(super) fn apply(x: &Tensor, operation: Linear) -> Result<Tensor> {
+pub(in crate::kernels) fn apply(x: &Tensor, operation: Linear) -> Result<Tensor> {
     x.contiguous()?.apply_op1(operation)
 }
 

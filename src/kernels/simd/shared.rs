@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Floats that threads write in disjoint ranges; they need not hold anything before.
-pub(super) struct SharedSlice<'a> {
+pub(in crate::kernels) struct SharedSlice<'a> {
     start: *mut f32,
     len: usize,
     life: PhantomData<&'a mut [f32]>,
@@ -19,7 +19,7 @@ impl SharedSlice<'_> {
     /// Where the floats `[from, from + count)` stand; they are inside.
     ///
     /// To write there, no other thread may use an overlapping range at the same time.
-    pub(super) fn range(&self, from: usize, count: usize) -> *mut f32 {
+    pub(in crate::kernels) fn range(&self, from: usize, count: usize) -> *mut f32 {
         assert!(from <= self.len && count <= self.len - from, "range outside the output");
         // SAFETY: inside the allocation by the assertion.
         unsafe { self.start.add(from) }
@@ -29,7 +29,7 @@ impl SharedSlice<'_> {
     ///
     /// # Safety
     /// No other thread uses the range at the same time.
-    pub(super) unsafe fn write(&self, from: usize, values: impl ExactSizeIterator<Item = f32>) {
+    pub(in crate::kernels) unsafe fn write(&self, from: usize, values: impl ExactSizeIterator<Item = f32>) {
         let count = values.len();
         let to = self.range(from, count);
         for (i, v) in values.take(count).enumerate() {
@@ -43,7 +43,7 @@ impl SharedSlice<'_> {
 ///
 /// # Safety
 /// `write` writes every float.
-pub(super) unsafe fn written(len: usize, write: impl FnOnce(&SharedSlice<'_>)) -> Vec<f32> {
+pub(in crate::kernels) unsafe fn written(len: usize, write: impl FnOnce(&SharedSlice<'_>)) -> Vec<f32> {
     let mut values: Vec<f32> = Vec::with_capacity(len);
     write(&SharedSlice { start: values.as_mut_ptr(), len, life: PhantomData });
     // SAFETY: the capacity is there and the caller promises that all is written.
@@ -52,7 +52,7 @@ pub(super) unsafe fn written(len: usize, write: impl FnOnce(&SharedSlice<'_>)) -
 }
 
 /// Does every task once, each thread with memory of its own; the order does not matter to the result.
-pub(super) fn share_out<T: Sync, W>(
+pub(in crate::kernels) fn share_out<T: Sync, W>(
     tasks: &[T],
     memory: impl Fn() -> W + Sync,
     work: impl Fn(&mut W, &T) + Sync,

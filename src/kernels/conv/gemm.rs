@@ -2,12 +2,12 @@
 //!
 //! Positions (tiles or pixels) run along the vector; channels are broadcast. Any channel count works.
 
-use super::lanes::{LANES, Lanes, dispatch};
+use crate::kernels::simd::lanes::{LANES, Lanes, dispatch};
 
 /// Output channels that are computed together.
-pub(super) const PANEL: usize = 8;
+pub(in crate::kernels) const PANEL: usize = 8;
 /// Side of the square of channels whose correlation is computed together.
-pub(super) const SIDE: usize = 4;
+pub(in crate::kernels) const SIDE: usize = 4;
 
 /// `out[p][t] = Σ_c u[c][p] v[c][t]` for `p < PANEL` and `t < 16 · groups`.
 ///
@@ -16,7 +16,7 @@ pub(super) const SIDE: usize = 4;
 /// # Safety
 /// `u`, `v` and `out` cover these ranges; the instruction set of `V` is there.
 #[inline(always)]
-pub(super) unsafe fn panel_product<V: Lanes>(
+pub(in crate::kernels) unsafe fn panel_product<V: Lanes>(
     u: *const f32,
     v: *const f32,
     out: *mut f32,
@@ -86,7 +86,7 @@ unsafe fn micro<V: Lanes, const P: usize, const N: usize>(
 /// # Safety
 /// `a` and `b` have `SIDE` rows, `stride` apart, `sum` 16 floats; the instruction set of `V` is there.
 #[inline(always)]
-pub(super) unsafe fn correlate<V: Lanes>(
+pub(in crate::kernels) unsafe fn correlate<V: Lanes>(
     a: *const f32,
     b: *const f32,
     sum: *mut f32,
@@ -155,12 +155,16 @@ dispatch!(
 );
 
 /// Where [`correlate_rows`] keeps the sum of rows `i` and `j`.
-pub(super) fn correlation_index(i: usize, j: usize, b_rows: usize) -> usize {
+pub(in crate::kernels) fn correlation_index(i: usize, j: usize, b_rows: usize) -> usize {
     (i / SIDE * (b_rows / SIDE) + j / SIDE) * SIDE * SIDE + SIDE * (j % SIDE) + i % SIDE
 }
 
 /// Weights `w(k, c)` in the layout of [`panel_product`]: `[k / PANEL][c][k % PANEL]`, zero beyond `outputs`.
-pub(super) fn pack_panels(outputs: usize, inputs: usize, weight: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+pub(in crate::kernels) fn pack_panels(
+    outputs: usize,
+    inputs: usize,
+    weight: impl Fn(usize, usize) -> f32,
+) -> Vec<f32> {
     let mut packed = vec![0.0; outputs.next_multiple_of(PANEL) * inputs];
     for (k, c) in (0..outputs).flat_map(|k| (0..inputs).map(move |c| (k, c))) {
         packed[(k / PANEL * inputs + c) * PANEL + k % PANEL] = weight(k, c);

@@ -1,6 +1,6 @@
 //! The yardstick: as many multiply-adds a second as one thread can do at all.
 
-use super::lanes::{LANES, Lanes, Level, dispatch};
+use crate::kernels::simd::lanes::{LANES, Lanes, Level, dispatch};
 
 /// Does at least `count` multiply-adds of single floats in registers, on this thread, and nothing else.
 /// Returns the sum of the accumulators, which stays finite.

@@ -1,23 +1,23 @@
 //! Filters of a 3x3 convolution in Winograd's frequencies.
 
-use super::gemm::PANEL;
-use super::winograd::{FREQUENCIES, transform_filters};
+use crate::kernels::conv::gemm::PANEL;
+use crate::kernels::conv::winograd::{FREQUENCIES, transform_filters};
 
 /// Filters transformed for the forward product: `[frequency][panel][input][PANEL]`.
-pub(super) struct PackedFilters {
-    pub(super) packed: Vec<f32>,
-    pub(super) inputs: usize,
-    pub(super) outputs: usize,
+pub(in crate::kernels) struct PackedFilters {
+    pub(in crate::kernels) packed: Vec<f32>,
+    pub(in crate::kernels) inputs: usize,
+    pub(in crate::kernels) outputs: usize,
 }
 
 impl PackedFilters {
     /// For `y = w ∗ x`, `w` being `[outputs, inputs, 3, 3]`.
-    pub(super) fn new(weight: &[f32], outputs: usize, inputs: usize) -> Self {
+    pub(in crate::kernels) fn new(weight: &[f32], outputs: usize, inputs: usize) -> Self {
         Self::pack(outputs, inputs, |k, c, tap| weight[9 * (k * inputs + c) + tap])
     }
 
     /// For the adjoint, from `outputs` channels back to `inputs`: filters turned round, channels swapped.
-    pub(super) fn adjoint(weight: &[f32], outputs: usize, inputs: usize) -> Self {
+    pub(in crate::kernels) fn adjoint(weight: &[f32], outputs: usize, inputs: usize) -> Self {
         Self::pack(inputs, outputs, |c, k, tap| weight[9 * (k * inputs + c) + 8 - tap])
     }
 
@@ -39,7 +39,7 @@ impl PackedFilters {
     }
 
     /// Panels of output channels.
-    pub(super) fn panels(&self) -> usize {
+    pub(in crate::kernels) fn panels(&self) -> usize {
         self.outputs.div_ceil(PANEL)
     }
 }

@@ -1,11 +1,13 @@
 //! 1x1 convolution: a matrix product in every pixel.
 
-use super::buffer::Buffer;
-use super::conv3x3::Images;
-use super::gemm::{PANEL, SIDE, correlate_rows, correlation_index, pack_panels, panel_product};
-use super::lanes::{LANES, Lanes, Level, dispatch};
-use super::parts::{Parts, repeat_each};
-use super::shared::{share_out, written};
+use crate::kernels::conv::gemm::{
+    PANEL, SIDE, correlate_rows, correlation_index, pack_panels, panel_product,
+};
+use crate::kernels::images::Images;
+use crate::kernels::parts::{Parts, repeat_each};
+use crate::kernels::simd::buffer::Buffer;
+use crate::kernels::simd::lanes::{LANES, Lanes, Level, dispatch};
+use crate::kernels::simd::shared::{share_out, written};
 use rayon::prelude::*;
 
 /// Pixels that are worked on together.
@@ -14,20 +16,20 @@ const BLOCK: usize = 240;
 const PARTS: usize = 8;
 
 /// A matrix in panels, for [`conv1x1`].
-pub(super) struct PackedMatrix {
+pub(in crate::kernels) struct PackedMatrix {
     panels: Vec<f32>,
-    pub(super) inputs: usize,
-    pub(super) outputs: usize,
+    pub(in crate::kernels) inputs: usize,
+    pub(in crate::kernels) outputs: usize,
 }
 
 impl PackedMatrix {
     /// For `y = w x`, `w` being `[outputs, inputs]`.
-    pub(super) fn new(weight: &[f32], outputs: usize, inputs: usize) -> Self {
+    pub(in crate::kernels) fn new(weight: &[f32], outputs: usize, inputs: usize) -> Self {
         Self { panels: pack_panels(outputs, inputs, |k, c| weight[k * inputs + c]), inputs, outputs }
     }
 
     /// For the adjoint, from `outputs` channels back to `inputs`.
-    pub(super) fn adjoint(weight: &[f32], outputs: usize, inputs: usize) -> Self {
+    pub(in crate::kernels) fn adjoint(weight: &[f32], outputs: usize, inputs: usize) -> Self {
         let panels = pack_panels(inputs, outputs, |c, k| weight[k * inputs + c]);
         Self { panels, inputs: outputs, outputs: inputs }
     }
@@ -81,7 +83,12 @@ impl Span {
 }
 
 /// `y = w x + b` in every pixel; `bias` is empty or has one number an output channel.
-pub(super) fn conv1x1(level: Level, x: Parts<'_>, matrix: &PackedMatrix, bias: &[f32]) -> Vec<f32> {
+pub(in crate::kernels) fn conv1x1(
+    level: Level,
+    x: Parts<'_>,
+    matrix: &PackedMatrix,
+    bias: &[f32],
+) -> Vec<f32> {
     assert_eq!(x.images.channels, matrix.inputs);
     let result = x.images.with_channels(matrix.outputs);
     let buffers = || (Buffer::new(matrix.inputs * BLOCK), Buffer::new(PANEL * BLOCK));
@@ -113,7 +120,7 @@ unsafe fn multiply_of<V: Lanes>(u: &[f32], v: &[f32], m: &mut [f32], groups: usi
 dispatch!(multiply => multiply_of(u: &[f32], v: &[f32], m: &mut [f32], groups: usize));
 
 /// `∂L/∂w[k, c] = Σ ∂L/∂y[k, p] x[c, p]`, as `[outputs, inputs]`.
-pub(super) fn matrix_gradient(
+pub(in crate::kernels) fn matrix_gradient(
     level: Level,
     x: &[f32],
     images: Images,

@@ -1,7 +1,7 @@
 //! 3x3 convolution at every second pixel: patches become channels, then a product in every pixel.
 
-use super::conv3x3::Images;
-use super::linear::{self, Linear};
+use crate::kernels::images::Images;
+use crate::kernels::plane::linear::{self, Linear};
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
@@ -11,13 +11,18 @@ const PATCH: usize = 9;
 const STRIDE: usize = 2;
 
 /// `y = w ∗ x + b` at every second pixel, with `behind` rows and columns of zeros behind the last.
-pub(super) fn strided_conv3x3(x: &Tensor, weight: &Tensor, bias: &Tensor, behind: usize) -> Result<Tensor> {
+pub(in crate::kernels) fn strided_conv3x3(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    behind: usize,
+) -> Result<Tensor> {
     let (outputs, inputs, rows, cols) = weight.dims4()?;
     if (inputs, rows, cols) != (x.dim(1)?, 3, 3) {
         bail!("filters {:?} do not fit {} channels", weight.shape(), x.dim(1)?);
     }
     let patches = linear::apply(x, Linear::Gather { behind })?;
-    super::conv1x1(&patches, &weight.reshape((outputs, inputs * PATCH, 1, 1))?, bias)
+    crate::kernels::conv1x1(&patches, &weight.reshape((outputs, inputs * PATCH, 1, 1))?, bias)
 }
 
 /// Patches that fit into `n` samples with zeros behind them.
@@ -29,13 +34,13 @@ fn patches(n: usize, behind: usize) -> Result<usize> {
 }
 
 /// The zeros behind that make [`gather`] of `large` as large as `small`.
-pub(super) fn zeros_behind(small: Images, large: Images) -> usize {
+pub(in crate::kernels) fn zeros_behind(small: Images, large: Images) -> usize {
     let needed = |few: usize, many: usize| (STRIDE * (few - 1) + 3).saturating_sub(many);
     needed(small.rows, large.rows).max(needed(small.cols, large.cols))
 }
 
 /// `y[9 c + 3 i + j, r, s] = x[c, 2 r + i, 2 s + j]`, 0 outside.
-pub(super) fn gather(x: &[f32], images: Images, behind: usize) -> Result<(Vec<f32>, Images)> {
+pub(in crate::kernels) fn gather(x: &[f32], images: Images, behind: usize) -> Result<(Vec<f32>, Images)> {
     let channels = PATCH * images.channels;
     let (rows, cols) = (patches(images.rows, behind)?, patches(images.cols, behind)?);
     let result = Images { batch: images.batch, channels, rows, cols };
@@ -53,7 +58,7 @@ pub(super) fn gather(x: &[f32], images: Images, behind: usize) -> Result<(Vec<f3
 }
 
 /// The transpose of [`gather`].
-pub(super) fn scatter(
+pub(in crate::kernels) fn scatter(
     y: &[f32],
     patched: Images,
     (rows, cols): (usize, usize),

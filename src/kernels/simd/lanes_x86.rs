@@ -1,15 +1,15 @@
 //! The vectors of x86-64.
 
-use super::lanes::Lanes;
+use crate::kernels::simd::lanes::Lanes;
 use std::arch::x86_64::*;
 
 /// One 512-bit register.
 #[derive(Clone, Copy)]
-pub(super) struct Avx512(__m512);
+pub(in crate::kernels) struct Avx512(__m512);
 
 /// Two 256-bit registers: lanes 0 to 7 and 8 to 15.
 #[derive(Clone, Copy)]
-pub(super) struct Avx2([__m256; 2]);
+pub(in crate::kernels) struct Avx2([__m256; 2]);
 
 // SAFETY of all blocks below: the trait's callers vouch for the instruction set and for the pointers.
 

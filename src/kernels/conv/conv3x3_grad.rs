@@ -1,11 +1,14 @@
 //! The derivative of a 3x3 convolution by its filters, in Winograd's frequencies.
 
-use super::buffer::Buffer;
-use super::conv3x3::{Images, Input};
-use super::gemm::{SIDE, correlate_rows, correlation_index};
-use super::lanes::{LANES, Level};
-use super::patches::{Block, Scratch, blocks, row_stride, transform_gradient, transform_input};
-use super::winograd::{FREQUENCIES, gather_filters};
+use crate::kernels::conv::conv3x3::Input;
+use crate::kernels::conv::gemm::{SIDE, correlate_rows, correlation_index};
+use crate::kernels::conv::patches::{
+    Block, Scratch, blocks, row_stride, transform_gradient, transform_input,
+};
+use crate::kernels::conv::winograd::{FREQUENCIES, gather_filters};
+use crate::kernels::images::Images;
+use crate::kernels::simd::buffer::Buffer;
+use crate::kernels::simd::lanes::{LANES, Level};
 use rayon::prelude::*;
 
 /// Tiles that are multiplied at a time: adding up the lanes of a product costs as much as many products, so
@@ -17,7 +20,12 @@ fn tiles(channels: usize) -> usize {
 /// `∂L/∂w[k, c, i, j] = Σ ∂L/∂y[k, p] x[c, p + (i, j) − 1]`, as `[outputs, inputs, 3, 3]`.
 ///
 /// `grad` has `outputs` channels. The same bits for any number of threads.
-pub(super) fn filter_gradient(level: Level, input: Input<'_>, grad: &[f32], outputs: usize) -> Vec<f32> {
+pub(in crate::kernels) fn filter_gradient(
+    level: Level,
+    input: Input<'_>,
+    grad: &[f32],
+    outputs: usize,
+) -> Vec<f32> {
     let images = input.parts.images;
     let result = images.with_channels(outputs);
     let inputs = images.channels;
@@ -133,10 +141,10 @@ impl Job<'_> {
 }
 
 /// `∂L/∂b[k] = Σ ∂L/∂y[k, p]` over the batch and all pixels.
-pub(super) fn bias_gradient(level: Level, grad: &[f32], result: Images) -> Vec<f32> {
+pub(in crate::kernels) fn bias_gradient(level: Level, grad: &[f32], result: Images) -> Vec<f32> {
     let channel = |k: usize| {
         let planes = (0..result.batch).map(|b| &grad[result.plane(b, k)..][..result.pixels()]);
-        planes.map(|plane| super::norm::sum(level, plane)).sum::<f64>() as f32
+        planes.map(|plane| crate::kernels::norm::sum(level, plane)).sum::<f64>() as f32
     };
     (0..result.channels).into_par_iter().map(channel).collect()
 }

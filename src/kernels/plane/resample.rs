@@ -1,7 +1,7 @@
 //! Halving and doubling of images.
 
-use super::conv3x3::Images;
-use super::shared::written;
+use crate::kernels::images::Images;
+use crate::kernels::simd::shared::written;
 use rayon::prelude::*;
 
 /// `len` floats in planes of `size`; `fill` writes all of plane `n`.
@@ -17,13 +17,13 @@ fn planes(len: usize, size: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> V
 }
 
 /// The mean of each 2x2 block times `factor`: with 1 the average, with 4 the sum.
-pub(super) fn pool(x: &[f32], images: Images, factor: f32) -> Vec<f32> {
+pub(in crate::kernels) fn pool(x: &[f32], images: Images, factor: f32) -> Vec<f32> {
     let small = Images { rows: images.rows / 2, cols: images.cols / 2, ..images };
     pool_first(x, images, small, factor)
 }
 
 /// [`pool`] of the first channels of each image; `small` is the size of the result.
-pub(super) fn pool_first(x: &[f32], images: Images, small: Images, factor: f32) -> Vec<f32> {
+pub(in crate::kernels) fn pool_first(x: &[f32], images: Images, small: Images, factor: f32) -> Vec<f32> {
     planes(small.len(), small.pixels(), |n, y| {
         let x = &x[images.plane(n / small.channels, n % small.channels)..][..images.pixels()];
         for (row, pair) in y.chunks_exact_mut(small.cols).zip(x.chunks_exact(2 * images.cols)) {
@@ -48,13 +48,18 @@ fn repeat_plane(x: &[f32], cols: usize, factor: f32, y: &mut [f32]) {
 }
 
 /// Each pixel repeated 2x2, times `factor`; `images` is the small size.
-pub(super) fn repeat(x: &[f32], images: Images, factor: f32) -> Vec<f32> {
+pub(in crate::kernels) fn repeat(x: &[f32], images: Images, factor: f32) -> Vec<f32> {
     let size = images.pixels();
     planes(4 * x.len(), 4 * size, |n, y| repeat_plane(&x[n * size..][..size], images.cols, factor, y))
 }
 
 /// The planes of `deep` (half the size) doubled, then those of `skip`, image by image.
-pub(super) fn double_concat(deep: &[f32], small: Images, skip: &[f32], large: Images) -> Vec<f32> {
+pub(in crate::kernels) fn double_concat(
+    deep: &[f32],
+    small: Images,
+    skip: &[f32],
+    large: Images,
+) -> Vec<f32> {
     let result = large.with_channels(small.channels + large.channels);
     planes(result.len(), result.pixels(), |n, y| {
         let (image, channel) = (n / result.channels, n % result.channels);
@@ -67,7 +72,7 @@ pub(super) fn double_concat(deep: &[f32], small: Images, skip: &[f32], large: Im
 }
 
 /// Some channels of each image.
-pub(super) fn channels(x: &[f32], images: Images, range: std::ops::Range<usize>) -> Vec<f32> {
+pub(in crate::kernels) fn channels(x: &[f32], images: Images, range: std::ops::Range<usize>) -> Vec<f32> {
     let size = range.len() * images.pixels();
     planes(images.batch * size, size, |image, y| {
         y.copy_from_slice(&x[images.plane(image, range.start)..][..size]);

@@ -5,15 +5,15 @@
 //! give the same bits.
 
 /// Floats in a vector.
-pub(super) const LANES: usize = 16;
+pub(in crate::kernels) const LANES: usize = 16;
 
 /// An instruction set that this machine is known to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Level(pub(super) Kind);
+pub(in crate::kernels) struct Level(pub(in crate::kernels) Kind);
 
 /// The instruction sets that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::kernels) enum Kind {
     /// AVX-512 Foundation.
     #[cfg(target_arch = "x86_64")]
     Avx512,
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 
 impl Level {
     /// Every level of this machine, the fastest first.
-    pub(super) fn all() -> Vec<Self> {
+    pub(in crate::kernels) fn all() -> Vec<Self> {
         let mut all = Vec::with_capacity(3);
         #[cfg(target_arch = "x86_64")]
         {
@@ -42,7 +42,7 @@ impl Level {
     }
 
     /// The fastest level of this machine.
-    pub(super) fn best() -> Self {
+    pub(in crate::kernels) fn best() -> Self {
         Self::all()[0]
     }
 }
@@ -51,7 +51,7 @@ impl Level {
 ///
 /// # Safety
 /// Every method needs the instruction set of its type; pointers must be valid for the floats they cover.
-pub(super) trait Lanes: Copy {
+pub(in crate::kernels) trait Lanes: Copy {
     /// Whether 24 accumulators fit into the registers.
     const WIDE: bool;
     /// Whether `mul_add` is one instruction.
@@ -87,7 +87,7 @@ pub(super) trait Lanes: Copy {
 
 /// Sixteen floats in an array.
 #[derive(Clone, Copy)]
-pub(super) struct Portable([f32; LANES]);
+pub(in crate::kernels) struct Portable([f32; LANES]);
 
 impl Lanes for Portable {
     const WIDE: bool = false;
@@ -158,37 +158,37 @@ macro_rules! dispatch {
     ($(#[$doc:meta])* $name:ident => $generic:ident($($arg:ident: $ty:ty),* $(,)?)) => {
         $(#[$doc])*
         #[allow(clippy::too_many_arguments)]
-        pub(super) unsafe fn $name(level: $crate::kernels::lanes::Level, $($arg: $ty),*) {
+        pub(in crate::kernels) unsafe fn $name(level: $crate::kernels::simd::lanes::Level, $($arg: $ty),*) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx2,fma")]
             #[allow(clippy::too_many_arguments)]
             unsafe fn avx512($($arg: $ty),*) {
                 // SAFETY: the feature is enabled here; the rest is the caller's promise.
-                unsafe { $generic::<$crate::kernels::lanes_x86::Avx512>($($arg),*) }
+                unsafe { $generic::<$crate::kernels::simd::lanes_x86::Avx512>($($arg),*) }
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
             #[allow(clippy::too_many_arguments)]
             unsafe fn avx2($($arg: $ty),*) {
                 // SAFETY: the feature is enabled here; the rest is the caller's promise.
-                unsafe { $generic::<$crate::kernels::lanes_x86::Avx2>($($arg),*) }
+                unsafe { $generic::<$crate::kernels::simd::lanes_x86::Avx2>($($arg),*) }
             }
             // SAFETY: a `Level` exists only for detected features; the rest is the caller's promise.
             unsafe {
                 match level.0 {
                     #[cfg(target_arch = "x86_64")]
-                    $crate::kernels::lanes::Kind::Avx512 => avx512($($arg),*),
+                    $crate::kernels::simd::lanes::Kind::Avx512 => avx512($($arg),*),
                     #[cfg(target_arch = "x86_64")]
-                    $crate::kernels::lanes::Kind::Avx2 => avx2($($arg),*),
-                    $crate::kernels::lanes::Kind::Portable => {
-                        $generic::<$crate::kernels::lanes::Portable>($($arg),*)
+                    $crate::kernels::simd::lanes::Kind::Avx2 => avx2($($arg),*),
+                    $crate::kernels::simd::lanes::Kind::Portable => {
+                        $generic::<$crate::kernels::simd::lanes::Portable>($($arg),*)
                     }
                 }
             }
         }
     };
 }
-pub(super) use dispatch;
+pub(in crate::kernels) use dispatch;
 
 #[cfg(test)]
 mod tests {

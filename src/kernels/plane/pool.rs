@@ -1,6 +1,6 @@
 //! Maximum and mean of 5x5 pixels around every pixel.
 
-use super::fir::Fir;
+use crate::kernels::plane::fir::Fir;
 use candle_core::{Result, Tensor};
 
 /// Pixels on each side of the middle.
@@ -11,7 +11,7 @@ const REACH: usize = 2;
 /// # Errors
 /// See the module.
 pub fn mean_of_5x5(x: &Tensor) -> Result<Tensor> {
-    super::upfirdn(x, &Fir { taps: vec![0.2; 2 * REACH + 1], up: 1, down: 1, pad: (2, 2) })
+    crate::kernels::upfirdn(x, &Fir { taps: vec![0.2; 2 * REACH + 1], up: 1, down: 1, pad: (2, 2) })
 }
 
 /// The maximum of 5x5 pixels around every pixel; pixels outside do not count.

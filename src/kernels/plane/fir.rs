@@ -3,8 +3,8 @@
 //! Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, whose public code
 //! calls it `upfirdn2d`.
 
-use super::conv3x3::Images;
-use super::lanes::{Lanes, Level, dispatch};
+use crate::kernels::images::Images;
+use crate::kernels::simd::lanes::{Lanes, Level, dispatch};
 use candle_core::{Result, bail};
 use rayon::prelude::*;
 
@@ -30,7 +30,7 @@ impl Fir {
     ///
     /// # Errors
     /// When none is left, or the numbers make no sense.
-    pub(super) fn samples(&self, n: usize) -> Result<usize> {
+    pub(in crate::kernels) fn samples(&self, n: usize) -> Result<usize> {
         let [up, down, length] = [self.up, self.down, self.taps.len()].map(|v| v as i64);
         if up == 0 || down == 0 || length == 0 || n as i64 > MAX_SAMPLES / up.max(1) {
             bail!("a filter with {length} taps, factor {up} and divisor {down} for {n} samples")
@@ -43,7 +43,7 @@ impl Fir {
     }
 
     /// The transposed operation, which brings `result` samples back to `n`.
-    pub(super) fn transposed(&self, n: usize, result: usize) -> Self {
+    pub(in crate::kernels) fn transposed(&self, n: usize, result: usize) -> Self {
         let [up, down, length] = [self.up, self.down, self.taps.len()].map(|v| v as i64);
         let front = length - 1 - self.pad.0;
         let behind = n as i64 * up - result as i64 * down - front + length - up;
@@ -86,7 +86,7 @@ impl Term {
 }
 
 /// The result and its size, for one filter along the columns and one along the rows.
-pub(super) fn upfirdn(
+pub(in crate::kernels) fn upfirdn(
     level: Level,
     x: &[f32],
     images: Images,

@@ -1,13 +1,14 @@
 //! 3x3 convolution with zero padding 1, by Winograd tiles.
 
-use super::buffer::Buffer;
-use super::filters::PackedFilters;
-use super::gemm::{PANEL, panel_product};
-use super::lanes::{LANES, Lanes, Level, dispatch};
-use super::parts::Parts;
-use super::patches::{Block, Plane, Scratch, blocks, plane_stride, transform_input};
-use super::shared::{SharedSlice, share_out, written};
-use super::winograd::{FREQUENCIES, TILE, contract_tiles};
+use crate::kernels::conv::filters::PackedFilters;
+use crate::kernels::conv::gemm::{PANEL, panel_product};
+use crate::kernels::conv::patches::{Block, Plane, Scratch, blocks, plane_stride, transform_input};
+use crate::kernels::conv::winograd::{FREQUENCIES, TILE, contract_tiles};
+use crate::kernels::images::Images;
+use crate::kernels::parts::Parts;
+use crate::kernels::simd::buffer::Buffer;
+use crate::kernels::simd::lanes::{LANES, Lanes, Level, dispatch};
+use crate::kernels::simd::shared::{SharedSlice, share_out, written};
 
 /// Transformed input, and products, that a block aims at, bytes: together what a second-level cache holds.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -20,53 +21,24 @@ fn block_tiles(channels: usize) -> usize {
     fit.clamp(*TILES.start(), *TILES.end()) / LANES * LANES
 }
 
-/// A batch of images with channels: `[batch, channels, rows, cols]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Images {
-    pub(super) batch: usize,
-    pub(super) channels: usize,
-    pub(super) rows: usize,
-    pub(super) cols: usize,
-}
-
-impl Images {
-    pub(super) fn pixels(&self) -> usize {
-        self.rows * self.cols
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.batch * self.channels * self.pixels()
-    }
-
-    /// The same images with another number of channels.
-    pub(super) fn with_channels(self, channels: usize) -> Self {
-        Self { channels, ..self }
-    }
-
-    /// Where a plane starts.
-    pub(super) fn plane(&self, image: usize, channel: usize) -> usize {
-        (image * self.channels + channel) * self.pixels()
-    }
-}
-
 /// What a convolution reads, each plane perhaps mapped on the way in.
 #[derive(Clone, Copy)]
-pub(super) struct Input<'a> {
-    pub(super) parts: Parts<'a>,
+pub(in crate::kernels) struct Input<'a> {
+    pub(in crate::kernels) parts: Parts<'a>,
     /// Empty, or for each plane the curve of [`Plane::curve`].
-    pub(super) curves: &'a [(f32, f32)],
+    pub(in crate::kernels) curves: &'a [(f32, f32)],
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn plain(values: &'a [f32], images: Images) -> Self {
+    pub(in crate::kernels) fn plain(values: &'a [f32], images: Images) -> Self {
         Self { parts: Parts::whole(values, images), curves: &[] }
     }
 
-    pub(super) fn channels(&self) -> usize {
+    pub(in crate::kernels) fn channels(&self) -> usize {
         self.parts.images.channels
     }
 
-    pub(super) fn plane(&self, image: usize, channel: usize) -> Plane<'a> {
+    pub(in crate::kernels) fn plane(&self, image: usize, channel: usize) -> Plane<'a> {
         let Images { rows, cols, channels, .. } = self.parts.images;
         let curve = self.curves.get(image * channels + channel).copied();
         Plane { stored: self.parts.plane(image, channel), rows, cols, curve }
@@ -75,16 +47,16 @@ impl<'a> Input<'a> {
 
 /// What is done to a convolution's result: `scale · (w ∗ x + bias + residual)`.
 #[derive(Clone, Copy)]
-pub(super) struct Finish<'a> {
+pub(in crate::kernels) struct Finish<'a> {
     /// Empty, or one number an output channel, the same for all images or not.
-    pub(super) bias: &'a [f32],
+    pub(in crate::kernels) bias: &'a [f32],
     /// Empty, or as long as the result.
-    pub(super) residual: &'a [f32],
-    pub(super) scale: f32,
+    pub(in crate::kernels) residual: &'a [f32],
+    pub(in crate::kernels) scale: f32,
 }
 
 impl<'a> Finish<'a> {
-    pub(super) fn bias(bias: &'a [f32]) -> Self {
+    pub(in crate::kernels) fn bias(bias: &'a [f32]) -> Self {
         Self { bias, residual: &[], scale: 1.0 }
     }
 }
@@ -98,7 +70,7 @@ struct Work {
 
 /// `scale · (w ∗ x + bias + residual)`. The result does not depend on the number of threads, nor an image's
 /// result on the rest of the batch.
-pub(super) fn conv3x3(
+pub(in crate::kernels) fn conv3x3(
     level: Level,
     input: Input<'_>,
     filters: &PackedFilters,
@@ -236,7 +208,7 @@ dispatch!(
 
 /// An output plane, and what is added to it.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(in crate::kernels) struct Place {
     start: usize,
     rows: usize,
     cols: usize,

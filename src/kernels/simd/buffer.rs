@@ -19,13 +19,13 @@ thread_local! {
 
 /// Floats that start at a cache line, from and back to the shelf of the thread.
 #[derive(Default)]
-pub(super) struct Buffer {
+pub(in crate::kernels) struct Buffer {
     lines: Vec<Line>,
 }
 
 impl Buffer {
     /// At least `len` floats; what they hold is unspecified.
-    pub(super) fn new(len: usize) -> Self {
+    pub(in crate::kernels) fn new(len: usize) -> Self {
         let wanted = len.div_ceil(16);
         let take = |shelf: &RefCell<Vec<Vec<Line>>>| {
             let shelf = &mut *shelf.borrow_mut();
@@ -37,7 +37,7 @@ impl Buffer {
     }
 
     /// Makes room for `len` floats; what they hold is unspecified.
-    pub(super) fn grow(&mut self, len: usize) {
+    pub(in crate::kernels) fn grow(&mut self, len: usize) {
         if self.len() < len {
             *self = Self::new(len);
         }

@@ -4,14 +4,14 @@
 //! products instead of 144. Its adjoint in `g` is `Gᵀ [(Bᵀ d B) ⊙ (A y Aᵀ)] G`.
 //! Tiles run along the vector. Frequency `f = 6 i + j`, `i` down the rows.
 
-use super::lanes::Lanes;
+use crate::kernels::simd::lanes::Lanes;
 
 /// Rows and columns of a tile of the result.
-pub(super) const TILE: usize = 4;
+pub(in crate::kernels) const TILE: usize = 4;
 /// Rows and columns of a transformed tile.
-pub(super) const SIZE: usize = 6;
+pub(in crate::kernels) const SIZE: usize = 6;
 /// Numbers in a transformed tile.
-pub(super) const FREQUENCIES: usize = SIZE * SIZE;
+pub(in crate::kernels) const FREQUENCIES: usize = SIZE * SIZE;
 
 const G: [[f32; 3]; SIZE] = [
     [0.25, 0.0, 0.0],
@@ -23,7 +23,7 @@ const G: [[f32; 3]; SIZE] = [
 ];
 
 /// `G g Gᵀ` of `N` filters side by side.
-pub(super) fn transform_filters<const N: usize>(g: &[[f32; N]; 9]) -> [[f32; N]; FREQUENCIES] {
+pub(in crate::kernels) fn transform_filters<const N: usize>(g: &[[f32; N]; 9]) -> [[f32; N]; FREQUENCIES] {
     let mut half = [[[0.0; N]; 3]; SIZE];
     for (i, j) in (0..SIZE).flat_map(|i| (0..3).map(move |j| (i, j))) {
         for n in 0..N {
@@ -41,7 +41,7 @@ pub(super) fn transform_filters<const N: usize>(g: &[[f32; N]; 9]) -> [[f32; N];
 }
 
 /// `Gᵀ u G`, the adjoint of [`transform_filters`].
-pub(super) fn gather_filters<const N: usize>(u: &[[f32; N]; FREQUENCIES]) -> [[f32; N]; 9] {
+pub(in crate::kernels) fn gather_filters<const N: usize>(u: &[[f32; N]; FREQUENCIES]) -> [[f32; N]; 9] {
     let mut half = [[[0.0; N]; SIZE]; 3];
     let mut taps = [[0.0; N]; 9];
     for (a, j) in (0..3).flat_map(|a| (0..SIZE).map(move |j| (a, j))) {
@@ -63,7 +63,7 @@ pub(super) fn gather_filters<const N: usize>(u: &[[f32; N]; FREQUENCIES]) -> [[f
 
 /// `Bᵀ x` for six numbers, or `A x` for four: what a transform does along one axis.
 #[inline(always)]
-pub(super) unsafe fn expand<V: Lanes, const IN: usize>(x: [V; IN]) -> [V; SIZE] {
+pub(in crate::kernels) unsafe fn expand<V: Lanes, const IN: usize>(x: [V; IN]) -> [V; SIZE] {
     // SAFETY: only arithmetic.
     unsafe {
         if IN == SIZE {
@@ -120,7 +120,7 @@ unsafe fn contract<V: Lanes>(m: [V; SIZE]) -> [V; TILE] {
 /// # Safety
 /// `m` covers 36 vectors, `frequency_stride` apart; the instruction set is there.
 #[inline(always)]
-pub(super) unsafe fn contract_tiles<V: Lanes>(
+pub(in crate::kernels) unsafe fn contract_tiles<V: Lanes>(
     m: *const f32,
     frequency_stride: usize,
     bias: f32,
