@@ -4,7 +4,7 @@ use crate::DataError;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use tempfile::{Builder, TempDir};
+use tempfile::{Builder, TempDir, TempPath};
 
 /// What to do when the output exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +15,10 @@ pub enum Overwrite {
     Force,
 }
 
-/// Lets `write` fill a temporary file in the folder of `path`, flushes it to disk and gives it its name.
+/// Lets `write` fill a temporary file in a private folder beside `path`, flushes it to disk and gives it its name.
 ///
-/// The temporary file has the extension of `path`. Nothing is left when anything fails.
+/// The temporary file has the name of `path`. Nothing is left when anything fails; what a killed process has left is
+/// removed by the next one.
 ///
 /// # Errors
 /// [`DataError::Exists`] if `path` exists and may not be replaced, [`DataError::Io`] if the folder cannot be
@@ -31,13 +32,13 @@ pub fn write_with(
     if path.is_dir() {
         return Err(DataError::output(path, "is a folder", "name a file"));
     }
+    let io = |source| DataError::io(path, source);
     let folder = folder_of(path);
-    let temporary = builder(&suffix_of(path))
-        .tempfile_in(&folder)
-        .map_err(|source| DataError::io(path, source))?
-        .into_temp_path();
+    let workshop = Workshop::new(&folder).map_err(io)?;
+    let temporary = workshop.path().join(path.file_name().unwrap_or_default());
     write(&temporary)?;
-    File::open(&temporary).and_then(|file| file.sync_all()).map_err(|source| DataError::io(path, source))?;
+    File::open(&temporary).and_then(|file| file.sync_all()).map_err(io)?;
+    let temporary = TempPath::try_from_path(temporary).map_err(io)?;
     match overwrite {
         Overwrite::Force => temporary.persist(path),
         Overwrite::Refuse => temporary.persist_noclobber(path),
@@ -75,24 +76,32 @@ pub fn write_folder_with(
     write: impl FnOnce(&Path) -> Result<(), DataError>,
 ) -> Result<(), DataError> {
     let replaced = replaceable(path, overwrite)?;
+    let io = |source| DataError::io(path, source);
     let parent = folder_of(path);
-    let temporary = builder("").tempdir_in(&parent).map_err(|source| DataError::io(path, source))?;
-    open_to_all(temporary.path());
-    write(temporary.path())?;
-    let aside = if replaced { Some(move_aside(path, &parent)?) } else { None };
-    if let Err(source) = std::fs::rename(temporary.path(), path) {
-        if let Some(aside) = &aside {
-            // Best effort: the old folder gets its name back, the error reported is the first one.
-            let _ = std::fs::rename(aside.path().join("old"), path);
-        }
-        return Err(DataError::io(path, source));
+    let workshop = Workshop::new(&parent).map_err(io)?;
+    let (made, aside) = (workshop.path().join("new"), workshop.path().join("old"));
+    // With the permissions that the user gives to new folders; nobody else gets to it before it is renamed.
+    std::fs::create_dir(&made).map_err(io)?;
+    write(&made)?;
+    if replaced {
+        std::fs::rename(path, &aside).map_err(io)?;
     }
-    let _ = temporary.keep();
+    if let Err(source) = std::fs::rename(&made, path) {
+        if replaced {
+            // Best effort: the old folder gets its name back, the error reported is the first one.
+            let _ = std::fs::rename(&aside, path);
+        }
+        return Err(io(source));
+    }
     sync_folder(&parent);
     Ok(())
 }
 
-fn replaceable(path: &Path, overwrite: Overwrite) -> Result<bool, DataError> {
+/// Whether there is a folder to be replaced.
+///
+/// # Errors
+/// When there is something that may not be.
+pub(crate) fn replaceable(path: &Path, overwrite: Overwrite) -> Result<bool, DataError> {
     if path.is_file() {
         return Err(DataError::output(
             path,
@@ -116,12 +125,6 @@ fn replaceable(path: &Path, overwrite: Overwrite) -> Result<bool, DataError> {
     Ok(true)
 }
 
-fn move_aside(path: &Path, parent: &Path) -> Result<TempDir, DataError> {
-    let aside = builder("").tempdir_in(parent).map_err(|source| DataError::io(path, source))?;
-    std::fs::rename(path, aside.path().join("old")).map_err(|source| DataError::io(path, source))?;
-    Ok(aside)
-}
-
 /// Fails with [`DataError::Exists`] when something is at `path` and may not be replaced.
 ///
 /// # Errors
@@ -140,44 +143,48 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// `.nii.gz` for a name that ends so, else the extension: some writers choose the format from it.
-fn suffix_of(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    if name.ends_with(".nii.gz") {
-        return ".nii.gz".to_owned();
+/// A private folder for what is not finished, which is removed with everything in it.
+///
+/// A lock in it says that its process is alive, on whatever machine that shares the disk.
+struct Workshop {
+    folder: TempDir,
+    _lock: Option<File>,
+}
+
+/// What the names of these folders begin with.
+const PREFIX: &str = ".recon-";
+/// The file that is locked.
+const LOCK: &str = "lock";
+
+impl Workshop {
+    fn new(parent: &Path) -> std::io::Result<Self> {
+        sweep(parent);
+        let mut builder = Builder::new();
+        builder.prefix(PREFIX);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let folder = builder.tempdir_in(parent)?;
+        // Some file systems have no locks; then a folder that is left behind stays.
+        let lock = File::create_new(folder.path().join(LOCK)).ok().filter(|file| file.try_lock().is_ok());
+        Ok(Self { folder, _lock: lock })
     }
-    path.extension().map(|extension| format!(".{}", extension.to_string_lossy())).unwrap_or_default()
-}
 
-fn builder(suffix: &str) -> Builder<'static, 'static> {
-    // The builder borrows the suffix, so only the two that a writer looks at are kept.
-    let known = match suffix.to_lowercase().as_str() {
-        ".nii.gz" => ".nii.gz",
-        ".nii" => ".nii",
-        _ => ".tmp",
-    };
-    let mut builder = Builder::new();
-    builder.prefix(".recon-").suffix(known);
-    #[cfg(unix)]
-    if !suffix.is_empty() {
-        use std::os::unix::fs::PermissionsExt;
-        // Temporary files are private by default; an output follows the user's umask.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    fn path(&self) -> &Path {
+        self.folder.path()
     }
-    builder
 }
 
-#[cfg(unix)]
-fn open_to_all(folder: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    // The umask cannot be read without changing it, so the folder follows the mode of its parent.
-    let mode =
-        folder.parent().and_then(|parent| parent.metadata().ok()).map_or(0o755, |m| m.permissions().mode());
-    let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode & 0o777));
+/// Removes what killed processes have left: nothing holds its lock any more. All that goes wrong here is left as it is.
+fn sweep(parent: &Path) {
+    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
+        if is_folder && lock.try_lock().is_ok() {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
-
-#[cfg(not(unix))]
-fn open_to_all(_folder: &Path) {}
 
 /// A rename is durable once its folder is flushed; where folders cannot be opened the file is whole anyway.
 fn sync_folder(folder: &Path) {
@@ -213,6 +220,43 @@ mod tests {
         write_bytes(&path, b"two", Overwrite::Force).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let living = Workshop::new(folder.path()).unwrap();
+        let dead = folder.path().join(".recon-dead");
+        std::fs::create_dir(&dead).unwrap();
+        for name in [LOCK, "half.npy"] {
+            std::fs::write(dead.join(name), b"x").unwrap();
+        }
+        let foreign = folder.path().join(".recon-config");
+        std::fs::create_dir(&foreign).unwrap();
+        write_bytes(&folder.path().join("a.npy"), b"x", Overwrite::Refuse).unwrap();
+        assert!(!dead.exists() && foreign.exists() && living.path().exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn unfinished_work_is_private_and_what_is_finished_is_as_the_user_has_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let plain = folder.path().join("plain");
+        std::fs::create_dir(&plain).unwrap();
+        let path = folder.path().join("out");
+        write_folder_with(&path, Overwrite::Refuse, |made| {
+            assert_eq!(mode(made.parent().unwrap()), 0o700);
+            std::fs::write(made.join("1.dcm"), b"x").map_err(|source| DataError::io(made, source))
+        })
+        .unwrap();
+        assert_eq!(mode(&path), mode(&plain));
+        let (file, other) = (folder.path().join("a.npy"), folder.path().join("b.npy"));
+        write_bytes(&file, b"x", Overwrite::Refuse).unwrap();
+        std::fs::write(&other, b"x").unwrap();
+        assert_eq!(mode(&file), mode(&other));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub fn sha256_file(path: &Path) -> Result<String, DataError> {
         files.sort();
         return Ok(sha256_bytes(files.concat().as_bytes()));
     }
-    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut file = crate::open_regular(path).map_err(unreadable)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {

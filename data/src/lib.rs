@@ -14,6 +14,7 @@ mod inspect;
 mod nifti;
 pub mod npy;
 mod output;
+mod regular;
 mod scan;
 mod slices;
 mod stack;
@@ -28,10 +29,11 @@ pub use error::{DataError, DataErrorKind, check_finite};
 pub use format::{Format, default_output, resolve_output};
 pub use inspect::{FileInfo, inspect};
 pub use nifti::NiftiSource;
-pub use output::{check_output, write, write_single, write_stack};
+pub use output::{check_output, check_place, write, write_single, write_stack};
+pub use regular::{open_regular, read_text};
 pub use scan::{Modality, Scan, Source, read};
 pub use slices::{SliceReader, open};
-pub use stack::{ImageStack, Provenance};
+pub use stack::{Derivation, ImageStack, Provenance};
 pub use store::SliceStore;
 pub use units::{
     AIR_HOUNSFIELD, Unit, WATER_ATTENUATION, attenuation_to_hounsfield, hounsfield_to_attenuation,

@@ -1,7 +1,9 @@
 //! Images to a file of the kind that its name says.
 
 use crate::format::Format;
-use crate::{DataError, ImageStack, Overwrite, Provenance, Source, Volume, atomic, dicom, nifti, npy};
+use crate::{
+    DataError, Geometry, ImageStack, Overwrite, Provenance, Source, Volume, atomic, dicom, nifti, npy,
+};
 use ndarray::{Array2, Axis};
 use std::path::{Path, PathBuf};
 
@@ -44,7 +46,8 @@ pub fn write_stack(
         Some(Format::Dicom) => return dicom::write(path, &stack, source, provenance, overwrite),
         Some(Format::Nifti) => {
             let header = if let Source::Nifti(header) = source { Some(header) } else { None };
-            nifti::write(path, &stack, header, provenance, overwrite)?;
+            let known_place = !matches!(source, Source::Npy);
+            nifti::write(path, &stack, (header, known_place), provenance, overwrite)?;
         }
         Some(Format::Npy) => npy::write_slices(path, &stack.shape, (stack.shape[0], &slice), overwrite)?,
         None => {
@@ -77,11 +80,21 @@ fn finite(path: &Path, slice: Array2<f32>) -> Result<Array2<f32>, DataError> {
     Err(DataError::output(path, what, "this is a fault of the method; try another seed or method"))
 }
 
+/// Fails when the format of `path` cannot hold images that lie so.
+///
+/// # Errors
+/// [`DataError::Output`]
+pub fn check_place(path: &Path, geometry: &Geometry) -> Result<(), DataError> {
+    if Format::of_path(path) == Some(Format::Dicom) { dicom::check_place(path, geometry) } else { Ok(()) }
+}
+
 /// Fails with [`DataError::Exists`] when the output of [`write()`] is there already, before the long work starts.
 ///
 /// # Errors
 /// See above.
 pub fn check_output(path: &Path, overwrite: Overwrite) -> Result<(), DataError> {
-    let is_empty_folder = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-    if is_empty_folder { Ok(()) } else { atomic::refuse_existing(path, overwrite) }
+    if path.is_dir() {
+        return atomic::replaceable(path, overwrite).map(|_| ());
+    }
+    atomic::refuse_existing(path, overwrite)
 }

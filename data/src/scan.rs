@@ -92,7 +92,7 @@ pub(crate) fn kind_of(path: &Path) -> Result<Kind, DataError> {
         return Ok(Kind::DicomFolder);
     }
     let mut start = Vec::new();
-    std::fs::File::open(path)
+    crate::open_regular(path)
         .and_then(|file| file.take(544).read_to_end(&mut start))
         .map_err(|source| DataError::unreadable(path, source))?;
     if start.is_empty() {

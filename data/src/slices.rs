@@ -5,7 +5,7 @@ use crate::error::check_finite;
 use crate::nifti::SlicesOfNifti;
 use crate::npy::SlicesOfArray;
 use crate::scan::{Kind, kind_of};
-use crate::{DataError, Geometry, Scan, Source, Unit};
+use crate::{DataError, Geometry, Modality, Scan, Source, Unit};
 use ndarray::{Array2, Axis};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -87,8 +87,9 @@ impl SliceReader {
     }
 
     fn of_nifti(path: &Path, file: SlicesOfNifti) -> Result<Self, DataError> {
-        let about = file.source();
-        Self::checked(path, file.shape(), From::Nifti(Box::new(file)), about)
+        let (about, warnings) = (file.source(), file.warnings());
+        let reader = Self::checked(path, file.shape(), From::Nifti(Box::new(file)), about)?;
+        Ok(Self { warnings, ..reader })
     }
 
     /// Looks through all slices once.
@@ -121,6 +122,15 @@ impl SliceReader {
     /// What the numbers mean.
     pub fn unit(&self) -> Unit {
         self.unit
+    }
+
+    /// What made the images, if the file says so.
+    pub fn modality(&self) -> Option<Modality> {
+        match &self.from {
+            From::Memory(scan) => scan.modality,
+            From::Dicom(series) => series.modality,
+            From::Nifti(_) | From::Array(_) => None,
+        }
     }
 
     /// What is needed to write the same kind of file.

@@ -14,8 +14,24 @@ pub struct Provenance {
     pub comments: String,
     /// Version of the program.
     pub version: String,
+    /// What names the run beside its input, such as a digest of all its settings.
+    pub run: String,
+    /// How the numbers came about.
+    pub derivation: Derivation,
     /// The seed of the run; with the voxels it names the series, so the same run gives the same identifiers.
     pub seed: u64,
+}
+
+/// How an image was derived from its data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Derivation {
+    /// In a way that has no name of its own.
+    #[default]
+    Other,
+    /// By filtered back-projection.
+    FilteredBackProjection,
+    /// Step by step.
+    Iterative,
 }
 
 /// Images to be written. They are asked for one after another, some formats ask twice, so that a long stack need not be

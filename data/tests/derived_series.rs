@@ -11,6 +11,8 @@ use std::process::Command;
 
 fn provenance(seed: u64) -> Provenance {
     Provenance {
+        derivation: recon_data::Derivation::Iterative,
+        run: String::new(),
         description: "recon 0.1.0 ct --views 23 --seed 7".into(),
         series_description: "recon ct 23 views".into(),
         comments: "Model test, sha256 0123.".into(),
@@ -158,7 +160,7 @@ fn a_folder_of_two_series_is_refused_with_both_named() {
     }
     std::fs::write(mixed.join("notes.txt"), "not an image").unwrap();
     let text = read(&mixed).unwrap_err().to_string();
-    assert!(text.contains("holds 2 series") && text.matches("(2 files)").count() == 2, "{text}");
+    assert!(text.contains("holds 2 series") && text.matches("(2 files, such as ").count() == 2, "{text}");
 }
 
 #[test]
@@ -198,6 +200,10 @@ fn nifti_comes_back_and_keeps_the_header_of_its_source() {
         assert_eq!(files, std::slice::from_ref(&path));
         let scan = read(&path).unwrap();
         assert_eq!(scan.volume.voxels, input.voxels);
+        // An array has no place, so its file claims none.
+        assert_eq!(scan.volume.geometry.origin_mm, [0.0; 3]);
+        write(&path, &input, &scan.source, &provenance(1), Overwrite::Force).unwrap();
+        let scan = read(&path).unwrap();
         assert!(misplaced(&scan.volume.geometry, &input.geometry) < 2e-6);
         let second = folder.path().join(format!("second-{name}"));
         write(&second, &scan.volume, &scan.source, &provenance(1), Overwrite::Refuse).unwrap();

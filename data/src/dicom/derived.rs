@@ -9,7 +9,7 @@ use super::identity::Identity;
 use super::patient::{laterality, patient_and_study};
 use super::source::{DicomSource, SourceSlice};
 use super::stored::{StoredScale, decimal_string};
-use crate::{Geometry, Modality, Provenance};
+use crate::{Derivation, Geometry, Modality, Provenance};
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
@@ -127,7 +127,8 @@ impl Derived<'_> {
         image.text(tags::SOP_CLASS_UID, VR::UI, self.class());
         image.text(tags::SOP_INSTANCE_UID, VR::UI, &self.identity.instance(index));
         image.list(tags::IMAGE_TYPE, VR::CS, &["DERIVED", "SECONDARY", last].map(str::to_owned));
-        image.text(tags::INSTANCE_NUMBER, VR::IS, &(index + 1).to_string());
+        let number = source.and_then(|source| source.number).unwrap_or(index as i64 + 1);
+        image.text(tags::INSTANCE_NUMBER, VR::IS, &number.to_string());
         for (date_tag, time_tag) in [
             (tags::INSTANCE_CREATION_DATE, tags::INSTANCE_CREATION_TIME),
             (tags::CONTENT_DATE, tags::CONTENT_TIME),
@@ -138,11 +139,23 @@ impl Derived<'_> {
         image.text(tags::DERIVATION_DESCRIPTION, VR::ST, &self.derivation_description());
         let comments = format!("{} Not for diagnostic use.", limited(&self.provenance.comments, 10_000));
         image.text(tags::IMAGE_COMMENTS, VR::LT, comments.trim());
-        image.text(tags::BURNED_IN_ANNOTATION, VR::CS, "NO");
+        // Text in the pixels is reconstructed with the rest, so this is for the source to say.
+        match source.map(|source| source.burned_in.as_deref()) {
+            None | Some(Some("NO")) => image.text(tags::BURNED_IN_ANNOTATION, VR::CS, "NO"),
+            Some(Some(_)) => image.text(tags::BURNED_IN_ANNOTATION, VR::CS, "YES"),
+            Some(None) => {}
+        }
         image.default(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "00");
         if let Some(source) = source.filter(|source| !source.instance.is_empty()) {
             image.sequence(tags::SOURCE_IMAGE_SEQUENCE, vec![reference(source)]);
-            image.sequence(tags::DERIVATION_CODE_SEQUENCE, vec![code("113963", "Iterative Reconstruction")]);
+            let derivation = match self.provenance.derivation {
+                Derivation::Iterative => Some(code("113963", "Iterative Reconstruction")),
+                Derivation::FilteredBackProjection => Some(code("113962", "Filtered Back Projection")),
+                Derivation::Other => None,
+            };
+            derivation
+                .into_iter()
+                .for_each(|code| image.sequence(tags::DERIVATION_CODE_SEQUENCE, vec![code]));
         }
         image.sequence(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE, vec![self.equipment()]);
     }

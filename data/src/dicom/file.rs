@@ -1,16 +1,15 @@
 //! Opening one file: with or without preamble and file meta group.
 
 use super::attributes::text;
-use super::lengths::first_overlong;
+use super::guard::{self, Fault, Layout};
 use super::repair::repair;
-use crate::DataError;
 use crate::error::whole_chain;
+use crate::{DataError, open_regular};
 use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::file::ReadPreamble;
 use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, InMemDicomObject, OpenFileOptions};
 use dicom_transfer_syntax_registry::{TransferSyntaxIndex, TransferSyntaxRegistry};
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -96,13 +95,13 @@ pub(super) fn open_whole(path: &Path) -> Result<DefaultDicomObject, DataError> {
 
 fn open(path: &Path, until: Option<Tag>) -> Result<DefaultDicomObject, DataError> {
     let unreadable = |source| DataError::unreadable(path, source);
-    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut file = BufReader::new(open_regular(path).map_err(unreadable)?);
     let mut start = Vec::new();
     file.by_ref().take(144).read_to_end(&mut start).map_err(unreadable)?;
     let Some(kind) = start_of(&start) else {
         return Err(DataError::input(path, "is not a DICOM file", "give a DICOM image"));
     };
-    check_lengths(path, &mut file, kind)?;
+    check_structure(path, kind)?;
     file.seek(SeekFrom::Start(if let Start::DataSet(offset, _) = kind { offset } else { 0 }))
         .map_err(unreadable)?;
     let options = || match until {
@@ -120,24 +119,27 @@ fn open(path: &Path, until: Option<Tag>) -> Result<DefaultDicomObject, DataError
     Ok(object)
 }
 
-/// Refuses a file in which a value is longer than what is left of it.
-fn check_lengths(path: &Path, file: &mut (impl Read + Seek), kind: Start) -> Result<(), DataError> {
-    let (offset, big_endian) = match kind {
-        Start::Standard => (132, false),
-        Start::Magic => (4, false),
-        Start::Meta => (0, false),
-        Start::DataSet(offset, encoding) => (offset, encoding == Encoding::BigEndian),
+/// Refuses a file that the parser should not be given.
+fn check_structure(path: &Path, kind: Start) -> Result<(), DataError> {
+    let (offset, layout) = match kind {
+        Start::Standard => (132, Layout::Meta),
+        Start::Magic => (4, Layout::Meta),
+        Start::Meta => (0, Layout::Meta),
+        Start::DataSet(offset, encoding) => (offset, Layout::DataSet(encoding.uid())),
     };
-    let overlong =
-        first_overlong(file, offset, big_endian).map_err(|source| DataError::unreadable(path, source))?;
-    match overlong {
-        None => Ok(()),
-        Some((group, element, length)) => Err(DataError::input(
-            path,
-            format!("is cut short or damaged (element {group:04X},{element:04X} claims {length} bytes)"),
-            COPY_AGAIN,
-        )),
-    }
+    let file = open_regular(path).map_err(|source| DataError::unreadable(path, source))?;
+    let what = match guard::check(file, offset, layout) {
+        Ok(()) => return Ok(()),
+        Err(Fault::Unreadable(source)) => return Err(DataError::unreadable(path, source)),
+        Err(Fault::Damaged(cause)) => return Err(unreadable_dicom(path, &cause)),
+        Err(Fault::Overlong(tag, length)) => {
+            let (group, element) = (tag.group(), tag.element());
+            format!("is cut short or damaged (element {group:04X},{element:04X} claims {length} bytes)")
+        }
+        Err(Fault::Deep) => "is damaged: its sequences lie too deep inside one another".to_owned(),
+        Err(Fault::Many) => "has too many elements for an image".to_owned(),
+    };
+    Err(DataError::input(path, what, COPY_AGAIN))
 }
 
 fn unreadable_dicom(path: &Path, cause: &str) -> DataError {

@@ -1,12 +1,13 @@
 //! Files to a scan: one file, or the one series of a folder.
 
-use super::attributes::{count, text};
+use super::attributes::{count, number, text};
 use super::file::{looks_like, open_header, open_whole};
 use super::frame::{Frame, frames_of};
 use super::pixels::{syntax_name, values};
 use super::source::{DicomSource, SourceSlice, source_modality};
 use super::stack::{Stack, stack};
 use crate::{DataError, Geometry, Modality, Scan, Source, Unit, Volume};
+use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::DefaultDicomObject;
 use ndarray::{Array2, Array3};
@@ -69,6 +70,7 @@ impl SlicesOfSeries {
     }
 
     fn new(path: &Path, files: &[(PathBuf, DefaultDicomObject)]) -> Result<Self, DataError> {
+        check_one_patient(path, files)?;
         let mut frames: Vec<Frame> = Vec::new();
         let mut owners: Vec<usize> = Vec::new();
         for (owner, (file, object)) in files.iter().enumerate() {
@@ -140,13 +142,17 @@ fn dicom_files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
         let hidden = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if !hidden && file.is_file() {
             let mut start = Vec::new();
-            let opened = std::fs::File::open(&file).map_err(|source| DataError::unreadable(&file, source))?;
+            let opened = crate::open_regular(&file).map_err(|source| DataError::unreadable(&file, source))?;
             opened
                 .take(144)
                 .read_to_end(&mut start)
                 .map_err(|source| DataError::unreadable(&file, source))?;
             if looks_like(&start) {
                 files.push(file);
+            } else if start.is_empty() || has_dicom_name(&file) {
+                let what =
+                    if start.is_empty() { "is empty" } else { "is not a DICOM file, as its name says" };
+                return Err(DataError::input(&file, what, "copy it again, or take it out of the folder"));
             }
         }
     }
@@ -155,16 +161,46 @@ fn dicom_files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(files)
 }
 
+/// Whether the name says that it is an image of a series.
+fn has_dicom_name(file: &Path) -> bool {
+    let extension = file.extension().unwrap_or_default();
+    ["dcm", "ima"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// Series that are named in a message; a folder may hold hundreds.
+const NAMED: usize = 4;
+
 fn several_series(path: &Path, series: &BTreeMap<String, Vec<(PathBuf, DefaultDicomObject)>>) -> DataError {
+    // No free text of the files: it may name a person.
     let describe = |files: &Vec<(PathBuf, DefaultDicomObject)>| {
-        let object = &files[0].1;
-        let number = text(object, tags::SERIES_NUMBER).unwrap_or_else(|| "?".to_owned());
-        let name = text(object, tags::SERIES_DESCRIPTION).unwrap_or_else(|| "no description".to_owned());
-        format!("number {number} \"{name}\" ({} files)", files.len())
+        let (file, object) = &files[0];
+        let number = number(object, tags::SERIES_NUMBER).map_or("?".to_owned(), |number| number.to_string());
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        format!("number {number} ({} files, such as {name})", files.len())
     };
-    let list: Vec<String> = series.values().map(describe).collect();
+    let mut list: Vec<String> = series.values().take(NAMED).map(describe).collect();
+    if series.len() > NAMED {
+        list.push(format!("and {} more", series.len() - NAMED));
+    }
     let what = format!("holds {} series: {}", series.len(), list.join(", "));
     DataError::input(path, what, "put the files of one series into a folder of their own")
+}
+
+/// Refuses a series that two patients share, or two positions of one, whose images would be mixed in one volume.
+fn check_one_patient(path: &Path, files: &[(PathBuf, DefaultDicomObject)]) -> Result<(), DataError> {
+    let different = |tags: &[Tag]| {
+        let of = |object: &DefaultDicomObject| tags.iter().map(|&tag| text(object, tag)).collect::<Vec<_>>();
+        files.iter().any(|(_, object)| of(object) != of(&files[0].1))
+    };
+    let what = match () {
+        () if different(&[tags::PATIENT_ID, tags::PATIENT_NAME]) => {
+            "holds images of two patients in one series"
+        }
+        () if different(&[tags::STUDY_INSTANCE_UID]) => "holds images of two studies in one series",
+        () if different(&[tags::FRAME_OF_REFERENCE_UID]) => "holds two frames of reference in one series",
+        () => return Ok(()),
+    };
+    Err(DataError::input(path, what, "put the files of one scan into a folder of their own"))
 }
 
 fn value_warnings(
@@ -179,6 +215,12 @@ fn value_warnings(
     if modality.is_none() {
         warnings.push("the file does not say whether it is CT or MR".to_owned());
     }
+    if modality == Some(Modality::Ct) && files.iter().any(|(_, object)| is_windowed(object)) {
+        warnings.push("8 bits cannot hold Hounsfield units (a windowed export?)".to_owned());
+    }
+    if modality == Some(Modality::Ct) && files.iter().any(|(_, object)| has_other_scale(object)) {
+        warnings.push("the rescale type of the CT file is not HU: its values are something else".to_owned());
+    }
     let lossy =
         |object: &DefaultDicomObject| text(object, tags::LOSSY_IMAGE_COMPRESSION).as_deref() == Some("01");
     if files.iter().any(|(_, object)| lossy(object)) {
@@ -191,4 +233,14 @@ fn value_warnings(
         warnings.push("the source shows large numbers dark (MONOCHROME1); the numbers are kept".to_owned());
     }
     warnings
+}
+
+/// Whether the numbers are grey levels of a picture.
+fn is_windowed(object: &DefaultDicomObject) -> bool {
+    count(object, tags::BITS_ALLOCATED) == Some(8) || count(object, tags::BITS_STORED) == Some(8)
+}
+
+/// Whether the file says that its numbers are not Hounsfield units.
+fn has_other_scale(object: &DefaultDicomObject) -> bool {
+    text(object, tags::RESCALE_TYPE).is_some_and(|unit| !["HU", "US", "UNSPECIFIED"].contains(&unit.as_str()))
 }

@@ -31,6 +31,10 @@ pub(super) struct Frame {
     pub(super) slope: f64,
     pub(super) intercept: f64,
     pub(super) has_rescale: bool,
+    /// Stored numbers, as 16 bits, of pixels that were not measured: from the first to the second.
+    pub(super) padding: Option<[u16; 2]>,
+    /// Whether such pixels are air, as in CT.
+    pub(super) padding_is_air: bool,
 }
 
 /// Refuses everything but grey CT and MR images, and describes each image of the file.
@@ -71,6 +75,10 @@ fn check_kind(path: &Path, object: &DefaultDicomObject) -> Result<(), DataError>
             "convert it to NIfTI with dcm2niix first",
         );
     }
+    let kind = text(object, tags::IMAGE_TYPE).unwrap_or_default().to_uppercase();
+    if modality_of(object) == Some(Modality::Ct) && kind.contains("LOCALIZER") {
+        return refuse("is a localizer, a projection and not a slice".to_owned(), "give the slices");
+    }
     let samples = count(object, tags::SAMPLES_PER_PIXEL).unwrap_or(1);
     let photometric =
         text(object, tags::PHOTOMETRIC_INTERPRETATION).unwrap_or_else(|| "MONOCHROME2".to_owned());
@@ -106,7 +114,16 @@ fn frame(path: &Path, object: &InMemDicomObject, index: usize, [rows, columns]: 
         slope: slope.unwrap_or(1.0),
         intercept: number(values, tags::RESCALE_INTERCEPT).unwrap_or(0.0),
         has_rescale: slope.is_some(),
+        padding: padding(object),
+        padding_is_air: modality_of(object) == Some(Modality::Ct),
     }
+}
+
+/// Pixel Padding Value and Pixel Padding Range Limit, signed or not.
+fn padding(object: &InMemDicomObject) -> Option<[u16; 2]> {
+    let bits = |tag| number(object, tag).map(|value| (value as i64) as u16);
+    let value = bits(tags::PIXEL_PADDING_VALUE)?;
+    Some([value, bits(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(value)])
 }
 
 /// Row and column direction, made unit length; `None` if they are no directions at right angles.

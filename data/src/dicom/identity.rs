@@ -12,10 +12,14 @@ pub(super) struct Identity {
     /// For a source without them.
     pub(super) study: String,
     pub(super) frame_of_reference: String,
+    /// Of place and voxels.
+    content: String,
 }
 
 impl Identity {
-    /// From the seed, the source's series, the description of the run, and the digest of place and voxels.
+    /// From the seed, the source's series, what names the run, and the digest of place and voxels.
+    ///
+    /// Results of one run on images of one source series are one series, also when they are written one by one.
     pub(super) fn of(digest: Content, source: Option<&DicomSource>, provenance: &Provenance) -> Self {
         let slice = source.and_then(|source| source.slices.first());
         let from = slice.and_then(|slice| slice.series.clone()).unwrap_or_default();
@@ -24,15 +28,24 @@ impl Identity {
         // Study and frame of reference do not depend on the run where the source has a series to name.
         let origin = if from.is_empty() { digest.as_str() } else { from.as_str() };
         Self {
-            series: uid(&["series", &seed, &from, &provenance.description, &digest]),
+            series: uid(&[
+                "series",
+                &seed,
+                &from,
+                &provenance.description,
+                &provenance.series_description,
+                &provenance.run,
+                if from.is_empty() { &digest } else { "" },
+            ]),
             study: uid(&["study", origin]),
             frame_of_reference: uid(&["frame of reference", origin]),
+            content: digest.clone(),
         }
     }
 
     /// The identifier of slice `index`.
     pub(super) fn instance(&self, index: usize) -> String {
-        uid(&["instance", &self.series, &index.to_string()])
+        uid(&["instance", &self.series, &self.content, &index.to_string()])
     }
 }
 

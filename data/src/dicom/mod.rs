@@ -5,14 +5,17 @@
 
 mod attributes;
 mod builder;
+mod charset;
+mod codestream;
 mod derived;
 mod file;
 mod folder;
 mod frame;
+mod guard;
 mod identity;
-mod lengths;
 mod patient;
 mod pixels;
+mod quiet;
 mod repair;
 mod source;
 mod stack;
@@ -23,4 +26,4 @@ pub(crate) use file::looks_like;
 pub(crate) use folder::{SlicesOfSeries, read_file, read_folder};
 pub use source::DicomSource;
 pub use stored::StoredScale;
-pub(crate) use write::write;
+pub(crate) use write::{check_place, write};

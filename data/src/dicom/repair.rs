@@ -1,4 +1,4 @@
-//! Two faults of real files that can be put right without guessing at values.
+//! Faults of real files that can be put right without guessing at values.
 
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
@@ -6,8 +6,9 @@ use dicom_dictionary_std::{StandardDataDictionary, tags};
 use dicom_object::InMemDicomObject;
 
 /// Gives elements that a proxy has marked as unknown (UN) the representation of the dictionary, and adds what old
-/// files leave out because they know only grey pixels.
+/// files leave out because they know only grey pixels; texts with code extensions are decoded.
 pub(super) fn repair(object: &mut InMemDicomObject) {
+    super::charset::decode(object);
     let unknown: Vec<Tag> =
         object.iter().filter(|element| element.vr() == VR::UN).map(|e| e.header().tag).collect();
     for tag in unknown {

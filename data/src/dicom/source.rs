@@ -35,6 +35,10 @@ pub(super) struct SourceSlice {
     /// Place along the normal, mm.
     pub(super) along: f64,
     pub(super) series_number: Option<i64>,
+    /// Its number in the series, of a file of one image.
+    pub(super) number: Option<i64>,
+    /// What the source says of text in its pixels.
+    pub(super) burned_in: Option<String>,
 }
 
 impl DicomSource {
@@ -71,6 +75,8 @@ impl SourceSlice {
             series: text(object, tags::SERIES_INSTANCE_UID),
             along: position.iter().zip(geometry.direction[0]).map(|(p, d)| p * d).sum(),
             series_number: number(object, tags::SERIES_NUMBER).map(|number| number as i64),
+            number: number(object, tags::INSTANCE_NUMBER).map(|number| number as i64).filter(|_| frames == 1),
+            burned_in: text(object, tags::BURNED_IN_ANNOTATION),
         }
     }
 }

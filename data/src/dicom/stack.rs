@@ -165,6 +165,8 @@ mod tests {
             slope: 1.0,
             intercept: 0.0,
             has_rescale: true,
+            padding: None,
+            padding_is_air: false,
         }
     }
 

@@ -7,7 +7,7 @@ use super::stored::StoredScale;
 use crate::error::whole_chain;
 use crate::format::resolve_output;
 use crate::units::attenuation_to_hounsfield;
-use crate::{DataError, ImageStack, Modality, Overwrite, Provenance, Source, Unit, atomic};
+use crate::{DataError, Geometry, ImageStack, Modality, Overwrite, Provenance, Source, Unit, atomic};
 use dicom_dictionary_std::uids;
 use dicom_object::FileMetaTableBuilder;
 use ndarray::Array2;
@@ -32,6 +32,7 @@ pub(crate) fn write(
         let what = format!("DICOM cannot hold the shape {:?}", stack.shape);
         return Err(DataError::output(path, what, "write .npy instead"));
     }
+    check_place(path, stack.geometry)?;
     let slice = |k: usize| in_scanner_units(stack, k);
     let stack = ImageStack { slice: &slice, unit: scanner_unit(stack.unit), ..*stack };
     let source = if let Source::Dicom(source) = source { Some(source) } else { None };
@@ -56,6 +57,17 @@ pub(crate) fn write(
         names.iter().enumerate().try_for_each(write_one)
     })?;
     Ok(names.iter().map(|name| target.join(name)).collect())
+}
+
+/// Refuses images whose axes are further from right angles than a reader accepts.
+pub(crate) fn check_place(path: &Path, geometry: &Geometry) -> Result<(), DataError> {
+    let [slice, row, column] = geometry.direction;
+    let dot = |a: [f64; 3], b: [f64; 3]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    if [dot(slice, row), dot(slice, column), dot(row, column)].iter().all(|cosine| cosine.abs() <= 1e-3) {
+        return Ok(());
+    }
+    let what = "DICOM cannot hold axes that are not at right angles";
+    Err(DataError::output(path, what, "write .nii instead"))
 }
 
 /// What all images of the series share, from one pass over them.

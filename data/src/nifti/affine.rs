@@ -13,11 +13,7 @@ pub(super) fn geometry_of(header: &NiftiHeader) -> Geometry {
     let affine =
         [(header.sform_code > 0).then(|| sform(header)), (header.qform_code > 0).then(|| qform(header))];
     let affine = affine.into_iter().flatten().find(usable).unwrap_or_else(|| base(header));
-    let millimetres = match header.xyzt_units & 7 {
-        1 => 1000.0,
-        3 => 0.001,
-        _ => 1.0,
-    };
+    let millimetres = millimetres(header);
     let lps = |column: usize| [-affine[0][column], -affine[1][column], affine[2][column]];
     let mut geometry = Geometry { origin_mm: lps(3).map(|x| x * millimetres), ..Geometry::default() };
     for (axis, column) in [(0, 2), (1, 1), (2, 0)] {
@@ -95,6 +91,37 @@ pub(super) fn put_geometry(header: &mut NiftiHeader, geometry: &Geometry) {
     header.qform_code = i16::from(is_orthonormal(&axes));
     [header.quatern_b, header.quatern_c, header.quatern_d] = quaternion.map(|x| x as f32);
     [header.quatern_x, header.quatern_y, header.quatern_z] = origin.map(|x| x as f32);
+}
+
+/// Moves the origin of a header from that of one geometry to that of another, in its own unit.
+pub(super) fn move_origin(header: &mut NiftiHeader, from: &Geometry, to: &Geometry) {
+    let scale = millimetres(header);
+    let step = |axis: usize, sign: f64| (sign * (to.origin_mm[axis] - from.origin_mm[axis]) / scale) as f32;
+    let step = [step(0, -1.0), step(1, -1.0), step(2, 1.0)];
+    if header.sform_code > 0 {
+        header.srow_x[3] += step[0];
+        header.srow_y[3] += step[1];
+        header.srow_z[3] += step[2];
+    }
+    if header.qform_code > 0 {
+        header.quatern_x += step[0];
+        header.quatern_y += step[1];
+        header.quatern_z += step[2];
+    }
+}
+
+/// The length of the header's unit.
+fn millimetres(header: &NiftiHeader) -> f64 {
+    match header.xyzt_units & 7 {
+        1 => 1000.0,
+        3 => 0.001,
+        _ => 1.0,
+    }
+}
+
+/// Whether the header has an affine that cannot be one, so that another of its ways or the voxel size counts.
+pub(super) fn is_degenerate(header: &NiftiHeader) -> bool {
+    (header.sform_code > 0 && !usable(&sform(header))) || (header.qform_code > 0 && !usable(&qform(header)))
 }
 
 fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {

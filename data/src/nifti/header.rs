@@ -1,9 +1,8 @@
 //! The header of a NIfTI file, version 1 or 2, with everything checked that the voxels depend on.
 
-use crate::DataError;
+use crate::{DataError, open_regular};
 use ::nifti::NiftiHeader;
 use flate2::read::MultiGzDecoder;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -98,8 +97,8 @@ pub(crate) fn looks_like(start: &[u8]) -> bool {
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Read + Send>, DataError> {
     let unreadable = |source| DataError::unreadable(path, source);
     let mut start = Vec::new();
-    File::open(path).map_err(unreadable)?.take(2).read_to_end(&mut start).map_err(unreadable)?;
-    let file = BufReader::new(File::open(path).map_err(unreadable)?);
+    open_regular(path).map_err(unreadable)?.take(2).read_to_end(&mut start).map_err(unreadable)?;
+    let file = BufReader::new(open_regular(path).map_err(unreadable)?);
     Ok(if start == [0x1f, 0x8b] { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
 }
 

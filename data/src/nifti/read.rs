@@ -1,7 +1,7 @@
 //! NIfTI voxels to a volume.
 
 use super::NiftiSource;
-use super::affine::geometry_of;
+use super::affine::{geometry_of, is_degenerate};
 use super::header::{NiftiFile, Voxel, open};
 use crate::error::check_finite;
 use crate::{DataError, Geometry, Scan, Source, Unit, Volume};
@@ -24,7 +24,7 @@ pub(crate) fn read(path: &Path) -> Result<Scan, DataError> {
         .map_err(|error| DataError::input(path, error.to_string(), "copy the file again"))?;
     let (source, geometry) = source_of(&file);
     let volume = Volume { voxels, geometry, unit: Unit::Arbitrary };
-    Ok(Scan { volume, source, modality: None, warnings: Vec::new() })
+    Ok(Scan { volume, source, modality: None, warnings: warnings_of(&file) })
 }
 
 /// Axis lengths (slice, row, col).
@@ -38,6 +38,13 @@ fn source_of(file: &NiftiFile) -> (Source, Geometry) {
     let header = Box::new(file.header.clone());
     let source = NiftiSource { header, geometry: geometry.clone(), shape: shape_of(file) };
     (Source::Nifti(source), geometry)
+}
+
+/// What a user should know of where the voxels lie.
+fn warnings_of(file: &NiftiFile) -> Vec<String> {
+    let warning =
+        "the file has an affine that cannot be one; another of its fields says where the voxels lie";
+    if is_degenerate(&file.header) { vec![warning.to_owned()] } else { Vec::new() }
 }
 
 /// The images of a file, read forward, one at a time.
@@ -68,6 +75,11 @@ impl SlicesOfNifti {
     /// What is needed to write the same kind of file, and where the voxels lie.
     pub(crate) fn source(&self) -> (Source, Geometry) {
         source_of(&self.file)
+    }
+
+    /// What a user should know, one sentence each.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        warnings_of(&self.file)
     }
 
     /// Image `k`; going back begins the file anew.

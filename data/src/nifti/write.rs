@@ -1,7 +1,7 @@
 //! Images to NIfTI-1 with 32-bit floats.
 
 use super::NiftiSource;
-use super::affine::put_geometry;
+use super::affine::{move_origin, put_geometry};
 use crate::error::whole_chain;
 use crate::{DataError, ImageStack, Overwrite, Provenance, atomic};
 use ::nifti::writer::WriterOptions;
@@ -26,7 +26,7 @@ const LONGEST_DESCRIPTION: usize = 79;
 pub(crate) fn write(
     path: &Path,
     stack: &ImageStack<'_>,
-    source: Option<&NiftiSource>,
+    (source, known_place): (Option<&NiftiSource>, bool),
     provenance: &Provenance,
     overwrite: Overwrite,
 ) -> Result<(), DataError> {
@@ -34,11 +34,12 @@ pub(crate) fn write(
         let what = format!("NIfTI cannot hold the shape {:?}", stack.shape);
         return Err(DataError::output(path, what, "write .npy instead"));
     }
-    let header = header_bytes(path, &header_for(stack, source, provenance), stack.shape)?;
+    let header = header_for(stack, source, known_place, provenance);
     let failed = |error| DataError::io(path, error);
     atomic::write_with(path, overwrite, |temporary| {
+        let header = header_bytes((path, temporary), &header, stack.shape)?;
         let file = BufWriter::new(File::create(temporary).map_err(failed)?);
-        if temporary.extension().is_some_and(|extension| extension == "gz") {
+        if temporary.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) {
             let mut packed = GzEncoder::new(file, Compression::fast());
             fill(path, &mut packed, &header, stack)?;
             packed.finish().and_then(|mut file| file.flush()).map_err(failed)
@@ -65,10 +66,13 @@ fn fill(path: &Path, file: &mut impl Write, header: &[u8], stack: &ImageStack<'_
 const DIM_OFFSET: usize = 40;
 
 /// What stands before the voxels: the crate writes it for a single voxel, and the lengths are put in.
-fn header_bytes(path: &Path, header: &NiftiHeader, shape: [usize; 3]) -> Result<Vec<u8>, DataError> {
+fn header_bytes(
+    (path, temporary): (&Path, &Path),
+    header: &NiftiHeader,
+    shape: [usize; 3],
+) -> Result<Vec<u8>, DataError> {
     let failed = |error| DataError::io(path, error);
-    let folder = tempfile::tempdir().map_err(failed)?;
-    let file = folder.path().join("header.nii");
+    let file = temporary.with_file_name("header.nii");
     let voxel = ndarray::Array3::<f32>::zeros((1, 1, 1));
     WriterOptions::new(&file)
         .reference_header(header)
@@ -84,13 +88,32 @@ fn header_bytes(path: &Path, header: &NiftiHeader, shape: [usize; 3]) -> Result<
     Ok(bytes)
 }
 
-fn header_for(stack: &ImageStack<'_>, source: Option<&NiftiSource>, provenance: &Provenance) -> NiftiHeader {
-    let kept = source.filter(|s| s.geometry == *stack.geometry && s.shape == stack.shape);
-    let mut header = match kept {
-        Some(source) => source.header.as_ref().clone(),
+/// The header of the source where the stack lies on its voxels, with another origin if it is a part of it; else one that is
+/// made from the geometry, which claims a place only if that is known.
+fn header_for(
+    stack: &ImageStack<'_>,
+    source: Option<&NiftiSource>,
+    known_place: bool,
+    provenance: &Provenance,
+) -> NiftiHeader {
+    let alike = |s: &&NiftiSource| {
+        let (a, b) = (&s.geometry, stack.geometry);
+        a.spacing_mm == b.spacing_mm && a.direction == b.direction && s.shape[1..] == stack.shape[1..]
+    };
+    let mut header = match source.filter(alike) {
+        Some(source) => {
+            let mut header = source.header.as_ref().clone();
+            if source.geometry.origin_mm != stack.geometry.origin_mm {
+                move_origin(&mut header, &source.geometry, stack.geometry);
+            }
+            header
+        }
         None => {
             let mut header = NiftiHeader::default();
             put_geometry(&mut header, stack.geometry);
+            if !known_place {
+                (header.sform_code, header.qform_code) = (0, 0);
+            }
             header
         }
     };

@@ -75,7 +75,7 @@ pub fn read_mask(path: &Path) -> Result<ArrayD<bool>, DataError> {
 /// # Errors
 /// [`DataError::Unreadable`], or [`DataError::Input`] for a damaged header.
 pub fn describe(path: &Path) -> Result<(Vec<usize>, String), DataError> {
-    let mut file = std::fs::File::open(path).map_err(|source| DataError::unreadable(path, source))?;
+    let mut file = crate::open_regular(path).map_err(|source| DataError::unreadable(path, source))?;
     let header = Header::read(path, &mut file)?;
     Ok((header.shape, header.descr))
 }
@@ -99,7 +99,7 @@ where
 /// The header and the raw bytes of all elements.
 fn load(path: &Path) -> Result<(Header, Vec<u8>), DataError> {
     let unreadable = |source| DataError::unreadable(path, source);
-    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut file = crate::open_regular(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
     let header = Header::read(path, &mut file)?;
     // The length is checked before memory is taken, so that a damaged shape cannot ask for the whole machine.

@@ -2,9 +2,8 @@
 
 use super::decode;
 use super::header::Header;
-use crate::DataError;
+use crate::{DataError, open_regular};
 use ndarray::Array2;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -21,7 +20,7 @@ impl SlicesOfArray {
     /// # Errors
     /// [`DataError::Unreadable`], or [`DataError::Input`] for a damaged file.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, DataError> {
-        let mut file = File::open(path).map_err(|source| DataError::unreadable(path, source))?;
+        let mut file = open_regular(path).map_err(|source| DataError::unreadable(path, source))?;
         let header = Header::read(path, &mut file)?;
         header.byte_count(path)?;
         let plain = header.shape.len() == 3 && !header.fortran_order && !header.element.is_complex();
@@ -41,7 +40,7 @@ impl SlicesOfArray {
         let [_, rows, cols] = self.shape();
         let length = rows * cols * self.header.element.size();
         let unreadable = |source| DataError::unreadable(&self.path, source);
-        let mut file = File::open(&self.path).map_err(unreadable)?;
+        let mut file = open_regular(&self.path).map_err(unreadable)?;
         file.seek(SeekFrom::Start(self.header.data_offset + (k * length) as u64)).map_err(unreadable)?;
         let mut bytes = Vec::new();
         file.take(length as u64).read_to_end(&mut bytes).map_err(unreadable)?;
