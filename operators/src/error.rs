@@ -36,6 +36,16 @@ pub enum OperatorError {
     /// The geometry has no detector bin.
     #[error("there are no detector bins; at least one is needed")]
     NoDetectors,
+    /// The axis of rotation falls beside the detector.
+    #[error(
+        "the axis of rotation lies {offset} bins off the middle of a detector of {detectors}; it must fall on it"
+    )]
+    AxisOutside {
+        /// Bins from the middle.
+        offset: f64,
+        /// Bins of the detector.
+        detectors: usize,
+    },
     /// A spacing is zero, negative, NaN or infinite.
     #[error("the {what} is {value}; it must be a positive length in mm")]
     Spacing {

@@ -27,7 +27,10 @@ pub use ct::{
 pub use error::OperatorError;
 pub use field::{Field, Scalar};
 pub use mask::Mask;
-pub use mri::{Fourier, PhaseAxis, PhasedFourier, Sampling, SamplingPlan, low_resolution_phase};
+pub use mri::{
+    Fourier, PhaseAxis, PhasedFourier, Sampling, SamplingPlan, StackedFourier, low_resolution_phase,
+    phase_misfit, phase_of,
+};
 pub use noise::{DataNoise, Weights};
 pub use operator::{LinearOperator, Problem, Transform};
 pub use picture::Picture;

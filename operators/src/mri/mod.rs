@@ -3,5 +3,5 @@
 mod fourier;
 mod masks;
 
-pub use fourier::{Fourier, PhasedFourier, low_resolution_phase};
+pub use fourier::{Fourier, PhasedFourier, StackedFourier, low_resolution_phase, phase_misfit, phase_of};
 pub use masks::{PhaseAxis, Sampling, SamplingPlan};

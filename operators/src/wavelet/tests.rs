@@ -106,5 +106,5 @@ fn levels_leave_something_to_approximate() {
     assert_eq!(Wavelet::fitting(3, 3, 4).levels(), 0);
     assert_eq!(Wavelet::fitting(240, 181, 4).padded(), (240, 192));
     let line: Array1<f32> = Wavelet::new(3, 3, 0).analyse(&Array2::ones((3, 3))).row(0).to_owned();
-    assert_eq!(line, Array1::ones(3));
+    assert_eq!(line, Array1::<f32>::ones(3));
 }

@@ -137,7 +137,7 @@ fn area_below(x: f64, y: f64, angle: f64, s: f64) -> f64 {
 fn oracle(geometry: &ParallelBeam, image: &Array2<f32>) -> Array2<f32> {
     let (pixel, bin) = (f64::from(geometry.spacing), f64::from(geometry.detector_spacing));
     Array2::from_shape_fn((geometry.angles.len(), geometry.detectors), |(view, k)| {
-        let low = (k as f64 - geometry.detectors as f64 / 2.0) * bin / pixel;
+        let low = (k as f64 - geometry.detectors as f64 / 2.0 - geometry.axis_offset) * bin / pixel;
         let mut sum = 0.0;
         for ((i, j), &value) in image.indexed_iter() {
             let x = j as f64 - (geometry.cols as f64 - 1.0) / 2.0;
@@ -158,9 +158,10 @@ proptest! {
     #[test]
     fn every_geometry_is_exact(
         rows in 1_usize..14, cols in 1_usize..14, detectors in 1_usize..30, spacing in 0.2_f32..3.0,
-        detector_spacing in 0.2_f32..3.0, angles in prop::collection::vec(-7.0_f64..7.0, 1..5),
+        detector_spacing in 0.2_f32..3.0, offset in -0.5_f64..0.5, angles in prop::collection::vec(-7.0_f64..7.0, 1..5),
     ) {
-        let geometry = ParallelBeam { rows, cols, spacing, angles, detectors, detector_spacing };
+        let axis_offset = offset * detectors as f64;
+        let geometry = ParallelBeam { rows, cols, spacing, angles, detectors, detector_spacing, axis_offset };
         let radon = Radon::new(geometry.clone(), Filter::Ramp).unwrap();
         let image = random(rows, cols);
         let difference = radon.forward(&image) - oracle(&geometry, &image);
@@ -232,7 +233,8 @@ fn attenuation_comes_back_whatever_the_spacing_and_the_angles() {
     let uneven: Vec<f64> = (0..200).map(|n| 0.0157 * f64::from(n) + 0.006 * f64::from(n * 7 % 5)).collect();
     let even = ParallelBeam::equally_spaced(64, 64, 0.5, 180);
     let wide = ParallelBeam { detector_spacing: 0.8, detectors: 60, ..even.clone() };
-    for geometry in [even, wide, ParallelBeam::with_angles(64, 64, 3.0, uneven, None)] {
+    let beside = ParallelBeam { axis_offset: 3.3, detectors: 110, ..even.clone() };
+    for geometry in [even, wide, beside, ParallelBeam::with_angles(64, 64, 3.0, uneven, None)] {
         let radon = Radon::new(geometry, Filter::Hann).unwrap();
         let inner = radon.inverse(&radon.forward(&disc)).slice(s![24..40, 24..40]).mean().unwrap();
         assert!((inner / 0.02 - 1.0).abs() < 0.01, "{inner}");

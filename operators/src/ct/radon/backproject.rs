@@ -22,7 +22,7 @@ pub(super) fn back_project(geometry: &ParallelBeam, filtered: &Array2<f32>) -> A
         for (&(sin, cos), projection) in directions.iter().zip(filtered.outer_iter()) {
             let projection = projection.to_slice().unwrap_or_default();
             let pixel = f64::from(geometry.spacing) / f64::from(geometry.detector_spacing);
-            let centre = (geometry.detectors as f64 - 1.0) / 2.0;
+            let centre = geometry.axis_bin();
             let start = (y * sin - (cols as f64 - 1.0) / 2.0 * cos) * pixel + centre;
             add_line(projection, start, cos * pixel, pixels);
         }

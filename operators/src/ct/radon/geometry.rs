@@ -7,7 +7,8 @@ use std::f64::consts::PI;
 ///
 /// Pixel `(i, j)` has its centre at `x = (j − (cols−1)/2)·spacing` to the right and
 /// `y = ((rows−1)/2 − i)·spacing` UP. The ray of angle θ (counter-clockwise) and offset s is
-/// `x cos θ + y sin θ = s`; bin k of the detector is centred at `s = (k − (detectors−1)/2)·detector_spacing`.
+/// `x cos θ + y sin θ = s`; bin k of the detector is centred at
+/// `s = (k − (detectors−1)/2 − axis_offset)·detector_spacing`.
 /// At θ = 0 a ray runs along a column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParallelBeam {
@@ -23,6 +24,8 @@ pub struct ParallelBeam {
     pub detectors: usize,
     /// Width of a detector bin in mm.
     pub detector_spacing: f32,
+    /// By how many bins the axis of rotation lies beside the middle of the detector, towards its end.
+    pub axis_offset: f64,
 }
 
 impl ParallelBeam {
@@ -42,7 +45,7 @@ impl ParallelBeam {
         detectors: Option<usize>,
     ) -> Self {
         let detectors = detectors.unwrap_or_else(|| diagonal(rows, cols));
-        Self { rows, cols, spacing, angles, detectors, detector_spacing: spacing }
+        Self { rows, cols, spacing, angles, detectors, detector_spacing: spacing, axis_offset: 0.0 }
     }
 
     /// Refuses what no projector can work with: empty axes, missing or non-finite angles, bad spacings.
@@ -62,8 +65,16 @@ impl ParallelBeam {
         if self.detectors == 0 {
             return Err(OperatorError::NoDetectors);
         }
+        if !self.axis_offset.is_finite() || self.axis_offset.abs() > self.detectors as f64 / 2.0 {
+            return Err(OperatorError::AxisOutside { offset: self.axis_offset, detectors: self.detectors });
+        }
         positive("pixel spacing", self.spacing)?;
         positive("detector spacing", self.detector_spacing)
+    }
+
+    /// The bin, and part of one, that the axis of rotation falls on.
+    pub fn axis_bin(&self) -> f64 {
+        (self.detectors as f64 - 1.0) / 2.0 + self.axis_offset
     }
 
     /// Quadrature weights of the angles for an integral over half a turn.
@@ -158,6 +169,8 @@ mod tests {
         assert!(ParallelBeam { angles: vec![], ..good.clone() }.validate().is_err());
         assert!(ParallelBeam { angles: vec![f64::NAN], ..good.clone() }.validate().is_err());
         assert!(ParallelBeam { detectors: 0, ..good.clone() }.validate().is_err());
+        assert!(ParallelBeam { axis_offset: f64::NAN, ..good.clone() }.validate().is_err());
+        assert!(ParallelBeam { axis_offset: 4.0, ..good.clone() }.validate().is_err());
         assert!(ParallelBeam { spacing: -1.0, ..good.clone() }.validate().is_err());
         assert!(ParallelBeam { detector_spacing: f32::INFINITY, ..good }.validate().is_err());
     }

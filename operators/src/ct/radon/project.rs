@@ -36,6 +36,12 @@ impl View {
         }
     }
 
+    /// The bin of the axis on the detector as this view has it.
+    fn axis_bin(&self, geometry: &ParallelBeam) -> f64 {
+        let bin = geometry.axis_bin();
+        if self.flipped { geometry.detectors as f64 - 1.0 - bin } else { bin }
+    }
+
     fn line_length(&self, geometry: &ParallelBeam) -> f64 {
         (if self.columns { geometry.rows } else { geometry.cols }) as f64
     }
@@ -46,7 +52,7 @@ impl View {
         let centre = -self.offset(geometry, index) * self.across / self.along;
         let step = bin / self.along;
         Edges {
-            start: centre - 0.5 * geometry.detectors as f64 * step + 0.5 * self.line_length(geometry),
+            start: centre - (self.axis_bin(geometry) + 0.5) * step + 0.5 * self.line_length(geometry),
             step,
             half_width: 0.5 * (self.across / self.along).abs(),
         }
@@ -58,7 +64,7 @@ impl View {
         let centre = self.offset(geometry, index) * self.across * pixel;
         let step = self.along * pixel;
         Edges {
-            start: centre - 0.5 * self.line_length(geometry) * step + 0.5 * geometry.detectors as f64,
+            start: centre - 0.5 * self.line_length(geometry) * step + self.axis_bin(geometry) + 0.5,
             step,
             half_width: 0.5 * self.across.abs() * pixel,
         }

@@ -2,9 +2,11 @@
 
 mod phase;
 mod phased;
+mod stacked;
 
-pub use phase::low_resolution_phase;
+pub use phase::{low_resolution_phase, phase_misfit, phase_of};
 pub use phased::PhasedFourier;
+pub use stacked::StackedFourier;
 
 use crate::{LinearOperator, Transform};
 use ndarray::parallel::prelude::*;

@@ -9,58 +9,127 @@ use std::ops::Range;
 /// Below this part of the largest modulus a voxel has no phase worth the name.
 const NO_SIGNAL: f32 = 1e-6;
 
+/// The fully sampled part of k-space around its strongest sample, symmetric in both axes.
+struct Centre {
+    at: [usize; 2],
+    /// Half sides, excluding the centre itself.
+    half: [usize; 2],
+}
+
+impl Centre {
+    fn of(kspace: &Array2<Complex32>, mask: &Mask) -> Option<Self> {
+        let (rows, cols) = kspace.dim();
+        assert_eq!(mask.kept().len(), rows * cols, "the mask does not have the shape of the k-space");
+        let at = centre_of_energy(kspace, mask);
+        let half = sampled_around(mask.kept(), (rows, cols), at)?;
+        Some(Self { at, half })
+    }
+
+    /// The image that it gives, each sample with this weight of its distances.
+    fn image(
+        &self,
+        kspace: &Array2<Complex32>,
+        weight: impl Fn(usize, usize, usize) -> f32,
+    ) -> Array2<Complex32> {
+        let [centre_row, centre_col] = self.at;
+        let weighted = Array2::from_shape_fn(kspace.dim(), |(i, j)| {
+            kspace[[i, j]] * weight(i, centre_row, self.half[0]) * weight(j, centre_col, self.half[1])
+        });
+        Fourier::new(kspace.nrows(), kspace.ncols()).adjoint(&weighted)
+    }
+}
+
 /// `e^{iφ}` of the image that the fully sampled centre of k-space gives on its own.
 ///
-/// The centre is the largest rectangle around index (rows/2, cols/2), symmetric in both axes, in which
-/// everything was measured; it is tapered by a Hann window so that the phase does not ring (the low-resolution
-/// phase of Noll, Nishimura and Macovski, IEEE Trans. Med. Imaging 10, 1991). The result has modulus one; it
-/// is 1 where there is no signal, and everywhere when not even the centre was measured.
+/// The centre is the largest rectangle around the centre of energy, symmetric in both axes, in which everything was
+/// measured: an echo that comes early or late moves the energy away from index n/2, which is a phase that turns across the
+/// image. It is tapered by a Hann window so that the phase does not ring (the low-resolution phase of Noll, Nishimura and
+/// Macovski, IEEE Trans. Med. Imaging 10, 1991). The result has modulus one; it is 1 where there is no signal, and
+/// everywhere when nothing was measured.
 ///
 /// # Panics
 /// When the mask does not have one flag an entry of `kspace`.
 pub fn low_resolution_phase(kspace: &Array2<Complex32>, mask: &Mask) -> Array2<Complex32> {
-    let (rows, cols) = kspace.dim();
-    assert_eq!(mask.kept().len(), rows * cols, "the mask does not have the shape of the k-space");
     let one = Complex32::new(1.0, 0.0);
-    let Some((half_rows, half_cols)) = sampled_centre(mask.kept(), rows, cols) else {
-        return Array2::from_elem((rows, cols), one);
-    };
-    let tapered = Array2::from_shape_fn((rows, cols), |(i, j)| {
-        kspace[[i, j]] * hann(i, rows / 2, half_rows) * hann(j, cols / 2, half_cols)
-    });
-    let image = Fourier::new(rows, cols).adjoint(&tapered);
+    let Some(centre) = Centre::of(kspace, mask) else { return Array2::from_elem(kspace.dim(), one) };
+    phase_of(&centre.image(kspace, hann))
+}
+
+/// `e^{iφ}` of a complex image; 1 where it has no signal.
+pub fn phase_of(image: &Array2<Complex32>) -> Array2<Complex32> {
     let largest = image.iter().map(|value| value.norm()).fold(0.0, f32::max);
     image.mapv(|value| {
         let modulus = value.norm();
-        if modulus > NO_SIGNAL * largest { value / modulus } else { one }
+        if modulus > NO_SIGNAL * largest { value / modulus } else { Complex32::new(1.0, 0.0) }
     })
 }
 
-/// Half sides (excluding the centre itself) of the largest measured rectangle.
-fn sampled_centre(kept: &[bool], rows: usize, cols: usize) -> Option<(usize, usize)> {
+/// `‖Im(e^{−iφ} c)‖/‖c‖` of the image `c` of the sampled centre without a window and [`low_resolution_phase`] φ: what a real
+/// image beside this phase cannot be. 0 when nothing was measured.
+///
+/// # Panics
+/// As [`low_resolution_phase`].
+pub fn phase_misfit(kspace: &Array2<Complex32>, mask: &Mask) -> f64 {
+    let Some(centre) = Centre::of(kspace, mask) else { return 0.0 };
+    let inside =
+        |index: usize, centre: usize, half: usize| f32::from(u8::from(index.abs_diff(centre) <= half));
+    let image = centre.image(kspace, inside);
+    let phase = low_resolution_phase(kspace, mask);
+    let (mut imaginary, mut all) = (0.0, 0.0);
+    for (value, phase) in image.iter().zip(&phase) {
+        imaginary += f64::from((value * phase.conj()).im).powi(2);
+        all += f64::from(value.norm_sqr());
+    }
+    if all > 0.0 { (imaginary / all).sqrt() } else { 0.0 }
+}
+
+/// Samples weaker than this part of the strongest, in energy, do not say where the energy is.
+const WEAK: f32 = 0.05;
+
+/// The centre of mass of the energy of the strong samples; the middle where there is none. Not the strongest sample: an image
+/// whose halves have opposite phases has two of them, on either side of its middle.
+fn centre_of_energy(kspace: &Array2<Complex32>, mask: &Mask) -> [usize; 2] {
+    let (rows, cols) = kspace.dim();
+    let energies =
+        || kspace.iter().zip(mask.kept()).map(|(value, &kept)| if kept { value.norm_sqr() } else { 0.0 });
+    let least = WEAK * energies().fold(0.0, f32::max);
+    let (mut mass, mut moment) = (0.0, [0.0; 2]);
+    for (n, energy) in energies().enumerate().filter(|&(_, energy)| energy > 0.0 && energy >= least) {
+        mass += f64::from(energy);
+        moment[0] += f64::from(energy) * (n / cols) as f64;
+        moment[1] += f64::from(energy) * (n % cols) as f64;
+    }
+    if mass == 0.0 {
+        return [rows / 2, cols / 2];
+    }
+    moment.map(|moment| (moment / mass).round() as usize)
+}
+
+/// Half sides (excluding the centre itself) of the largest measured rectangle around a sample.
+fn sampled_around(kept: &[bool], (rows, cols): (usize, usize), at: [usize; 2]) -> Option<[usize; 2]> {
     let around = |centre: usize, half: usize| centre - half..centre + half + 1;
     let measured = |rows: Range<usize>, columns: Range<usize>| {
         rows.into_iter()
             .all(|i| kept[i * cols + columns.start..i * cols + columns.end].iter().all(|&kept| kept))
     };
-    // Symmetric, so on even axes the first line, which has no counterpart, is left out.
-    let widest = |length: usize| length.saturating_sub(1) / 2;
+    // Symmetric, so what has no counterpart on the other side is left out.
+    let widest = |centre: usize, length: usize| centre.min(length.saturating_sub(1).saturating_sub(centre));
     let mut best = None;
-    let mut half_cols = widest(cols);
-    for half_rows in 0..=widest(rows) {
+    let mut half_cols = widest(at[1], cols);
+    for half_rows in 0..=widest(at[0], rows) {
         // More rows never allow more columns, so the width only shrinks on the way.
-        while !measured(around(rows / 2, half_rows), around(cols / 2, half_cols)) {
+        while !measured(around(at[0], half_rows), around(at[1], half_cols)) {
             if half_cols == 0 {
-                return best.map(|(_, centre)| centre);
+                return best.map(|(_, half)| half);
             }
             half_cols -= 1;
         }
         let area = (2 * half_rows + 1) * (2 * half_cols + 1);
         if best.is_none_or(|(largest, _)| area > largest) {
-            best = Some((area, (half_rows, half_cols)));
+            best = Some((area, [half_rows, half_cols]));
         }
     }
-    best.map(|(_, centre)| centre)
+    best.map(|(_, half)| half)
 }
 
 /// A Hann window that falls to zero one step outside of `centre ± half`.
@@ -99,11 +168,11 @@ mod tests {
     #[test]
     fn the_sampled_rectangle_is_the_largest() {
         let columns = Mask::columns(6, &[true, false, true, true, true, false, true]);
-        assert_eq!(sampled_centre(columns.kept(), 6, 7), Some((2, 1)));
+        assert_eq!(sampled_around(columns.kept(), (6, 7), [3, 3]), Some([2, 1]));
         let rows = Mask::rows(&[false, true, true, true, false], 9);
-        assert_eq!(sampled_centre(rows.kept(), 5, 9), Some((1, 4)));
-        assert_eq!(sampled_centre(&[false; 4], 2, 2), None);
-        assert_eq!(sampled_centre(&[true], 1, 1), Some((0, 0)));
+        assert_eq!(sampled_around(rows.kept(), (5, 9), [2, 4]), Some([1, 4]));
+        assert_eq!(sampled_around(&[false; 4], (2, 2), [1, 1]), None);
+        assert_eq!(sampled_around(&[true], (1, 1), [0, 0]), Some([0, 0]));
     }
 
     #[test]
