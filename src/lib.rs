@@ -105,7 +105,7 @@
 //! let problem = Problem::new(coarse.clone(), Mask::full(32 * 32), coarse.forward(&truth))?;
 //!
 //! let prior = Autograd(open(&ModelSource::Builtin(Modality::Ct), &Device::Cpu)?);
-//! let sampler = Decomposed { steps: 8, ..Decomposed::defaults(Task::Ct, &Table::default()) };
+//! let sampler = Decomposed { steps: 20, ..Decomposed::defaults(Task::Ct, &Table::default()) };
 //! // 1 of the model is twice the attenuation of water.
 //! let score = Sampled::new(prior, sampler, UnitRule::Fixed(0.0384), Device::Cpu).from(Direct);
 //! let seed = SliceSeed { seed: 0, case: 0, slice: 0 };

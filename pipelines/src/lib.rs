@@ -10,6 +10,7 @@ mod case;
 pub mod judge;
 mod method;
 mod names;
+mod paths;
 mod refused;
 pub mod report;
 pub mod task;
@@ -26,6 +27,6 @@ pub use names::{FilterName, Named, PhaseAxisName, SamplingName, UnitName};
 pub use refused::{Cancelled, Refused};
 pub use task::{
     Body, CaseSeed, Correction, CtSpec, Frame, ImageCt, ImageInput, ImageMar, ImageMri, ImageOf, ImageSize,
-    Images, Input, KspaceInput, KspaceMri, MarSpec, MaskChoice, Metal, MriSpec, SamplingSpec, SinogramCt,
-    SinogramInput, Slice, SliceRange, Study, Task, TaskSpec, Truth, VIEWS, Values,
+    Images, Input, KspaceInput, KspaceMri, MarSpec, MaskChoice, Metal, MriSpec, Remarks, SamplingSpec,
+    SinogramCt, SinogramInput, Slice, SliceRange, Study, Task, TaskSpec, Truth, VIEWS, Values,
 };

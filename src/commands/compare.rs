@@ -7,11 +7,11 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use ndarray::Array3;
 use ndarray::Axis;
-use recon_data::Unit;
+use recon_data::{Geometry, Unit, Volume};
 use recon_operators::{MetricPreset, compare};
 use recon_pipelines::judge::{Quality, metric_values};
 use recon_pipelines::task::arrays::wrong_shape;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Arguments of `recon compare`.
 #[derive(Args, Debug)]
@@ -59,8 +59,17 @@ impl From<PresetName> for MetricPreset {
 /// # Errors
 /// When an image cannot be read, the shapes differ or `--tolerance` is exceeded.
 pub fn run(args: &CompareArgs) -> Result<()> {
-    let reference = numbers(&args.reference)?;
-    let result = numbers(&args.result)?;
+    let (first, second) = (recon_data::read(&args.reference)?.volume, recon_data::read(&args.result)?.volume);
+    if places_differ(&first, &second) {
+        let paths = (args.reference.display(), args.result.display());
+        context::warn(&format!(
+            "{}, {}: position, direction or spacing of the voxels differ",
+            paths.0, paths.1
+        ));
+    }
+    let hounsfield = [&first, &second].into_iter().any(is_hounsfield);
+    let unit = if hounsfield { Unit::Hounsfield } else { Unit::Arbitrary };
+    let (reference, result) = (numbers(first, unit), numbers(second, unit));
     if reference.shape() != result.shape() {
         let wanted = format!("the shape of {}, {:?}", args.reference.display(), reference.shape());
         return Err(wrong_shape(&args.result, result.shape(), &wanted));
@@ -81,16 +90,38 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     }
 }
 
+/// Below this a value cannot be an attenuation or a magnitude; `recon ct` has the same rule.
+const SURELY_HOUNSFIELD: f32 = -200.0;
+
+/// Whether the numbers are Hounsfield units, by the file or by their smallest value.
+fn is_hounsfield(volume: &Volume) -> bool {
+    let lowest = volume.voxels.iter().copied().fold(f32::INFINITY, f32::min);
+    volume.unit == Unit::Hounsfield || (volume.unit == Unit::Arbitrary && lowest < SURELY_HOUNSFIELD)
+}
+
 /// Hounsfield units are compared from air upwards, as in the sidecars; see [`metric_values`].
-fn numbers(path: &Path) -> Result<Array3<f32>> {
-    let mut volume = recon_data::read(path)?.volume;
-    if volume.unit == Unit::Hounsfield {
+fn numbers(mut volume: Volume, unit: Unit) -> Array3<f32> {
+    if unit == Unit::Hounsfield {
         for mut slice in volume.voxels.axis_iter_mut(Axis(0)) {
-            let values = metric_values(&slice.to_owned(), volume.unit);
+            let values = metric_values(&slice.to_owned(), unit);
             slice.assign(&values);
         }
     }
-    Ok(volume.voxels)
+    volume.voxels
+}
+
+/// Whether voxels of the same index lie at other places; arrays have none.
+fn places_differ(first: &Volume, second: &Volume) -> bool {
+    let (a, b) = (&first.geometry, &second.geometry);
+    let is_known = |geometry: &Geometry| *geometry != Geometry::default();
+    let far =
+        |a: &[f64; 3], b: &[f64; 3], tolerance: f64| a.iter().zip(b).any(|(a, b)| (a - b).abs() > tolerance);
+    let voxel = a.spacing_mm.iter().copied().fold(f64::INFINITY, f64::min);
+    is_known(a)
+        && is_known(b)
+        && (far(&a.spacing_mm, &b.spacing_mm, 1e-2 * voxel)
+            || far(&a.origin_mm, &b.origin_mm, 0.1 * voxel)
+            || a.direction.iter().zip(&b.direction).any(|(a, b)| far(a, b, 1e-2)))
 }
 
 fn lines(quality: &Quality) -> String {

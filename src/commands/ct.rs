@@ -2,7 +2,7 @@
 
 use super::cli::common::Common;
 use super::cli::settings::{SettingArgs, method_names};
-use super::cli::values::{count, named, positive};
+use super::cli::values::{count, named, not_negative, positive};
 use super::session::cases::Request;
 use anyhow::Result;
 use clap::Args;
@@ -40,6 +40,12 @@ pub struct CtArgs {
     /// Size of the image to reconstruct from a sinogram.
     #[arg(long, value_name = "ROWSxCOLS", conflicts_with = "inputs", help_heading = "Input")]
     pub size: Option<ImageSize>,
+    /// Width of a detector bin of the sinogram in mm [default: the side of a pixel].
+    #[arg(long, value_name = "MM", value_parser = positive, conflicts_with = "inputs", help_heading = "Input")]
+    pub detector_spacing: Option<f64>,
+    /// The bin of the sinogram that the axis of rotation falls on, counted from 0 [default: the middle].
+    #[arg(long, value_name = "BIN", value_parser = not_negative, conflicts_with = "inputs", help_heading = "Input")]
+    pub center: Option<f64>,
     /// Number of simulated detector bins [default: the image diagonal].
     #[arg(long, value_name = "D", value_parser = count, conflicts_with = "sinogram", help_heading = "Scanner")]
     pub detectors: Option<usize>,
@@ -57,7 +63,7 @@ pub struct ScannerOptions {
     /// Filter of the back-projection.
     #[arg(long, value_name = "NAME", value_parser = named::<FilterName>(), default_value = "ramp", help_heading = "Scanner")]
     pub filter: FilterName,
-    /// Side of a pixel and of a detector bin in mm, for .npy arrays [default: 1].
+    /// Side of a pixel in mm, for .npy arrays; detector bins are as wide [default: 1].
     #[arg(long, value_name = "MM", value_parser = positive, help_heading = "Scanner")]
     pub spacing: Option<f64>,
     /// What the numbers of an image mean [default: hu for CT files and where values lie below -200].
@@ -78,6 +84,8 @@ impl CtArgs {
                 slices,
                 unit,
                 spacing,
+                detector_spacing: self.detector_spacing,
+                center: self.center,
                 reference: reference.clone(),
             })];
         }

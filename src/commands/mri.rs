@@ -4,6 +4,7 @@ use super::cli::common::Common;
 use super::cli::settings::{SettingArgs, method_names};
 use super::cli::values::{acceleration, fraction, named};
 use super::session::cases::Request;
+use super::session::failure::Failure;
 use anyhow::Result;
 use clap::Args;
 use recon_pipelines::{
@@ -36,27 +37,22 @@ pub struct MriArgs {
 /// Options of a simulated undersampling.
 #[derive(Args, Clone, Debug)]
 pub struct SamplingOptions {
-    /// How many times fewer samples than a full scan.
-    #[arg(long, value_name = "R", value_parser = acceleration, default_value = "4", help_heading = "Sampling")]
-    pub accel: f64,
-    /// Which samples: equispaced, random, magic, gaussian1d, gaussian2d, poisson-disc, radial, or a .npy mask.
-    #[arg(long, value_name = "NAME|FILE.npy", default_value = "equispaced", help_heading = "Sampling")]
-    pub mask: MaskChoice,
+    /// How many times fewer samples than a full scan [default: 4].
+    #[arg(long, value_name = "R", value_parser = acceleration, help_heading = "Sampling")]
+    pub accel: Option<f64>,
+    /// Which samples: equispaced, random, magic, gaussian1d, gaussian2d, poisson-disc, radial, or a .npy mask
+    /// [default: equispaced].
+    #[arg(long, value_name = "NAME|FILE.npy", help_heading = "Sampling")]
+    pub mask: Option<MaskChoice>,
     /// Fraction of lines in the fully sampled centre [default: 0.08 up to 4x, 0.04 up to 8x, then 0.32/R].
     #[arg(long, value_name = "F", value_parser = fraction, help_heading = "Sampling")]
     pub center_fraction: Option<f64>,
     /// First line of an equispaced mask [default: drawn by the seed].
     #[arg(long, value_name = "K", help_heading = "Sampling")]
     pub mask_offset: Option<usize>,
-    /// Image axis along which lines are left out.
-    #[arg(
-        long,
-        value_name = "AXIS",
-        value_parser = named::<PhaseAxisName>(),
-        default_value = "columns",
-        help_heading = "Sampling"
-    )]
-    pub phase_axis: PhaseAxisName,
+    /// Image axis along which lines are left out, also by a mask of one flag a line [default: columns].
+    #[arg(long, value_name = "AXIS", value_parser = named::<PhaseAxisName>(), help_heading = "Sampling")]
+    pub phase_axis: Option<PhaseAxisName>,
     /// Write the mask, .npy [row, col].
     #[arg(long, value_name = "FILE.npy", help_heading = "Output")]
     pub mask_out: Option<PathBuf>,
@@ -66,7 +62,30 @@ impl SamplingOptions {
     /// What they amount to.
     pub fn spec(&self) -> SamplingSpec {
         let Self { accel, mask, center_fraction, mask_offset, phase_axis, .. } = self.clone();
-        SamplingSpec { accel, mask, center_fraction, mask_offset, phase_axis }.resolved()
+        let default = SamplingSpec::default();
+        SamplingSpec {
+            accel: accel.unwrap_or(default.accel),
+            mask: mask.unwrap_or_default(),
+            center_fraction,
+            mask_offset,
+            phase_axis: phase_axis.unwrap_or(default.phase_axis),
+        }
+        .resolved()
+    }
+
+    /// Refuses what has no effect on measured k-space.
+    fn check_measured(&self) -> Result<(), Failure> {
+        let rule = matches!(self.mask, Some(MaskChoice::Rule(_)));
+        let idle = match () {
+            () if self.accel.is_some() => "--accel",
+            () if rule => "--mask NAME",
+            () if self.center_fraction.is_some() => "--center-fraction",
+            () if self.mask_offset.is_some() => "--mask-offset",
+            () => return Ok(()),
+        };
+        Err(Failure::Usage(format!(
+            "{idle}: does nothing with --kspace, whose samples are measured; leave it out, or give --mask FILE.npy"
+        )))
     }
 }
 
@@ -75,11 +94,12 @@ impl MriArgs {
         let (slices, reference) = (self.common.slices, &self.common.reference);
         if let Some(path) = &self.kspace {
             let mask = match &self.sampling.mask {
-                MaskChoice::File(path) => Some(path.clone()),
-                MaskChoice::Rule(_) => None,
+                Some(MaskChoice::File(path)) => Some(path.clone()),
+                _ => None,
             };
             let (path, reference) = (path.clone(), reference.clone());
-            return vec![Input::Kspace(KspaceInput { path, mask, slices, reference })];
+            let phase_axis = self.sampling.phase_axis;
+            return vec![Input::Kspace(KspaceInput { path, mask, phase_axis, slices, reference })];
         }
         let image = |path: &PathBuf| {
             let (path, reference) = (path.clone(), reference.clone());
@@ -99,6 +119,9 @@ impl MriArgs {
 /// # Errors
 /// See [`super::session::failure`].
 pub fn run(args: &MriArgs, words: &[String]) -> Result<()> {
+    if args.kspace.is_some() {
+        args.sampling.check_measured()?;
+    }
     let request = Request {
         inputs: args.inputs(),
         task: args.task(),

@@ -74,11 +74,14 @@ pub fn run(args: &RunArgs, words: &[String]) -> Result<()> {
     cases::all(&found, &registry, (&Manner { force, resume, json }, words), &context)
 }
 
+/// More than any description of cases has.
+const MOST_BYTES: u64 = 1 << 28;
+
 /// The cases of a file.
 fn read(path: &Path) -> Result<Vec<CaseSpec<MethodTable>>> {
     let wrong =
         |what: String| Failure::Input(format!("{}: {what}; give a case or a sidecar", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = recon_data::read_text(path, MOST_BYTES).map_err(|error| wrong(error.to_string()))?;
     let value: serde_json::Value = if text.trim_start().starts_with('{') {
         serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?
     } else {

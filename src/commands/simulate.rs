@@ -14,8 +14,8 @@ use recon_operators::{LinearOperator, Radon, metal_trace};
 use recon_pipelines::task::arrays::{complex_stack, squeezed};
 use recon_pipelines::task::{has_slice_axis, mri};
 use recon_pipelines::{
-    Body, CaseSeed, FilterName, ImageCt, Images, Metal, Slice, SliceRange, Study, UnitName, check_npy,
-    overwrite,
+    Body, CaseSeed, FilterName, ImageCt, Images, Metal, Slice, SliceRange, Study, UnitName, Values,
+    check_npy, overwrite,
 };
 use std::path::{Path, PathBuf};
 
@@ -130,8 +130,9 @@ fn begin(common: &SimulateCommon, others: &[Option<&PathBuf>]) -> Result<Context
 }
 
 fn open(common: &SimulateCommon, context: &Context) -> Result<Images> {
-    let (images, warnings) = Images::open(&common.input, common.slices)?;
-    warnings.iter().for_each(|warning| context.say(&format!("{}: {warning}", common.input.display())));
+    let (images, remarks) = Images::open(&common.input, common.slices)?;
+    let input = common.input.display();
+    remarks.warnings.iter().for_each(|warning| context.say(&format!("warning: {input}: {warning}")));
     Ok(images)
 }
 
@@ -187,7 +188,26 @@ fn simulate_ct(args: &SimulateCt) -> Result<()> {
         Slice::Measured(problem) => Ok(problem.measured),
         Slice::Known(_) => bail!("slice {k} was not measured"),
     };
-    write_sinogram(slices, sinogram, &radon, (&args.common, &args.scanner))
+    write_sinogram(slices, sinogram, &radon, (&args.common, &args.scanner))?;
+    context.say(&back(&args.common.output, &args.scanner, &radon, study.frame().values));
+    Ok(())
+}
+
+/// The command that reconstructs a sinogram that was written.
+fn back(sinogram: &Path, scanner: &SimulatedScanner, radon: &Radon, values: Values) -> String {
+    let geometry = radon.geometry();
+    let unit = if values == Values::Hounsfield { " --unit hu" } else { "" };
+    let angles =
+        scanner.angles_out.as_ref().map_or(String::new(), |path| format!(" --angles {}", path.display()));
+    format!(
+        "{}: bins of {} mm; back with recon ct --sinogram {} --size {}x{} --spacing {}{unit}{angles}",
+        sinogram.display(),
+        geometry.detector_spacing,
+        sinogram.display(),
+        geometry.rows,
+        geometry.cols,
+        geometry.spacing
+    )
 }
 
 fn simulate_mri(args: &SimulateMri) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::score::{Autograd, UnitRule};
 use crate::settings::{Entry, Layers, Learned, MethodSpec, Origin, SamplerSpec, TvSpec, Value};
 use anyhow::Result;
 use candle_core::Device;
-use recon_data::Unit;
+use recon_data::{Derivation, Unit};
 use recon_pipelines::report::ModelRecord;
 use recon_pipelines::{Acquisition, Method, Methods, Pace, Reconstruct, Refused, Task};
 use std::collections::BTreeMap;
@@ -103,7 +103,8 @@ impl Registry {
         };
         let run = Box::new(Sampled { samples: spec.samples, trial, ..sampled(&spec.sampler, start) });
         let name = spec.sampler.info().name;
-        Ok(Method { name, run, model, device: device_name, samples: spec.samples, typical })
+        let (samples, derivation) = (spec.samples, Derivation::Iterative);
+        Ok(Method { name, run, model, device: device_name, samples, derivation, typical })
     }
 }
 
@@ -114,15 +115,16 @@ impl Methods<MethodSpec> for Registry {
             return self.learned(learned, task, unit);
         };
         match T::classical(&classical, task) {
-            Some(run) => Ok(Method::classical(name, run)),
+            Some(run) => Ok(Method::classical(name, classical.derivation(), run)),
             None => Err(Refused::Usage(format!("--method {name}: is not a method for {task}")).into()),
         }
     }
 
     fn baselines<T: Acquisition>(&self, method: &MethodSpec, task: Task) -> Vec<Method<T>> {
         let build = |spec: MethodSpec| {
-            let run = T::classical(&spec.classical()?, task)?;
-            Some(Method::classical(spec.info().label(task), run))
+            let classical = spec.classical()?;
+            let run = T::classical(&classical, task)?;
+            Some(Method::classical(spec.info().label(task), classical.derivation(), run))
         };
         method.baselines(task).into_iter().filter_map(build).collect()
     }

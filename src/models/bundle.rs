@@ -47,6 +47,14 @@ pub enum ModelError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The file cannot be written.
+    #[error("{path}: cannot be written ({source}); check the folder, its permissions and the free space")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The card does not parse or contradicts itself.
     #[error("{path}: {detail}; correct the model card")]
     Manifest {
@@ -149,7 +157,7 @@ pub fn write_bundle(
         Manifest { weights: WeightsCard { sha256: sha256(&bytes), dtype, parameters }, ..manifest.clone() };
     let card = toml::to_string(&manifest)
         .map_err(|e| ModelError::Manifest { path: folder.join(MANIFEST), detail: e.to_string() })?;
-    fs::create_dir_all(folder).map_err(|source| ModelError::Io { path: folder.to_owned(), source })?;
+    fs::create_dir_all(folder).map_err(|source| ModelError::Write { path: folder.to_owned(), source })?;
     replace(&path, &bytes)?;
     replace(&folder.join(MANIFEST), card.as_bytes())?;
     Ok(manifest)
@@ -157,11 +165,27 @@ pub fn write_bundle(
 
 pub(super) fn parse_manifest(text: &str, path: &Path) -> Result<Manifest, ModelError> {
     let wrong = |detail: String| ModelError::Manifest { path: path.to_owned(), detail };
+    let value: toml::Value = toml::from_str(text).map_err(|e| wrong(e.message().replace('\n', " ")))?;
+    if let Some(text) = commands_terminal(&value) {
+        return Err(wrong(format!("{text:?} has control characters")));
+    }
     let manifest: Manifest =
         toml::from_str(text).map_err(|e| wrong(e.to_string().trim().replace('\n', " ")))?;
     match manifest.problem() {
         Some(detail) => Err(wrong(detail)),
         None => Ok(manifest),
+    }
+}
+
+/// The start of a text of the card that would do more on a terminal than be read.
+fn commands_terminal(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) if text.chars().any(char::is_control) => {
+            Some(text.chars().take(40).collect())
+        }
+        toml::Value::Array(items) => items.iter().find_map(commands_terminal),
+        toml::Value::Table(table) => table.values().find_map(commands_terminal),
+        _ => None,
     }
 }
 
@@ -239,7 +263,7 @@ pub(super) fn expected_numbers(manifest: &Manifest) -> u64 {
 pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ModelError> {
     let io = |source| ModelError::Io { path: path.to_owned(), source };
     let mut bytes = Vec::new();
-    fs::File::open(path).map_err(io)?.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
+    recon_data::open_regular(path).map_err(io)?.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > limit {
         return Err(ModelError::Weights {
             path: path.to_owned(),
@@ -256,7 +280,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
             DataError::Io { source, .. } => source,
             other => std::io::Error::other(other.to_string()),
         };
-        ModelError::Io { path: path.to_owned(), source }
+        ModelError::Write { path: path.to_owned(), source }
     })
 }
 

@@ -42,7 +42,7 @@ pub fn copy_bundle(source: &ModelSource, card: &Manifest, folder: &Path) -> Resu
             Cow::Owned(read_bounded(&source.path().join(WEIGHTS), expected_numbers(card) * 4 + MAX_HEADER)?)
         }
     };
-    fs::create_dir_all(folder).map_err(|source| ModelError::Io { path: folder.to_owned(), source })?;
+    fs::create_dir_all(folder).map_err(|source| ModelError::Write { path: folder.to_owned(), source })?;
     let weights = folder.join(WEIGHTS);
     if fs::read(&weights).is_ok_and(|there| there == *bytes) {
         return replace(&folder.join(MANIFEST), text.as_bytes());

@@ -119,7 +119,7 @@ fn what_does_not_fit_ends_with_3_and_leaves_nothing() {
         ("notes.pth --arch arch.toml", "is no checkpoint"),
         ("short.pth --arch arch.toml", "is cut short"),
         ("nowhere.pth --arch arch.toml", "cannot be read"),
-        (". --arch arch.toml", "is not a file"),
+        (". --arch arch.toml", "it is a folder"),
     ] {
         let said = line(&folder, &format!("model import {arguments} -o bundle"), 3);
         assert!(said.starts_with("error: ") && said.contains(because), "{said}");

@@ -259,7 +259,7 @@ fn what_is_no_checkpoint_is_said_to_be_none() {
     let missing = Checkpoint::open(Path::new("no/such/file")).unwrap_err().to_string();
     assert!(missing.contains("no/such/file: cannot be read"), "{missing}");
     let folder = Checkpoint::open(Path::new("/")).unwrap_err().to_string();
-    assert!(folder.contains("is not a file"), "{folder}");
+    assert!(folder.contains("it is a folder"), "{folder}");
 }
 
 fn fixture(name: &str) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use crate::report::ModelRecord;
 use crate::{Acquisition, Reconstruct, Task};
 use anyhow::Result;
-use recon_data::Unit;
+use recon_data::{Derivation, Unit};
 use recon_operators::Transform;
 
 /// A method that is ready to run, and what the report says about it.
@@ -18,14 +18,16 @@ pub struct Method<T: Transform> {
     pub device: String,
     /// How many posterior samples it draws.
     pub samples: usize,
+    /// How its images come about, for files that say so.
+    pub derivation: Derivation,
     /// The least and the largest denoising error of results that its model knows, where that is known.
     pub typical: Option<[f64; 2]>,
 }
 
 impl<T: Transform> Method<T> {
     /// A method without a network.
-    pub fn classical(name: &'static str, run: Box<dyn Reconstruct<T>>) -> Self {
-        Self { name, run, model: None, device: "cpu".into(), samples: 1, typical: None }
+    pub fn classical(name: &'static str, derivation: Derivation, run: Box<dyn Reconstruct<T>>) -> Self {
+        Self { name, run, model: None, device: "cpu".into(), samples: 1, derivation, typical: None }
     }
 }
 

@@ -8,12 +8,13 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Outputs {
     /// The image; the extension chooses the kind.
+    #[serde(serialize_with = "crate::paths::one")]
     pub image: PathBuf,
     /// A picture of truth, baseline, result and error, `.png`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "crate::paths::optional")]
     pub preview: Option<PathBuf>,
     /// The mask of MRI, `.npy`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "crate::paths::optional")]
     pub mask: Option<PathBuf>,
     /// Whether the 5 % and the 95 % quantile of several samples are written.
     #[serde(default, skip_serializing_if = "is_false")]

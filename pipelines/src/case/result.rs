@@ -4,11 +4,11 @@ use super::Target;
 use super::kept::Kept;
 use crate::judge::{Baseline, CalibrationSums, Comparison, QualitySums};
 use crate::report::ModelRecord;
-use crate::report::preview::{Panels, Window, montage, png};
+use crate::report::preview::{Panels, Window, montage, png, upright};
 use crate::{Map, Study};
 use anyhow::Result;
 use ndarray::Array2;
-use recon_data::{DataError, Format, ImageStack, atomic};
+use recon_data::{DataError, Derivation, Format, ImageStack, atomic};
 use std::path::Path;
 
 /// The slices of a study that are finished.
@@ -26,6 +26,9 @@ pub(super) struct Provenance<'a> {
     pub(super) method: &'static str,
     pub(super) model: Option<&'a ModelRecord>,
     pub(super) version: &'a str,
+    pub(super) derivation: Derivation,
+    /// What names the run beside its input.
+    pub(super) run: String,
     pub(super) seed: u64,
 }
 
@@ -41,6 +44,7 @@ impl<S: Study> Finished<'_, S> {
         let provenance = about.of();
         self.write_volume(&target.image, target, &provenance, &|k| self.kept.image(k))?;
         for (map, path) in &target.maps {
+            let provenance = of_map(&provenance, *map);
             self.write_volume(path, target, &provenance, &|k| self.kept.map(k, *map))?;
         }
         if let Some(path) = &target.preview {
@@ -75,6 +79,10 @@ impl<S: Study> Finished<'_, S> {
         let baseline = self.kept.baselines().last().map(|name| self.kept.baseline(k, name)).transpose()?;
         let shown = truth.as_ref().unwrap_or(&result).view();
         let window = self.study.window().unwrap_or_else(|| Window::percentiles(&shown));
+        let geometry = &self.study.frame().geometry;
+        let hung = |image: &'_ Array2<f32>| upright(&image.view(), geometry).to_owned();
+        let (truth, baseline, result) =
+            (truth.as_ref().map(hung), baseline.as_ref().map(hung), hung(&result));
         let panels = Panels {
             truth: truth.as_ref().map(|image| image.view()),
             baseline: baseline.as_ref().map(|image| image.view()),
@@ -121,14 +129,32 @@ impl<S: Study> Finished<'_, S> {
 
 impl Provenance<'_> {
     fn of(&self) -> recon_data::Provenance {
-        let Self { method, version, seed, .. } = *self;
+        let Self { method, version, derivation, seed, .. } = *self;
         let model = self.model.map(|model| format!(" with model {}", model.name)).unwrap_or_default();
         recon_data::Provenance {
             description: format!("Reconstructed by recon {version} {method}{model}; not for diagnosis"),
             series_description: format!("recon {method}"),
             comments: format!("recon {method}{model}, seed {seed}"),
             version: version.to_owned(),
+            run: self.run.clone(),
+            derivation,
             seed,
         }
+    }
+}
+
+/// The same for a map, which nobody must take for the image.
+fn of_map(image: &recon_data::Provenance, map: Map) -> recon_data::Provenance {
+    let name = match map {
+        Map::Std => "standard deviation",
+        Map::Low => "5 % quantile",
+        Map::High => "95 % quantile",
+        Map::NullSpace => "unseen part",
+    };
+    recon_data::Provenance {
+        description: format!("{name}: {}", image.description),
+        series_description: format!("{} {name}", image.series_description),
+        comments: format!("Map of the {name}. {}", image.comments),
+        ..image.clone()
     }
 }

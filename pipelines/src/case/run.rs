@@ -7,12 +7,13 @@ use super::{CaseSpec, Method, Methods, Outputs, Solver, Target};
 use crate::report::{InputRecord, Report, Status, data_residual, peak_memory_bytes};
 use crate::{
     Acquisition, Cancelled, CaseSeed, Correction, ImageCt, ImageMar, ImageMri, Input, KspaceMri, Map,
-    Progress, Refused, Schema, Silent, SinogramCt, Study, TaskSpec, judge,
+    Progress, Refused, Remarks, Schema, Silent, SinogramCt, Study, TaskSpec, judge,
 };
 use anyhow::Result;
-use recon_data::{atomic, digest, npy};
+use recon_data::{Format, Unit, atomic, digest, npy};
 use recon_operators::Mask;
 use serde::Serialize;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Hears how a case goes.
@@ -73,6 +74,8 @@ pub struct Outcome<M> {
     pub method: &'static str,
     /// The sidecar.
     pub report: Report<M>,
+    /// How many of the report's warnings were told before the first slice.
+    pub told: usize,
 }
 
 /// Runs a case and writes its files.
@@ -97,12 +100,12 @@ pub fn run<M: Clone + Serialize>(
         (Input::Sinogram(input), TaskSpec::Ct(spec)) => run.on(SinogramCt::open(input, spec, seed)?),
         (Input::Image(input), TaskSpec::Mri(spec)) => {
             let (study, remarks) = ImageMri::open(input, spec, seed)?;
-            run.write_mask(study.mask(), study.frame().shape)?;
+            run.write_mask(std::slice::from_ref(study.mask()), study.frame().shape)?;
             run.on((study, remarks))
         }
         (Input::Kspace(input), TaskSpec::Mri(spec)) => {
             let (study, remarks) = KspaceMri::open(input, spec, seed)?;
-            run.write_mask(study.mask(), study.frame().shape)?;
+            run.write_mask(study.masks(), study.frame().shape)?;
             run.on((study, remarks))
         }
         (Input::Image(input), TaskSpec::Mar(spec)) => {
@@ -119,7 +122,17 @@ pub fn run<M: Clone + Serialize>(
 /// # Errors
 /// When an output makes no sense or exists.
 pub fn target<M>(case: &CaseSpec<M>, methods: &impl Methods<M>, force: bool) -> Result<Target> {
-    Target::new(&case.output, &maps(&case.output, methods.samples(&case.method))?, force)
+    let target = Target::new(&case.output, &maps(&case.output, methods.samples(&case.method))?, force)?;
+    let same = |input: &&Path| target.files().any(|file| is_same(file, input));
+    if let Some(input) = case.files().into_iter().find(same) {
+        return Err(Refused::Usage(format!("{}: is an input; name another output", input.display())).into());
+    }
+    Ok(target)
+}
+
+/// Whether two paths lead to the same file, which is there.
+fn is_same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// The maps that are written beside the image of so many samples.
@@ -143,6 +156,15 @@ fn inputs<M>(case: &CaseSpec<M>) -> Result<Vec<InputRecord>> {
     case.files().into_iter().map(record).collect()
 }
 
+/// How the slices of a case went.
+struct Done {
+    stopped: bool,
+    seconds: f64,
+    resumed: usize,
+    /// About the input.
+    warnings: Vec<String>,
+}
+
 /// A case that is being run.
 struct Run<'a, M, R> {
     case: &'a CaseSpec<M>,
@@ -153,19 +175,25 @@ struct Run<'a, M, R> {
 }
 
 impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
-    fn write_mask(&self, mask: &Mask, [_, rows, cols]: [usize; 3]) -> Result<()> {
+    /// Writes the mask that all slices have, or those of all slices.
+    fn write_mask(&self, masks: &[Mask], [_, rows, cols]: [usize; 3]) -> Result<()> {
         let Some(path) = &self.case.output.mask else { return Ok(()) };
-        let flags = ndarray::ArrayView2::from_shape((rows, cols), mask.kept())?;
-        Ok(npy::write_mask(path, flags, super::overwrite(self.options.force))?)
+        let flags: Vec<bool> = masks.iter().flat_map(|mask| mask.kept().iter().copied()).collect();
+        let shape = if masks.len() == 1 { vec![rows, cols] } else { vec![masks.len(), rows, cols] };
+        let flags = ndarray::ArrayD::from_shape_vec(shape, flags)?;
+        Ok(npy::write_mask(path, flags.view(), super::overwrite(self.options.force))?)
     }
 
     /// Runs the case on an open study.
-    fn on<S: Study>(&self, (study, remarks): (S, Vec<String>)) -> Result<Outcome<M>>
+    fn on<S: Study>(&self, (study, remarks): (S, Remarks)) -> Result<Outcome<M>>
     where
         S::Transform: Acquisition,
     {
         let path = self.case.input.path().display();
-        remarks.iter().for_each(|remark| self.options.watch.say(&format!("{path}: {remark}")));
+        remarks.notes.iter().for_each(|note| self.options.watch.say(&format!("{path}: {note}")));
+        remarks.warnings.iter().for_each(|line| self.options.watch.say(&format!("warning: {path}: {line}")));
+        self.check_unit(&study)?;
+        self.target.check_written(study.frame().shape[0])?;
         let (task, unit) = (self.case.task.task(), study.frame().values.unit());
         self.options.watch.detail(&format!("{path}: taken as {unit:?}, named {:016x}", study.seed(0).case));
         let case = self.within_budget(&study)?;
@@ -182,7 +210,27 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
         let begin = Instant::now();
         let stopped = self.solve(&study, &solver, &mut kept)?;
         let seconds = begin.elapsed().as_secs_f64();
-        self.finish((&study, &solver), case, (kept, target), (stopped, seconds, resumed))
+        let told = remarks.warnings.len();
+        let done = Done { stopped, seconds, resumed, warnings: remarks.warnings };
+        let report = self.finish((&study, &solver), case, (kept, target), done)?;
+        Ok(Outcome { method: method.name, report, told })
+    }
+
+    /// Refuses results that DICOM cannot hold, as it knows CT in Hounsfield units only, and no sheared images.
+    fn check_unit<S: Study>(&self, study: &S) -> Result<(), Refused> {
+        let is_ct = matches!(self.case.task, TaskSpec::Ct(_) | TaskSpec::Mar(_));
+        let image = &self.case.output.image;
+        if is_ct
+            && study.frame().values.unit() == Unit::Arbitrary
+            && Format::of_path(image) == Some(Format::Dicom)
+        {
+            return Err(Refused::Usage(format!(
+                "{}: CT in DICOM has Hounsfield units; say with --unit hu that the numbers become such, or write .nii",
+                image.display()
+            )));
+        }
+        recon_data::check_place(image, &study.frame().geometry)
+            .map_err(|error| Refused::Usage(error.to_string()))
     }
 
     /// The case with the steps that its budget allows.
@@ -261,11 +309,12 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
         (study, solver): (&S, &Solver<'_, S>),
         case: CaseSpec<M>,
         (kept, mut target): (Kept, Target),
-        (stopped, seconds, resumed): (bool, f64, usize),
-    ) -> Result<Outcome<M>>
+        done: Done,
+    ) -> Result<Report<M>>
     where
         S::Transform: Acquisition,
     {
+        let Done { stopped, seconds, resumed, mut warnings } = done;
         let slices = kept.finished(study.frame().shape[0]);
         if stopped {
             target = target.partial();
@@ -278,11 +327,17 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
             method: method.name,
             model: method.model.as_ref(),
             version: &self.options.version,
+            derivation: method.derivation,
+            run: digest::sha256_bytes(&serde_json::to_vec(&(&case.task, &case.method, case.budget))?),
             seed: case.seed,
         };
         let finished = Finished { study, kept: &kept, slices, samples: method.samples };
         let metrics = finished.write(&target, &about)?;
         let records = kept.records(slices)?;
+        if let Some(typical) = method.typical {
+            let first = self.case.input.slices().map_or(0, |range| range.first);
+            warnings.extend(judge::warnings(typical, &records, (self.case.task.task(), first)));
+        }
         let report = Report {
             schema: Schema,
             command: self.options.command.clone(),
@@ -300,13 +355,13 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
             peak_memory_bytes: peak_memory_bytes(),
             data_residual: data_residual(&records),
             metrics,
-            warnings: method.typical.map_or_else(Vec::new, |typical| judge::warnings(typical, &records)),
+            warnings,
             slices: records,
         };
         atomic::write_bytes(&target.sidecar, &serde_json::to_vec_pretty(&report)?, target.overwrite())?;
         if !stopped {
             kept.remove()?;
         }
-        Ok(Outcome { method: method.name, report })
+        Ok(report)
     }
 }

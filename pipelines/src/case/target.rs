@@ -71,6 +71,14 @@ impl Target {
         Ok(())
     }
 
+    /// Fails where images of so many `slices` cannot be written: several go into a folder under a `.dcm` name as well.
+    pub(super) fn check_written(&self, slices: usize) -> Result<()> {
+        for path in std::iter::once(&self.image).chain(self.maps.iter().map(|(_, path)| path)) {
+            recon_data::check_output(&recon_data::resolve_output(path, slices), self.overwrite())?;
+        }
+        Ok(())
+    }
+
     /// Every file, the image first and the sidecar last.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let maps = self.maps.iter().map(|(_, path)| path);

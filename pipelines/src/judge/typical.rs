@@ -1,15 +1,16 @@
 //! Warnings about scans that a score model does not know.
 
-use crate::SliceRecord;
+use crate::{SliceRecord, Task};
 
 /// From this share of pixels on, values that a model was not trained on are worth a warning.
 const OUTSIDE: f64 = 0.01;
 
 /// A line for every way in which slices are unlike those that the model was trained on.
 ///
-/// `low` and `high` are the least and the largest denoising error of slices that it knows.
-pub fn warnings([low, high]: [f64; 2], records: &[SliceRecord]) -> Vec<String> {
-    let tried = || records.iter().enumerate().filter_map(|(k, record)| Some((k, record.typicality?)));
+/// `low` and `high` are the least and the largest denoising error of slices that it knows; `first` is the number of the
+/// first slice in its scan.
+pub fn warnings([low, high]: [f64; 2], records: &[SliceRecord], (task, first): (Task, usize)) -> Vec<String> {
+    let tried = || (first..).zip(records).filter_map(|(k, record)| Some((k, record.typicality?)));
     let strange: Vec<_> = tried().filter(|(_, t)| !(low..=high).contains(&t.denoising_error)).collect();
     let outside: Vec<_> = tried().filter(|(_, t)| t.outside > OUTSIDE).collect();
     let mut lines = Vec::new();
@@ -23,9 +24,13 @@ pub fn warnings([low, high]: [f64; 2], records: &[SliceRecord]) -> Vec<String> {
     }
     if let Some((_, first)) = outside.first() {
         lines.push(format!(
-            "{}: {:.0} % of pixels have values that the model was not trained on; check --unit and the scale of the input",
+            "{}: {:.0} % of pixels have values that the model was not trained on; {}",
             slices(&outside),
-            100.0 * first.outside
+            100.0 * first.outside,
+            match task {
+                Task::Ct | Task::Mar => "check --unit and the scale of the input",
+                Task::Mri => "MR magnitudes are not negative, and have no few outliers",
+            }
         ));
     }
     lines
@@ -60,11 +65,12 @@ mod tests {
     #[test]
     fn strange_slices_are_named_and_others_are_not() {
         let typical = [0.1, 0.2];
-        assert!(warnings(typical, &[record(0.1, 0.0), record(0.2, 0.01)]).is_empty());
-        let found = warnings(typical, &[record(0.15, 0.5), record(0.3, 0.0), record(0.05, 0.0)]);
+        assert!(warnings(typical, &[record(0.1, 0.0), record(0.2, 0.01)], (Task::Ct, 0)).is_empty());
+        let found =
+            warnings(typical, &[record(0.15, 0.5), record(0.3, 0.0), record(0.05, 0.0)], (Task::Mri, 0));
         assert!(found[0].starts_with("slices 1, 2: ") && found[0].contains("0.300"), "{found:?}");
         assert!(found[1].starts_with("slice 0: 50 %"), "{found:?}");
-        let many = warnings(typical, &vec![record(1.0, 0.0); 8]);
-        assert!(many[0].starts_with("8 slices (0, 1, 2, 3, 4, ...)"), "{many:?}");
+        let many = warnings(typical, &vec![record(1.0, 0.0); 8], (Task::Ct, 10));
+        assert!(many[0].starts_with("8 slices (10, 11, 12, 13, 14, ...)"), "{many:?}");
     }
 }

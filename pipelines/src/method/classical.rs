@@ -2,6 +2,7 @@
 
 use super::{Direct, L1Wavelet, LinearInterpolation, Reconstruct, Tv, TvFrom, ZeroFilled};
 use crate::Task;
+use recon_data::Derivation;
 use recon_operators::solvers::{TvSettings, WaveletSettings};
 use recon_operators::{PhasedFourier, Picture, Radon, Transform};
 
@@ -18,6 +19,17 @@ pub enum Classical {
     Tv(TvSettings),
     /// Sparsity in wavelets.
     L1Wavelet(WaveletSettings),
+}
+
+impl Classical {
+    /// How its images come about.
+    pub fn derivation(&self) -> Derivation {
+        match self {
+            Self::Fbp | Self::Li => Derivation::FilteredBackProjection,
+            Self::ZeroFilled => Derivation::Other,
+            Self::Tv(_) | Self::L1Wavelet(_) => Derivation::Iterative,
+        }
+    }
 }
 
 /// An operator that the program has methods for.

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use image::{GrayImage, ImageFormat, Luma};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
+use recon_data::Geometry;
 use recon_operators::{Rank, quantile};
 use std::io::Cursor;
 
@@ -36,6 +37,37 @@ impl Window {
         let fraction = (value - self.low) / (self.high - self.low);
         (fraction.clamp(0.0, 1.0) * 255.0).round() as u8
     }
+}
+
+/// An image as radiologists hang it: axial with the front up, all others with the head up, the patient's right on the left of
+/// the picture (of a sagittal one, the front).
+pub fn upright<'a>(image: &ArrayView2<'a, f32>, geometry: &Geometry) -> ArrayView2<'a, f32> {
+    // LPS: where rows should go down to, and columns to the right.
+    let [slice, row, col] = geometry.direction.map(main_axis);
+    let (down, right) = match slice.0 {
+        0 => ((2, -1.0), (1, 1.0)),
+        1 => ((2, -1.0), (0, 1.0)),
+        _ => ((1, 1.0), (0, 1.0)),
+    };
+    let mut shown = *image;
+    let (mut row, mut col) = (row, col);
+    if row.0 == right.0 && col.0 == down.0 {
+        shown = shown.reversed_axes();
+        std::mem::swap(&mut row, &mut col);
+    }
+    if row.0 == down.0 && row.1 != down.1 {
+        shown.invert_axis(Axis(0));
+    }
+    if col.0 == right.0 && col.1 != right.1 {
+        shown.invert_axis(Axis(1));
+    }
+    shown
+}
+
+/// The axis of the patient that a direction runs along most, and which way.
+fn main_axis(direction: [f64; 3]) -> (usize, f64) {
+    let largest = (0..3).fold(0, |best, n| if direction[n].abs() > direction[best].abs() { n } else { best });
+    (largest, direction[largest].signum())
 }
 
 /// The images of one slice, all of one shape.
@@ -153,5 +185,21 @@ mod tests {
     fn a_flat_image_still_has_a_window() {
         let flat = Array2::from_elem((2, 2), 7.0f32);
         assert_eq!(Window::percentiles(&flat.view()), Window { low: 7.0, high: 8.0 });
+    }
+
+    #[test]
+    fn pictures_hang_as_radiologists_hang_them() {
+        let image = ndarray::array![[1.0, 2.0], [3.0, 4.0]];
+        let of = |slice, row, col| {
+            let geometry = Geometry { direction: [slice, row, col], ..Geometry::default() };
+            upright(&image.view(), &geometry).to_owned()
+        };
+        let (left, back, up) = ([1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]);
+        let minus = |v: [f64; 3]| v.map(|x| -x);
+        assert_eq!(of(up, back, left), image, "DICOM");
+        assert_eq!(of(up, minus(back), minus(left)), ndarray::array![[4.0, 3.0], [2.0, 1.0]], "RAS");
+        assert_eq!(of(left, up, minus(back)), ndarray::array![[4.0, 3.0], [2.0, 1.0]], "sagittal");
+        assert_eq!(of(back, minus(up), left), image, "coronal");
+        assert_eq!(of(up, left, back), ndarray::array![[1.0, 3.0], [2.0, 4.0]], "transposed");
     }
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Serialize)]
 pub struct InputRecord {
     /// Where it was.
+    #[serde(serialize_with = "crate::paths::one")]
     pub path: PathBuf,
     /// SHA-256 of its bytes; of a folder, that of the sorted list of its files' digests. Taken before the run.
     pub sha256: String,
@@ -51,6 +52,7 @@ pub struct Report<M> {
     /// What went in.
     pub inputs: Vec<InputRecord>,
     /// What came out.
+    #[serde(serialize_with = "crate::paths::list")]
     pub outputs: Vec<PathBuf>,
     /// The score model, for methods that use one.
     pub model: Option<ModelRecord>,

@@ -2,7 +2,7 @@
 
 use super::SliceRange;
 use super::images::no_such_slices;
-use crate::Refused;
+use crate::{PhaseAxisName, Refused};
 use anyhow::Result;
 use ndarray::{Array3, ArrayD, Axis, Ix2, Ix3, Slice};
 use num_complex::Complex32;
@@ -25,6 +25,12 @@ pub fn real_stack(path: &Path, slices: Option<SliceRange>) -> Result<Array3<f32>
 /// # Errors
 /// When it cannot be read or has another number of axes.
 pub fn complex_stack(path: &Path, slices: Option<SliceRange>) -> Result<Array3<Complex32>> {
+    let (shape, stored_as) = npy::describe(path)?;
+    if !stored_as.contains('c') && shape.len() > 2 && shape.last() == Some(&2) {
+        let what = "real numbers with a last axis of 2, a real and an imaginary part";
+        let advice = "join them to complex numbers: k[..., 0] + 1j * k[..., 1]";
+        return Err(Refused::Input(format!("{}: holds {what}; {advice}", path.display())).into());
+    }
     let array = npy::read_complex(path)?;
     check_finite(path, array.iter().flat_map(|value| [&value.re, &value.im]))?;
     stack(array, path, slices)
@@ -63,36 +69,97 @@ pub fn wrong_shape(path: &Path, found: &[usize], wanted: &str) -> anyhow::Error 
     Refused::Input(format!("{}: the shape is {found:?}; give {wanted}", path.display())).into()
 }
 
-/// A mask over `rows` × `cols`: one flag an entry, or one a column (`[cols]` or `[1, cols]`) or one a row
-/// (`[rows, 1]`).
+/// A mask over `rows` × `cols`: one flag an entry, or one a line: `[cols]` or `[1, cols]` of columns, `[rows, 1]` of
+/// rows, and of rows also `[rows]` where `axis` says so. Other axes of length 1 do not count.
 ///
 /// # Errors
 /// When it cannot be read, has another shape or keeps nothing.
-pub fn mask(path: &Path, rows: usize, cols: usize) -> Result<Mask> {
+pub fn mask(path: &Path, rows: usize, cols: usize, axis: Option<PhaseAxisName>) -> Result<Mask> {
+    let flags = npy::read_mask(path)?;
+    mask_of(&flags, (rows, cols), axis).map_err(|wrong| wrong.of(path))
+}
+
+/// Masks of all slices where the array has a slice axis before two more, else the one of [`mask`].
+///
+/// # Errors
+/// As [`mask`], and when there are not as many masks as slices.
+pub fn masks(
+    path: &Path,
+    (slices, rows, cols): (usize, usize, usize),
+    (range, axis): (Option<SliceRange>, Option<PhaseAxisName>),
+) -> Result<Vec<Mask>> {
     let flags = npy::read_mask(path)?;
     let shape = flags.shape().to_vec();
-    let flags: Vec<bool> = flags.iter().copied().collect();
-    let mask = match shape[..] {
-        [r, c] if (r, c) == (rows, cols) => Mask::new(flags),
-        [c] | [1, c] if c == cols => Mask::columns(rows, &flags),
-        [r, 1] if r == rows => Mask::rows(&flags, cols),
-        _ => return Err(wrong_shape(path, &shape, &format!("a mask of [{rows}, {cols}] or [{cols}]"))),
-    };
-    if mask.count() == 0 {
-        let path = path.display();
-        return Err(Refused::Input(format!("{path}: keeps nothing; at least one entry must be true")).into());
+    if shape.len() != 3 || shape[0] == 1 || shape[1..] != [rows, cols] {
+        return Ok(vec![mask_of(&flags, (rows, cols), axis).map_err(|wrong| wrong.of(path))?]);
     }
-    Ok(mask)
+    let kept =
+        range.map_or(Some(0..shape[0]), |range| range.within(shape[0])).filter(|kept| kept.len() == slices);
+    let Some(kept) = kept else {
+        return Err(wrong_shape(
+            path,
+            &shape,
+            &format!("a mask of [{rows}, {cols}], or one for every slice"),
+        ));
+    };
+    let one = |k: usize| mask_of(&flags.index_axis(Axis(0), k).to_owned(), (rows, cols), axis);
+    kept.map(|k| one(k).map_err(|wrong| wrong.of(path))).collect()
+}
+
+/// Why an array is not a mask.
+enum WrongMask {
+    Shape(Vec<usize>, [usize; 2]),
+    Empty,
+}
+
+impl WrongMask {
+    fn of(self, path: &Path) -> anyhow::Error {
+        match self {
+            Self::Shape(shape, [rows, cols]) => {
+                wrong_shape(path, &shape, &format!("a mask of [{rows}, {cols}] or [{cols}]"))
+            }
+            Self::Empty => {
+                let path = path.display();
+                Refused::Input(format!("{path}: keeps nothing; at least one entry must be true")).into()
+            }
+        }
+    }
+}
+
+fn mask_of(
+    flags: &ArrayD<bool>,
+    (rows, cols): (usize, usize),
+    axis: Option<PhaseAxisName>,
+) -> Result<Mask, WrongMask> {
+    let shape = flags.shape().to_vec();
+    let flags: Vec<bool> = flags.iter().copied().collect();
+    let long: Vec<usize> = shape.iter().copied().filter(|&length| length != 1).collect();
+    let by_row = axis == Some(PhaseAxisName::Rows);
+    let mask = match (&shape[..], &long[..]) {
+        ([r, c], _) if (*r, *c) == (rows, cols) => Mask::new(flags),
+        ([r, 1], _) if *r == rows => Mask::rows(&flags, cols),
+        (_, [r, c]) if (*r, *c) == (rows, cols) => Mask::new(flags),
+        (_, [r]) if by_row && *r == rows => Mask::rows(&flags, cols),
+        (_, [c]) if !by_row && *c == cols => Mask::columns(rows, &flags),
+        _ if flags.len() == rows * cols => Mask::new(flags),
+        _ => return Err(WrongMask::Shape(shape, [rows, cols])),
+    };
+    if mask.count() == 0 { Err(WrongMask::Empty) } else { Ok(mask) }
 }
 
 /// Angles in radians from a `.npy` file in degrees.
 ///
 /// # Errors
-/// When it cannot be read or does not hold `views` finite numbers.
-pub fn angles(path: &Path, views: usize) -> Result<Vec<f64>> {
+/// When it cannot be read or does not hold a finite number for every view of a sinogram (slice, angle, detector).
+pub fn angles(path: &Path, (slices, views, detectors): (usize, usize, usize)) -> Result<Vec<f64>> {
     let degrees = npy::read_f64(path)?;
     if degrees.len() != views {
-        let wanted = format!("as many angles as the sinogram has views, {views}");
+        let hint = match degrees.len() {
+            count if count == detectors => " (it is [detector, angle]: transpose it)",
+            count if count == slices => " (it is [angle, row, detector]: swap its first two axes)",
+            _ => "",
+        };
+        let wanted = format!("as many angles as the sinogram has views, {views}{hint}");
         return Err(wrong_shape(path, degrees.shape(), &wanted));
     }
     if !degrees.iter().all(|angle| angle.is_finite()) {

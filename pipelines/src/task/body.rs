@@ -1,6 +1,7 @@
 //! CT images and what a scanner sees of them.
 
-use super::Images;
+use super::check::image;
+use super::{Images, Remarks};
 use crate::{FilterName, Refused, UnitName};
 use anyhow::Result;
 use ndarray::Array2;
@@ -17,6 +18,26 @@ pub struct Body {
 }
 
 impl Body {
+    /// As [`Body::new`], but images that cannot be CT are refused, and what is odd about them is added to `remarks`.
+    ///
+    /// # Errors
+    /// When the file says that it is something else, or nothing is left above air.
+    pub fn checked(
+        images: Images,
+        told: Option<UnitName>,
+        path: &Path,
+        remarks: &mut Remarks,
+    ) -> Result<Self, Refused> {
+        image::check_ct(&images, told, path)?;
+        let body = Self::new(images, told);
+        image::check_range(&body.images, path)?;
+        remarks.warnings.extend(image::ct(&body.images));
+        if told.is_none() && body.unit() == Unit::Arbitrary {
+            remarks.note("values are projected as they are; say --unit hu for Hounsfield units");
+        }
+        Ok(body)
+    }
+
     /// Takes images for CT in the unit that was `told`, else in that of the file, else by their smallest value.
     pub fn new(images: Images, told: Option<UnitName>) -> Self {
         let unit = match (told, images.unit()) {
@@ -52,12 +73,6 @@ impl Body {
             Unit::Hounsfield => image.mapv_into(hounsfield_to_attenuation),
             Unit::Attenuation | Unit::Arbitrary => image,
         })
-    }
-
-    /// What a user should know of the unit that was taken.
-    pub fn remarks(&self, told: Option<UnitName>, path: &Path) -> Option<String> {
-        let hint = "values are projected as they are; say --unit hu for Hounsfield units";
-        (told.is_none() && self.unit() == Unit::Arbitrary).then(|| format!("{}: {hint}", path.display()))
     }
 
     /// Refuses what needs to know how many photons come through.

@@ -2,8 +2,8 @@
 
 use super::study::told;
 use super::{
-    Body, CaseSeed, CtSpec, Frame, ImageInput, Images, SinogramInput, Slice, Study, Truth, VIEWS, Values,
-    arrays,
+    Body, CaseSeed, CtSpec, Frame, ImageInput, Images, Remarks, SinogramInput, Slice, Study, Truth, VIEWS,
+    Values, arrays, check,
 };
 use crate::report::preview::Window;
 use crate::{Refused, SliceSeed, UnitName};
@@ -56,15 +56,14 @@ impl ImageCt {
     ///
     /// # Errors
     /// When they cannot be read, or cannot be measured so.
-    pub fn open(input: &ImageInput, spec: &CtSpec, seed: CaseSeed) -> Result<(Self, Vec<String>)> {
+    pub fn open(input: &ImageInput, spec: &CtSpec, seed: CaseSeed) -> Result<(Self, Remarks)> {
         let (mut images, mut remarks) = Images::open(&input.path, input.slices)?;
         let spacing = images.square_spacing(input.spacing, &input.path)?;
         let views = spec.views.unwrap_or(VIEWS);
-        remarks.push(format!(
+        remarks.note(format!(
             "simulating {views} views over 180 degrees from the image; for measured data use --sinogram"
         ));
-        let body = Body::new(images, input.unit);
-        remarks.extend(body.remarks(input.unit, &input.path));
+        let body = Body::checked(images, input.unit, &input.path, &mut remarks)?;
         if spec.photons.is_some() {
             body.check_attenuation("--photons")?;
         }
@@ -158,16 +157,28 @@ impl SinogramCt {
     ///
     /// # Errors
     /// When a file cannot be read or has another shape than the others.
-    pub fn open(input: &SinogramInput, spec: &CtSpec, seed: CaseSeed) -> Result<(Self, Vec<String>)> {
+    pub fn open(input: &SinogramInput, spec: &CtSpec, seed: CaseSeed) -> Result<(Self, Remarks)> {
         let sinogram = arrays::real_stack(&input.path, input.slices)?;
         let (slices, views, detectors) = sinogram.dim();
         let side = input.spacing.unwrap_or(1.0);
         let (rows, cols) = (input.size.rows, input.size.cols);
         let equally = ParallelBeam::equally_spaced(rows, cols, side as f32, views).angles;
-        let angles = input.angles.as_ref().map_or(Ok(equally), |path| arrays::angles(path, views))?;
-        let geometry = ParallelBeam::with_angles(rows, cols, side as f32, angles, Some(detectors));
+        let angles =
+            input.angles.as_ref().map_or(Ok(equally), |path| arrays::angles(path, sinogram.dim()))?;
+        let mut geometry = ParallelBeam::with_angles(rows, cols, side as f32, angles, Some(detectors));
+        geometry.detector_spacing = input.detector_spacing.unwrap_or(side) as f32;
+        geometry.axis_offset = input.center.map_or(0.0, |bin| bin - geometry.axis_bin());
+        let mut remarks = Remarks::default();
+        if input.angles.is_some() && looks_like_radians(&geometry.angles) {
+            remarks.warn("the angles are taken for degrees and look like radians; give degrees");
+        }
+        remarks.warnings.extend(check::sinogram::warnings(
+            &sinogram.view(),
+            &geometry,
+            input.angles.is_some(),
+        ));
         let radon = Radon::new(geometry, spec.filter.into())?;
-        let kept = input.mask.as_ref().map(|mask| arrays::mask(mask, views, detectors)).transpose()?;
+        let kept = input.mask.as_ref().map(|mask| arrays::mask(mask, views, detectors, None)).transpose()?;
         // Line integrals of .npy arrays have no unit unless the user says which, so that a phantom works too.
         let unit: Unit = input.unit.unwrap_or(UnitName::Arbitrary).into();
         let frame = Frame {
@@ -183,7 +194,7 @@ impl SinogramCt {
             noise_std: spec.noise_std,
             ..Self::of(sinogram, kept, spec.photons, radon, (seed, frame))?
         };
-        Ok((study, Vec::new()))
+        Ok((study, remarks))
     }
 
     /// Line integrals in memory. `kept` names the rays to be trusted; none means all. `photons` is what a ray counts in
@@ -209,6 +220,15 @@ impl SinogramCt {
         let mask = kept.unwrap_or_else(|| Mask::full(found.iter().product()));
         Ok(Self { sinogram, mask, radon, photons, noise_std: None, seed, truth: Truth::Unknown, frame })
     }
+}
+
+/// Whether angles, read as degrees, lie so close together that they are more likely radians.
+fn looks_like_radians(angles: &[f64]) -> bool {
+    let range = angles
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &angle| (low.min(angle), high.max(angle)));
+    // Fewer views over so few degrees may be a part of a scan.
+    angles.len() >= 16 && (range.1 - range.0).to_degrees() <= 2.0 * std::f64::consts::PI
 }
 
 /// Slices of arrays lie 1 mm apart.

@@ -1,10 +1,10 @@
 //! The images of a scan, read when they are asked for, or held in memory.
 
-use super::SliceRange;
+use super::{Remarks, SliceRange};
 use crate::Refused;
 use anyhow::Result;
 use ndarray::{Array2, Array3, Axis};
-use recon_data::{Geometry, SliceReader, Source, Unit, Volume};
+use recon_data::{Geometry, Modality, SliceReader, Source, Unit, Volume};
 use std::path::Path;
 
 /// A stack of images of one shape.
@@ -13,6 +13,7 @@ pub struct Images {
     geometry: Geometry,
     unit: Unit,
     source: Source,
+    modality: Option<Modality>,
     keep_axis: bool,
 }
 
@@ -26,7 +27,7 @@ impl Images {
     ///
     /// # Errors
     /// When it cannot be read or has no such slices.
-    pub fn open(path: &Path, slices: Option<SliceRange>) -> Result<(Self, Vec<String>)> {
+    pub fn open(path: &Path, slices: Option<SliceRange>) -> Result<(Self, Remarks)> {
         let mut reader = recon_data::open(path)?;
         let warnings = reader.warnings().to_vec();
         if let Some(range) = slices {
@@ -38,16 +39,17 @@ impl Images {
             geometry: reader.geometry().clone(),
             unit: reader.unit(),
             source: reader.source().clone(),
+            modality: reader.modality(),
             keep_axis: has_slice_axis(path),
             from: From::File(Box::new(reader)),
         };
-        Ok((images, warnings))
+        Ok((images, Remarks::warning(warnings)))
     }
 
     /// Those of a volume.
     pub fn held(volume: Volume, source: Source) -> Self {
         let (geometry, unit) = (volume.geometry.clone(), volume.unit);
-        Self { from: From::Memory(volume), geometry, unit, source, keep_axis: true }
+        Self { from: From::Memory(volume), geometry, unit, source, modality: None, keep_axis: true }
     }
 
     /// Axis lengths (slice, row, col).
@@ -74,6 +76,11 @@ impl Images {
     /// What kind of file they come from.
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// What made them, if the file says so.
+    pub fn modality(&self) -> Option<Modality> {
+        self.modality
     }
 
     /// Whether an array of one image keeps its slice axis.

@@ -1,7 +1,7 @@
 //! What a case starts from.
 
 use super::{ImageSize, SliceRange};
-use crate::UnitName;
+use crate::{PhaseAxisName, UnitName};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,7 @@ pub enum Input {
 #[serde(deny_unknown_fields)]
 pub struct ImageInput {
     /// File or folder.
+    #[serde(serialize_with = "crate::paths::one")]
     pub path: PathBuf,
     /// Only these slices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,7 +34,7 @@ pub struct ImageInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spacing: Option<f64>,
     /// An image to compare the result with, instead of the image itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "crate::paths::optional")]
     pub reference: Option<PathBuf>,
 }
 
@@ -42,12 +43,13 @@ pub struct ImageInput {
 #[serde(deny_unknown_fields)]
 pub struct SinogramInput {
     /// The array.
+    #[serde(serialize_with = "crate::paths::one")]
     pub path: PathBuf,
     /// Angles in degrees, `.npy`; equally spaced over half a turn without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "crate::paths::optional")]
     pub angles: Option<PathBuf>,
     /// Which rays to use, `.npy`; all without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "crate::paths::optional")]
     pub mask: Option<PathBuf>,
     /// Size of the image to reconstruct.
     pub size: ImageSize,
@@ -57,11 +59,17 @@ pub struct SinogramInput {
     /// What the numbers of the image are to mean.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<UnitName>,
-    /// Side of a pixel and of a detector bin in mm; 1 without it.
+    /// Side of a pixel in mm; 1 without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spacing: Option<f64>,
-    /// An image to compare the result with.
+    /// Width of a detector bin in mm; the side of a pixel without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detector_spacing: Option<f64>,
+    /// The bin, and part of one, that the axis of rotation falls on; the middle without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub center: Option<f64>,
+    /// An image to compare the result with.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "crate::paths::optional")]
     pub reference: Option<PathBuf>,
 }
 
@@ -70,15 +78,19 @@ pub struct SinogramInput {
 #[serde(deny_unknown_fields)]
 pub struct KspaceInput {
     /// The array.
+    #[serde(serialize_with = "crate::paths::one")]
     pub path: PathBuf,
     /// What was measured, `.npy`; what is not zero without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "crate::paths::optional")]
     pub mask: Option<PathBuf>,
+    /// The image axis that a mask with one flag a line leaves lines out of; columns without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase_axis: Option<PhaseAxisName>,
     /// Only these slices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slices: Option<SliceRange>,
     /// An image to compare the result with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "crate::paths::optional")]
     pub reference: Option<PathBuf>,
 }
 
@@ -111,6 +123,15 @@ impl Input {
             Self::Kspace(input) => vec![&input.mask],
         };
         std::iter::once(self.path()).chain(others.into_iter().flatten().map(PathBuf::as_path)).collect()
+    }
+
+    /// The slices that were asked for.
+    pub fn slices(&self) -> Option<SliceRange> {
+        match self {
+            Self::Image(input) => input.slices,
+            Self::Sinogram(input) => input.slices,
+            Self::Kspace(input) => input.slices,
+        }
     }
 
     /// The image to compare with that was named.

@@ -2,7 +2,7 @@
 
 use super::arrays::wrong_shape;
 use super::study::told;
-use super::{Body, CaseSeed, Frame, ImageInput, Images, MarSpec, Slice, Study, Truth};
+use super::{Body, CaseSeed, Frame, ImageInput, Images, MarSpec, Remarks, Slice, Study, Truth};
 use crate::report::preview::Window;
 use crate::{Refused, SliceSeed};
 use anyhow::Result;
@@ -79,10 +79,32 @@ impl Metal {
     /// That in slice `k`, whose image this is.
     pub fn slice(&self, k: usize, image: &Array2<f32>) -> Array2<bool> {
         match self {
-            Self::Above(threshold) => image.mapv(|value| value >= *threshold),
+            Self::Above(threshold) => with_rim(image, *threshold),
             Self::At(metal) => metal.index_axis(Axis(0), k).to_owned(),
         }
     }
+}
+
+/// Part of the threshold that the rim of metal has at least, where a voxel holds some of both or the scale ends.
+const RIM: f32 = 2.0 / 3.0;
+/// How many voxels a rim is wide.
+const RIM_WIDTH: usize = 2;
+
+/// Values from the threshold on, and the rim beside them that is plainly no tissue.
+fn with_rim(image: &Array2<f32>, threshold: f32) -> Array2<bool> {
+    let mut metal = image.mapv(|value| value >= threshold);
+    let (rows, cols) = image.dim();
+    for _ in 0..RIM_WIDTH {
+        let before = metal.clone();
+        let beside = |i: usize, j: usize| {
+            let (top, left) = (i.saturating_sub(1), j.saturating_sub(1));
+            (top..(i + 2).min(rows)).any(|i| (left..(j + 2).min(cols)).any(|j| before[[i, j]]))
+        };
+        for ((i, j), flag) in metal.indexed_iter_mut() {
+            *flag = *flag || (image[[i, j]] >= RIM * threshold && threshold > 0.0 && beside(i, j));
+        }
+    }
+    metal
 }
 
 impl ImageMar {
@@ -95,11 +117,10 @@ impl ImageMar {
         spec: &MarSpec,
         correction: Correction,
         seed: CaseSeed,
-    ) -> Result<(Self, Vec<String>)> {
+    ) -> Result<(Self, Remarks)> {
         let (mut images, mut remarks) = Images::open(&input.path, input.slices)?;
         let spacing = images.square_spacing(input.spacing, &input.path)?;
-        let body = Body::new(images, input.unit);
-        remarks.extend(body.remarks(input.unit, &input.path));
+        let body = Body::checked(images, input.unit, &input.path, &mut remarks)?;
         let (shape, unit) = (body.images().shape(), body.unit());
         let metal = Metal::new(spec, shape)?;
         let voxels = count(&metal, body.images())?;
@@ -107,7 +128,11 @@ impl ImageMar {
             let (path, hint) = (input.path.display(), "lower --metal-threshold or give --metal-mask");
             return Err(Refused::Input(format!("{path}: there is no metal in it; {hint}")).into());
         }
-        remarks.push(format!("simulating {} views from the image, {voxels} voxels of metal", spec.views));
+        remarks.note(format!("simulating {} views from the image, {voxels} voxels of metal", spec.views));
+        let all: usize = shape.iter().product();
+        if voxels * 2 > all {
+            remarks.warn(format!("{voxels} of {all} voxels are metal; is the mask inverted?"));
+        }
         let radon = body.scanner(spec.views, spec.detectors, spacing, spec.filter)?;
         let truth = Truth::new(input.reference.as_deref(), false, unit, shape, input.slices)?;
         let study =

@@ -2,6 +2,7 @@
 
 pub mod arrays;
 mod body;
+mod check;
 pub mod ct;
 mod frame;
 mod images;
@@ -9,6 +10,7 @@ mod input;
 pub mod mar;
 pub mod mri;
 mod range;
+mod remarks;
 mod size;
 mod spec;
 mod study;
@@ -22,6 +24,7 @@ pub use input::{ImageInput, Input, KspaceInput, SinogramInput};
 pub use mar::{Correction, ImageMar, Metal};
 pub use mri::{ImageMri, KspaceMri};
 pub use range::SliceRange;
+pub use remarks::Remarks;
 pub use size::{ImageSize, MAX_SIDE};
 pub use spec::{CtSpec, MarSpec, MaskChoice, MriSpec, SamplingSpec, Task, TaskSpec, VIEWS, center_fraction};
 pub use study::{CaseSeed, ImageOf, Slice, Study};

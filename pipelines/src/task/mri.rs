@@ -3,15 +3,20 @@
 use super::ct::array_position_um;
 use super::study::told;
 use super::{
-    CaseSeed, Frame, ImageInput, Images, KspaceInput, MaskChoice, MriSpec, SamplingSpec, Slice, Study, Truth,
-    Values, arrays,
+    CaseSeed, Frame, ImageInput, Images, KspaceInput, MaskChoice, MriSpec, Remarks, SamplingSpec, Slice,
+    Study, Truth, Values, arrays, check,
 };
 use crate::{Refused, SliceSeed};
 use anyhow::Result;
 use ndarray::{Array2, Array3, Axis};
 use num_complex::Complex32;
 use recon_data::{Geometry, Source, Unit};
-use recon_operators::{Fourier, LinearOperator, Mask, PhasedFourier, Problem, low_resolution_phase};
+use recon_operators::solvers::{TvSettings, fista_tv};
+use recon_operators::{
+    Fourier, LinearOperator, Mask, PhasedFourier, Problem, StackedFourier, Transform, low_resolution_phase,
+    phase_misfit, phase_of,
+};
+use std::ops::ControlFlow;
 
 /// The k-space of one image, `y = Λ F x`, with a real `x` (no phase).
 ///
@@ -30,8 +35,19 @@ impl SamplingSpec {
     /// When the numbers contradict each other or a mask file has another shape.
     pub fn mask(&self, rows: usize, cols: usize, seed: u64) -> Result<Mask> {
         match (&self.mask, self.plan(seed)) {
-            (MaskChoice::File(path), _) => arrays::mask(path, rows, cols),
-            (MaskChoice::Rule(_), Some(plan)) => Ok(plan.mask(rows, cols)?),
+            (MaskChoice::File(path), _) => arrays::mask(path, rows, cols, Some(self.phase_axis)),
+            (MaskChoice::Rule(_), Some(plan)) => {
+                let mask = plan.mask(rows, cols)?;
+                if mask.count() == 0 {
+                    let message = format!(
+                        "--accel {}: keeps nothing of {rows} x {cols} samples; take a smaller one, or lines along the other \
+                         --phase-axis",
+                        self.accel
+                    );
+                    return Err(Refused::Usage(message).into());
+                }
+                Ok(mask)
+            }
             (MaskChoice::Rule(_), None) => unreachable!("a rule has a plan"),
         }
     }
@@ -59,7 +75,7 @@ impl ImageMri {
     ///
     /// # Errors
     /// When they cannot be read, or the mask does not fit them.
-    pub fn open(input: &ImageInput, spec: &MriSpec, seed: CaseSeed) -> Result<(Self, Vec<String>)> {
+    pub fn open(input: &ImageInput, spec: &MriSpec, seed: CaseSeed) -> Result<(Self, Remarks)> {
         let (images, mut remarks) = Images::open(&input.path, input.slices)?;
         let [_, rows, cols] = images.shape();
         let Some(sampling) = &spec.sampling else {
@@ -67,7 +83,8 @@ impl ImageMri {
         };
         let mask = sampling.mask(rows, cols, seed.seed)?;
         let described = sampling.describe(&mask);
-        remarks.push(format!("simulating {described} from the image; for measured data use --kspace"));
+        remarks.note(format!("simulating {described} from the image; for measured data use --kspace"));
+        remarks.warnings.extend(check::image::mr(&images));
         let truth =
             Truth::new(input.reference.as_deref(), true, images.unit(), images.shape(), input.slices)?;
         Ok((Self { truth, noise_std: spec.noise_std, ..Self::of(images, mask, seed) }, remarks))
@@ -129,7 +146,8 @@ impl Study for ImageMri {
 /// The image's phase is estimated from the sampled centre of each slice, so that the unknown is real.
 pub struct KspaceMri {
     kspace: Array3<Complex32>,
-    mask: Mask,
+    /// One for all slices, or one for each.
+    masks: Vec<Mask>,
     noise_std: Option<f64>,
     seed: CaseSeed,
     truth: Truth,
@@ -141,18 +159,13 @@ impl KspaceMri {
     ///
     /// # Errors
     /// When a file cannot be read, has another shape than the others or holds nothing.
-    pub fn open(input: &KspaceInput, spec: &MriSpec, seed: CaseSeed) -> Result<(Self, Vec<String>)> {
+    pub fn open(input: &KspaceInput, spec: &MriSpec, seed: CaseSeed) -> Result<(Self, Remarks)> {
         let kspace = arrays::complex_stack(&input.path, input.slices)?;
         let (slices, rows, cols) = kspace.dim();
-        let mask = match &input.mask {
-            Some(file) => arrays::mask(file, rows, cols)?,
-            None => sampled(&kspace),
-        };
-        if mask.count() == 0 {
-            let path = input.path.display();
-            return Err(Refused::Input(format!("{path}: every sample is zero; check the file")).into());
-        }
-        let remarks = vec![format!("{} of {} samples measured", mask.count(), rows * cols)];
+        let mut remarks = Remarks::default();
+        let masks = masks_of(&kspace, input, &mut remarks)?;
+        let kept: usize = masks.iter().map(Mask::count).sum();
+        remarks.note(format!("{} of {} samples measured", kept / masks.len(), rows * cols));
         let frame = Frame {
             shape: [slices, rows, cols],
             geometry: Geometry::default(),
@@ -162,12 +175,34 @@ impl KspaceMri {
         };
         let truth =
             Truth::new(input.reference.as_deref(), false, Unit::Arbitrary, frame.shape, input.slices)?;
-        Ok((Self { kspace, mask, noise_std: spec.noise_std, seed, truth, frame }, remarks))
+        let study = Self { kspace, masks, noise_std: spec.noise_std, seed, truth, frame };
+        let misfits = (0..slices).filter(|&k| study.has_fast_phase(k)).count();
+        if misfits > 0 {
+            remarks.note(format!(
+                "in {misfits} of {slices} slices the phase changes faster than the sampled centre shows (air, fat, inversion); \
+                 it is estimated from all samples there"
+            ));
+        }
+        Ok((study, remarks))
     }
 
-    /// What is measured of every slice.
-    pub fn mask(&self) -> &Mask {
-        &self.mask
+    /// What is measured: of every slice, or of each.
+    pub fn masks(&self) -> &[Mask] {
+        &self.masks
+    }
+
+    fn mask(&self, k: usize) -> &Mask {
+        &self.masks[k.min(self.masks.len() - 1)]
+    }
+
+    /// What was measured of slice `k`.
+    fn measured(&self, k: usize) -> Array2<Complex32> {
+        self.mask(k).select(self.kspace.index_axis(Axis(0), k).to_owned())
+    }
+
+    /// Whether the phase of slice `k` is not that of its sampled centre.
+    fn has_fast_phase(&self, k: usize) -> bool {
+        phase_misfit(&self.measured(k), self.mask(k)) > PHASE_MISFIT
     }
 }
 
@@ -183,11 +218,15 @@ impl Study for KspaceMri {
     }
 
     fn slice(&self, k: usize) -> Result<Slice<PhasedFourier>> {
-        let measured = self.mask.select(self.kspace.index_axis(Axis(0), k).to_owned());
-        let phase = low_resolution_phase(&measured, &self.mask);
+        let (mask, measured) = (self.mask(k), self.measured(k));
+        let phase = if self.has_fast_phase(k) {
+            fine_phase(&measured, mask)?
+        } else {
+            low_resolution_phase(&measured, mask)
+        };
         let (rows, cols) = measured.dim();
         let transform = PhasedFourier::new(rows, cols, Some(phase));
-        let problem = Problem::new(transform, self.mask.clone(), measured)?;
+        let problem = Problem::new(transform, mask.clone(), measured)?;
         Ok(Slice::Measured(told(problem, self.noise_std)))
     }
 
@@ -206,6 +245,52 @@ impl Study for KspaceMri {
     fn knows_truth(&self) -> bool {
         self.truth.is_known()
     }
+}
+
+/// From here on, in units of the image, what the phase model leaves is neither noise nor rounding.
+const PHASE_MISFIT: f64 = 0.05;
+
+/// How a complex image is found for its phase alone.
+const PHASE_TV: TvSettings = TvSettings { weight: 0.002, iterations: 80, nonnegative: false };
+
+/// `e^{iφ}` of the complex image of least total variation, in its real and in its imaginary part.
+fn fine_phase(measured: &Array2<Complex32>, mask: &Mask) -> Result<Array2<Complex32>> {
+    let (rows, cols) = measured.dim();
+    let stacked = StackedFourier::new(rows, cols);
+    let problem = Problem::new(stacked.clone(), mask.clone(), measured.clone())?;
+    let start = stacked.inverse(measured);
+    let image = fista_tv(&problem, measured, start, &PHASE_TV, &mut |_| ControlFlow::Continue(()));
+    Ok(phase_of(&stacked.joined(&image)))
+}
+
+/// The masks of k-space: what a file says, else what is not zero.
+fn masks_of(kspace: &Array3<Complex32>, input: &KspaceInput, remarks: &mut Remarks) -> Result<Vec<Mask>> {
+    let nonzero = sampled(kspace);
+    let path = input.path.display();
+    if nonzero.count() == 0 {
+        return Err(Refused::Input(format!("{path}: every sample is zero; check the file")).into());
+    }
+    let masks = match &input.mask {
+        Some(file) => arrays::masks(file, kspace.dim(), (input.slices, input.phase_axis))?,
+        None => match check::kspace::sampled_each(kspace, &nonzero) {
+            None => vec![nonzero.clone()],
+            Some(each) => {
+                remarks.note("slices were sampled differently; each has a mask of its own");
+                each
+            }
+        },
+    };
+    let holds_data = |mask: &Mask| mask.kept().iter().zip(nonzero.kept()).any(|(&kept, &data)| kept && data);
+    if let (Some(file), false) = (&input.mask, masks.iter().any(holds_data)) {
+        let message = format!(
+            "{}: every sample that it keeps is zero in {path}; give 1 for what was measured (is it inverted?)",
+            file.display()
+        );
+        return Err(Refused::Input(message).into());
+    }
+    let told = input.mask.is_some() && masks.len() == 1;
+    remarks.warnings.extend(check::kspace::warnings(kspace, masks.first().unwrap_or(&nonzero), told));
+    Ok(masks)
 }
 
 /// Which samples of k-space are not zero in some slice: what was measured, when nobody says.

@@ -91,7 +91,7 @@ pub struct MarSpec {
     #[serde(default = "metal_threshold")]
     pub metal_threshold: f32,
     /// Where metal is, `.npy` of the shape of the image; instead of the threshold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "crate::paths::optional")]
     pub metal_mask: Option<PathBuf>,
     /// How many detector bins beside metal are not trusted either.
     #[serde(default = "metal_margin")]
@@ -129,6 +129,19 @@ pub struct SamplingSpec {
     /// Image axis along which lines are left out.
     #[serde(default = "columns")]
     pub phase_axis: PhaseAxisName,
+}
+
+impl Default for SamplingSpec {
+    /// Every fourth column.
+    fn default() -> Self {
+        Self {
+            accel: acceleration(),
+            mask: MaskChoice::default(),
+            center_fraction: None,
+            mask_offset: None,
+            phase_axis: columns(),
+        }
+    }
 }
 
 /// A mask by its rule or from a file.

@@ -46,8 +46,11 @@ fn path(arguments: &[OsString]) -> Option<PathBuf> {
     std::env::var_os("RECON_CONFIG").map(PathBuf::from)
 }
 
+/// More than any config file has.
+const MOST_BYTES: u64 = 1 << 20;
+
 fn read(path: &Path) -> Result<Table> {
-    let text = std::fs::read_to_string(path)
+    let text = recon_data::read_text(path, MOST_BYTES)
         .map_err(|error| Failure::Input(format!("{}: {error}; check --config", path.display())))?;
     let table = text.parse::<Table>().map_err(|error| {
         Failure::Input(format!("{}: is not a TOML file: {}; correct it", path.display(), error.message()))

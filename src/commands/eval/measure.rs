@@ -116,8 +116,9 @@ pub trait Modality {
 /// # Errors
 /// When the scan cannot be read or is another kind of image.
 pub fn singles<M: Modality>(image: &Image, wanted: usize, context: &Context) -> Result<Vec<Single>> {
-    let (images, warnings) = Images::open(&image.path, None)?;
-    warnings.iter().for_each(|warning| context.say(&format!("{}: {warning}", image.path.display())));
+    let (images, remarks) = Images::open(&image.path, None)?;
+    let path = image.path.display();
+    remarks.warnings.iter().for_each(|warning| context.say(&format!("warning: {path}: {warning}")));
     let images = M::prepare(images, &image.path)?;
     let chosen = images::slices(images.shape()[0], wanted, image.slices);
     let (levels, case) = (M::levels(&images)?, digest::case_id(&digest::sha256_file(&image.path)?));

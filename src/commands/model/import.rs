@@ -1,15 +1,13 @@
 //! `recon model import`: a bundle from a published checkpoint.
 
 use crate::commands::session::failure::Failure;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use candle_core::Tensor;
 use clap::Args;
 use recon::models::{ArchFile, Checkpoint, Dtype, Manifest, Weights, write_bundle};
 use recon_data::atomic::{refuse_existing, write_folder_with};
 use recon_data::{DataError, Overwrite};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Longest description of an architecture that is read, bytes.
@@ -88,12 +86,8 @@ pub fn read_arch(path: &Path) -> Result<ArchFile> {
     let wrong = |detail: String| {
         Failure::Input(format!("{}: {detail}; correct the description of the network", path.display()))
     };
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_ARCH + 1).read_to_string(&mut text));
-    read.map_err(|error| wrong(format!("cannot be read ({error})")))?;
-    if text.len() as u64 > MAX_ARCH {
-        bail!(wrong(format!("is larger than {MAX_ARCH} bytes")));
-    }
+    let read = recon_data::read_text(path, MAX_ARCH);
+    let text = read.map_err(|error| wrong(format!("cannot be read ({error})")))?;
     Ok(ArchFile::parse(&text).map_err(wrong)?)
 }
 

@@ -198,7 +198,7 @@ fn tell(outcome: &Outcome<MethodSpec>, json: bool, context: &Context) -> Result<
     if let Some(comparison) = &report.metrics {
         context.say(&table(comparison, outcome.method));
     }
-    for warning in &report.warnings {
+    for warning in report.warnings.iter().skip(outcome.told) {
         context.say(&format!("warning: {warning}"));
     }
     let image = report.outputs.first().context("a result has files")?.display();

@@ -1,6 +1,6 @@
 //! What a running command needs besides its plan: logs, progress bars, threads and the way to stop.
 
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::interrupt::Interrupt;
 use crate::commands::cli::common::RunOptions;
 use anyhow::{Context as _, Result};
@@ -39,7 +39,15 @@ impl Context {
             _ => Verbosity::Normal,
         };
         let interrupt = Interrupt::listen();
-        let threads = options.threads.or_else(slurm_threads).unwrap_or_else(cores);
+        let threads = match options.threads {
+            Some(threads) if threads > most_threads() => {
+                let message = format!("--threads {threads}: is more than {}; ask for fewer", most_threads());
+                return Err(Failure::Usage(message).into());
+            }
+            Some(threads) => threads,
+            // A job may be given more than this machine has.
+            None => slurm_threads().unwrap_or_else(cores).min(cores()),
+        };
         // The tensor library runs on the same pool, so this is its number of threads as well.
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -51,14 +59,14 @@ impl Context {
     /// A line on stderr, unless quiet.
     pub fn say(&self, line: &str) {
         if self.verbosity >= Verbosity::Normal {
-            eprintln!("{line}");
+            tell(line);
         }
     }
 
     /// A line on stderr, only with `--verbose`.
     pub fn detail(&self, line: &str) {
         if self.verbosity >= Verbosity::Verbose {
-            eprintln!("{line}");
+            tell(line);
         }
     }
 
@@ -77,8 +85,24 @@ fn slurm_threads() -> Option<usize> {
     std::env::var("SLURM_CPUS_PER_TASK").ok()?.parse().ok().filter(|&n| n > 0)
 }
 
+/// More threads than this are a mistake on any machine.
+fn most_threads() -> usize {
+    (4 * cores()).max(256)
+}
+
+/// The processors that this process may use, as its control group has them.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// A line on stderr; where that cannot be written, such as on a full disk, the work goes on without it.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", failure::shown(line));
+}
+
+/// A warning on stderr.
+pub fn warn(line: &str) {
+    tell(&format!("warning: {line}"));
 }
 
 /// Prints on stdout; a reader that closed the pipe has seen enough.
@@ -160,6 +184,7 @@ impl Watch for Bars<'_> {
     }
 
     fn begin(&self, slices: usize) {
+        self.context.interrupt.work(true);
         let shown = Shown::new(self.context, slices);
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown);
     }
@@ -175,6 +200,7 @@ impl Watch for Bars<'_> {
     }
 
     fn end(&self) {
+        self.context.interrupt.work(false);
         self.with(|shown| {
             shown.steps.finish_and_clear();
             shown.slices.finish_and_clear();

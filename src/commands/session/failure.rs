@@ -77,8 +77,10 @@ fn known_code(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<DeviceError>() {
         return Some(6);
     }
-    let unusable = cause.is::<OperatorError>() || cause.is::<ModelError>();
-    unusable.then_some(3)
+    if let Some(error) = cause.downcast_ref::<ModelError>() {
+        return Some(if matches!(error, ModelError::Write { .. }) { 1 } else { 3 });
+    }
+    cause.is::<OperatorError>().then_some(3)
 }
 
 /// Whether a failure would meet every other case as well: the user stopped it, or the device is not there.
@@ -94,7 +96,29 @@ pub fn print(error: &anyhow::Error) {
     let line = one_line(error);
     let advice =
         if exit_code(error) == 3 && !line.contains("; ") { "; correct the input or the option" } else { "" };
-    eprintln!("error: {line}{advice}");
+    super::context::tell(&format!("error: {line}{advice}"));
+}
+
+/// Longest line that is shown, in characters.
+const LONGEST: usize = 1000;
+/// How much of the end of a longer line is shown: the advice stands there.
+const END: usize = 300;
+
+/// A line as it may go to a terminal: texts of files are quoted in it, which may hold sequences that command the terminal,
+/// and be of any length.
+pub fn shown(line: &str) -> String {
+    let harmless = |c: char| if c.is_control() || is_formatting(c) { ' ' } else { c };
+    let count = line.chars().count();
+    if count <= LONGEST {
+        return line.chars().map(harmless).collect();
+    }
+    let (start, end) = (line.chars().take(LONGEST - END), line.chars().skip(count - END));
+    start.chain(" ... ".chars()).chain(end).map(harmless).collect()
+}
+
+/// Characters that turn the direction of text, or are not seen.
+fn is_formatting(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The messages of an error and its causes; a cause that is quoted already is not repeated.
@@ -118,6 +142,13 @@ mod tests {
         let error = anyhow::anyhow!("disk\nfull").context("a.npy: disk\nfull; make room");
         assert_eq!(one_line(&error), "a.npy: disk full; make room");
         assert_eq!(one_line(&anyhow::anyhow!("b").context("a")), "a: b");
+    }
+
+    #[test]
+    fn a_line_commands_no_terminal_and_ends() {
+        assert_eq!(shown("a\u{1b}]0;x\u{7}b\nerror: no\u{202e}"), "a ]0;x b error: no ");
+        let long = shown(&format!("start {} advice", "x".repeat(1_000_000)));
+        assert!(long.len() < 1100 && long.starts_with("start ") && long.ends_with(" advice"));
     }
 
     #[test]

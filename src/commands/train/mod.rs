@@ -8,6 +8,7 @@ mod suggestion;
 
 pub use args::TrainArgs;
 
+use crate::commands::session::context;
 use crate::commands::session::failure::Failure;
 use crate::commands::session::interrupt::Interrupt;
 use anyhow::{Context, Result};
@@ -71,7 +72,7 @@ fn run_with<L: Learner>(
         interrupt.signal().is_none()
     })?;
     bar.finish_and_clear();
-    eprintln!("wrote {} after {} steps", settings.folder.display(), manifest.training.steps);
+    context::tell(&format!("wrote {} after {} steps", settings.folder.display(), manifest.training.steps));
     interrupt.signal().map_or(Ok(()), |signal| Err(Failure::Interrupted(signal).into()))
 }
 
@@ -88,7 +89,7 @@ fn start<L: Learner>(learner: &mut L, args: &TrainArgs, plan: &Plan, bar: &Progr
         return Err(Failure::Usage(message).into());
     }
     if !progress.recipe.is_empty() && progress.recipe != recipe {
-        let warn = || eprintln!("warning: goes on with {recipe} after {}", progress.recipe);
+        let warn = || context::warn(&format!("goes on with {recipe} after {}", progress.recipe));
         bar.suspend(warn);
     }
     progress.recipe = recipe;

@@ -77,10 +77,7 @@ impl Checkpoint {
     /// When the file cannot be read, is of no known format, is cut short or damaged, or asks for code.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let read = || {
-            let file = File::open(path)?;
-            if !file.metadata()?.is_file() {
-                return fault("is not a file");
-            }
+            let file = recon_data::open_regular(path)?;
             let format = detect(&file)?;
             let tree = match format {
                 Format::PyTorch => pytorch::read(&file),

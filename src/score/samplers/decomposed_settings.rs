@@ -8,8 +8,15 @@ use recon_pipelines::Task;
 /// Samples around a point estimate. Little of the noise is fresh: the more, the narrower the samples. A lower start shows
 /// less of what is uncertain, a higher one costs quality; docs/results.md has the numbers.
 fn spread(task: Task) -> Decomposed {
-    let settings =
-        Decomposed { momentum: 0.0, temperature: 1.0, eta: 0.3, steps: 12, passes: 1, ..point(task) };
+    let settings = Decomposed {
+        momentum: 0.0,
+        temperature: 1.0,
+        eta: 0.3,
+        steps: 12,
+        passes: 1,
+        noise_trust: 1.0,
+        ..point(task)
+    };
     match task {
         Task::Ct | Task::Mar => Decomposed { sigma_start: 0.25, ..settings },
         Task::Mri => Decomposed { sigma_start: 0.3, ..settings },
@@ -18,7 +25,10 @@ fn spread(task: Task) -> Decomposed {
 
 /// The estimate of least error; docs/results.md says how these numbers were chosen.
 fn point(task: Task) -> Decomposed {
+    // A ray adds up the errors of all its pixels, which are alike; a sample of k-space those of the whole image.
+    let noise_trust = if task == Task::Mri { 1.7 } else { 3.0 };
     let common = Decomposed {
+        noise_trust,
         momentum: 0.7,
         temperature: 0.0,
         orientations: Orientations::All,
@@ -59,6 +69,11 @@ impl SamplerSettings for Decomposed {
                 Range::NotNegative,
                 Search::Logarithmic(10.0, 50_000.0),
                 "Largest weight of the data against the denoised image",
+            ),
+            Knob::new(
+                "noise-trust",
+                Range::Positive,
+                "How much more data of known noise are believed than beside white noise; without effect where no noise is told",
             ),
             Knob::searched(
                 "cg-iterations",

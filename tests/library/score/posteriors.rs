@@ -241,8 +241,9 @@ fn passes_are_averaged() {
     assert!(found(0).is_err());
 }
 
+/// The start may fit noisy data already, and is not the estimate for that.
 #[test]
-fn a_point_estimate_ends_when_nothing_but_noise_is_left() {
+fn a_point_estimate_goes_all_its_way_whatever_the_start_fits() {
     let problem = dense(0.1);
     let found = |problem: &Problem<Dense>| {
         let plain = decomposed(0.8, NoiseEstimate::Fitted);
@@ -250,11 +251,7 @@ fn a_point_estimate_ends_when_nothing_but_noise_is_left() {
         sampled(prior((4, 4)), sampler).reconstruct(problem, SEED, &Silent).unwrap()
     };
     let (told, not_told) = (found(&problem), found(&Problem { noise: DataNoise::None, ..problem.clone() }));
-    let calls = (told.network_calls, not_told.network_calls);
-    println!("calls {calls:?}");
-    assert!(calls.0 < 40 && calls.1 == 80);
-    let residual = problem.residual(&told.image) * problem.measured.norm();
-    assert!(residual <= 0.1 * (problem.mask.count() as f64).sqrt(), "{residual}");
+    assert_eq!((told.network_calls, not_told.network_calls), (80, 80));
 }
 
 /// Without its noise known, the last projection copies the noise of the data into the image.
