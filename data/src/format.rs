@@ -17,7 +17,7 @@ impl Format {
     /// The format that a name asks for: `.dcm`, `.nii`, `.nii.gz`, `.npy`; a name without an extension or an
     /// existing folder is a DICOM series.
     pub fn of_path(path: &Path) -> Option<Self> {
-        let name = path.file_name()?.to_str()?.to_lowercase();
+        let name = path.file_name()?.to_string_lossy().to_lowercase();
         if path.is_dir() || name.ends_with(".dcm") {
             Some(Self::Dicom)
         } else if name.ends_with(".nii") || name.ends_with(".nii.gz") {

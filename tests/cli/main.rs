@@ -12,5 +12,6 @@ mod model_import;
 mod model_score;
 mod outputs;
 mod published_import;
+mod robust;
 mod training_resume;
 mod tuning;

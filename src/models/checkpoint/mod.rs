@@ -178,8 +178,17 @@ impl Checkpoint {
     }
 }
 
+/// Longest detail of a message, in characters: names in a file may be of any length.
+const LONGEST: usize = 300;
+
+/// The fault of this file, in one line.
 fn named(path: &Path, Fault(detail): Fault) -> ModelError {
-    ModelError::Checkpoint { path: path.to_owned(), detail }
+    let harmless = |c: char| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c };
+    let mut line: String = detail.chars().take(LONGEST).map(harmless).collect();
+    if detail.chars().nth(LONGEST).is_some() {
+        line.push_str(" ...");
+    }
+    ModelError::Checkpoint { path: path.to_owned(), detail: line }
 }
 
 /// The format, by the first bytes.
