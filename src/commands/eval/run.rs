@@ -233,7 +233,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
     fn report(&self, rows: &[Row], pictures: &[Picture], failed: &[Failed], outputs: &Outputs) -> Result<()> {
         let names: Vec<&'static str> = self.methods.iter().map(|candidate| candidate.method.name).collect();
         let entries = summary::summarise(&self.settings, &names, rows);
-        self.context.say(&summary::table(&entries));
+        self.context.table(&summary::table(&entries));
         self.plot(None, &names, &entries, &outputs.plot)?;
         if let (Some(legacy), Some(path)) = (self.args.legacy, &outputs.legacy_plot) {
             self.plot(Some(legacy), &names, &entries, path)?;

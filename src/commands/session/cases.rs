@@ -196,7 +196,7 @@ fn one(
 fn tell(outcome: &Outcome<MethodSpec>, json: bool, context: &Context) -> Result<()> {
     let report = &outcome.report;
     if let Some(comparison) = &report.metrics {
-        context.say(&table(comparison, outcome.method));
+        context.table(&table(comparison, outcome.method));
     }
     for warning in report.warnings.iter().skip(outcome.told) {
         context.say(&format!("warning: {warning}"));

@@ -63,6 +63,11 @@ impl Context {
         }
     }
 
+    /// Lines on stderr, unless quiet.
+    pub fn table(&self, lines: &str) {
+        lines.lines().for_each(|line| self.say(line));
+    }
+
     /// A line on stderr, only with `--verbose`.
     pub fn detail(&self, line: &str) {
         if self.verbosity >= Verbosity::Verbose {

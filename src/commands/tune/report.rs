@@ -54,7 +54,7 @@ impl Report<'_> {
         let summary = self.summary(cases, model);
         let path = self.args.output.join("summary.json");
         atomic::write_bytes(&path, &serde_json::to_vec_pretty(&summary)?, Overwrite::Force)?;
-        context.say(&self.table());
+        context.table(&self.table());
         if let Some(folder) = model {
             context.say(&format!("the best settings are on the card of {}", folder.display()));
         }
