@@ -2,7 +2,7 @@
 
 use crate::nifti::NiftiFile;
 use crate::scan::{Kind, kind_of};
-use crate::{DataError, Modality, Unit, npy, read};
+use crate::{DataError, Modality, Unit, npy};
 use serde::Serialize;
 use std::path::Path;
 
@@ -29,17 +29,17 @@ pub struct FileInfo {
     pub warnings: Vec<String>,
 }
 
-/// Reads a file or folder and tells what it is.
+/// Looks through a file or folder, slice by slice, and tells what it is.
 ///
 /// # Errors
-/// As [`read`], except that a complex `.npy` array of up to four axes is described too.
+/// As [`read`](crate::read), except that a complex `.npy` array of up to four axes is described too.
 pub fn inspect(path: &Path) -> Result<FileInfo, DataError> {
     let kind = kind_of(path)?;
     if kind == Kind::Npy {
         return inspect_npy(path);
     }
-    let scan = read(path)?;
-    let (format, stored_as) = match (kind, &scan.source) {
+    let reader = crate::open(path)?;
+    let (format, stored_as) = match (kind, reader.source()) {
         (Kind::Nifti, _) => {
             let file = NiftiFile::open(path)?;
             (format!("NIfTI-{}", file.version), file.stored_as())
@@ -48,34 +48,23 @@ pub fn inspect(path: &Path) -> Result<FileInfo, DataError> {
         (_, crate::Source::Dicom(source)) => ("DICOM".to_owned(), source.stored_as()),
         _ => ("unknown".to_owned(), String::new()),
     };
+    let (low, high) = reader.range();
     Ok(FileInfo {
         format,
-        modality: scan.modality,
-        shape: scan.volume.voxels.shape().to_vec(),
-        spacing_mm: Some(scan.volume.geometry.spacing_mm),
-        unit: scan.volume.unit,
+        modality: reader.modality(),
+        shape: reader.shape().to_vec(),
+        spacing_mm: Some(reader.geometry().spacing_mm),
+        unit: reader.unit(),
         stored_as,
-        range: range(scan.volume.voxels.iter().copied()),
-        slices: scan.volume.voxels.shape()[0],
-        warnings: scan.warnings,
+        range: Some([low, high]),
+        slices: reader.shape()[0],
+        warnings: reader.warnings().to_vec(),
     })
 }
 
 fn inspect_npy(path: &Path) -> Result<FileInfo, DataError> {
-    let (shape, stored_as) = npy::describe(path)?;
-    let mut warnings = Vec::new();
-    let range = if stored_as.contains('c') {
-        // Reading checks that all values are there.
-        npy::read_complex(path)?;
-        None
-    } else {
-        let values = npy::read_real(path)?;
-        let bad = values.iter().filter(|value| !value.is_finite()).count();
-        if bad > 0 {
-            warnings.push(format!("{bad} values are NaN or infinite"));
-        }
-        range(values.iter().copied().filter(|value| value.is_finite()))
-    };
+    let npy::Survey { shape, descr, range, bad } = npy::survey(path)?;
+    let warnings = if bad > 0 { vec![format!("{bad} values are NaN or infinite")] } else { Vec::new() };
     let slices = if shape.len() == 3 { shape[0] } else { 1 };
     Ok(FileInfo {
         format: "NumPy".to_owned(),
@@ -83,17 +72,10 @@ fn inspect_npy(path: &Path) -> Result<FileInfo, DataError> {
         shape,
         spacing_mm: None,
         unit: Unit::Arbitrary,
-        stored_as,
+        stored_as: descr,
         range,
         slices,
         warnings,
-    })
-}
-
-fn range(values: impl Iterator<Item = f32>) -> Option<[f32; 2]> {
-    values.fold(None, |range, value| {
-        let [low, high] = range.unwrap_or([value, value]);
-        Some([low.min(value), high.max(value)])
     })
 }
 

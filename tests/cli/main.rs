@@ -6,6 +6,7 @@ mod cases;
 mod common;
 mod evaluation;
 mod exact_forms;
+mod faults;
 mod generation;
 mod invariance;
 mod model_import;

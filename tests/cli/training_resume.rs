@@ -1,7 +1,7 @@
 //! Trainings by the real program that are killed, stopped and resumed.
 #![cfg(unix)]
 
-use crate::common::{Folder, phantom};
+use crate::common::{Folder, kills, phantom};
 use ndarray::{Array3, Axis, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -97,7 +97,7 @@ fn assert_same(folder: &Folder, network: &str, other: &str) {
 }
 
 /// Kills the program at `kills` random moments and lets it end.
-fn kill_and_resume(network: &str, kills: u32) {
+fn kill_and_resume(network: &str, kills: usize) {
     let folder = folder();
     // Not the same moments every time: whichever they are, nothing may differ.
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock");
@@ -119,7 +119,7 @@ fn kill_and_resume(network: &str, kills: u32) {
 
 #[test]
 fn a_killed_training_ends_with_the_bits_of_an_unbroken_one() {
-    kill_and_resume(NETWORK, 3);
+    kill_and_resume(NETWORK, kills(3));
 }
 
 #[test]

@@ -70,6 +70,11 @@ pub(crate) fn recon(arguments: &str) -> Command {
     command
 }
 
+/// How often tests kill a process: `RECON_KILLS`, or `few`.
+pub(crate) fn kills(few: usize) -> usize {
+    std::env::var("RECON_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(few)
+}
+
 /// A smooth body with two inserts, values from 0 to about 1; `shift` moves it, so that slices differ.
 pub(crate) fn phantom(rows: usize, cols: usize, shift: f32) -> Array2<f32> {
     let blob = |i: usize, j: usize, row: f32, col: f32, width: f32| {

@@ -80,6 +80,53 @@ pub fn describe(path: &Path) -> Result<(Vec<usize>, String), DataError> {
     Ok((header.shape, header.descr))
 }
 
+/// What is known of an array after one pass over it, in little memory.
+pub(crate) struct Survey {
+    pub(crate) shape: Vec<usize>,
+    /// NumPy type name.
+    pub(crate) descr: String,
+    /// The smallest and the largest finite value of real numbers.
+    pub(crate) range: Option<[f32; 2]>,
+    /// Values that are NaN or infinite.
+    pub(crate) bad: usize,
+}
+
+/// Values that are looked at together.
+const TOGETHER: usize = 1 << 17;
+
+/// Looks through an array.
+///
+/// # Errors
+/// As [`read_real`], except that complex numbers are taken.
+pub(crate) fn survey(path: &Path) -> Result<Survey, DataError> {
+    let unreadable = |source| DataError::unreadable(path, source);
+    let mut file = crate::open_regular(path).map_err(unreadable)?;
+    let (header, mut left) = checked_header(path, &mut file)?;
+    let mut survey = Survey { shape: header.shape.clone(), descr: header.descr.clone(), range: None, bad: 0 };
+    if header.element.is_complex() {
+        return Ok(survey);
+    }
+    let mut bytes = Vec::new();
+    while left > 0 {
+        let part = left.min((TOGETHER * header.element.size()) as u64);
+        bytes.clear();
+        file.by_ref().take(part).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 != part {
+            return Err(DataError::input(path, "is cut short", "copy or save it again"));
+        }
+        left -= part;
+        for value in decode::real(&header, &bytes, |value| value as f32) {
+            if !value.is_finite() {
+                survey.bad += 1;
+                continue;
+            }
+            let [low, high] = survey.range.unwrap_or([value, value]);
+            survey.range = Some([low.min(value), high.max(value)]);
+        }
+    }
+    Ok(survey)
+}
+
 fn read_f64_with<T>(path: &Path, convert: impl Fn(f64) -> T) -> Result<ArrayD<T>, DataError>
 where
     T: Clone,
@@ -100,8 +147,19 @@ where
 fn load(path: &Path) -> Result<(Header, Vec<u8>), DataError> {
     let unreadable = |source| DataError::unreadable(path, source);
     let mut file = crate::open_regular(path).map_err(unreadable)?;
-    let length = file.metadata().map_err(unreadable)?.len();
-    let header = Header::read(path, &mut file)?;
+    let (header, needed) = checked_header(path, &mut file)?;
+    let mut bytes = Vec::new();
+    file.take(needed).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 != needed {
+        return Err(DataError::input(path, "is cut short", "copy or save it again"));
+    }
+    Ok((header, bytes))
+}
+
+/// The header, and how many bytes of values follow, all of which the file has.
+fn checked_header(path: &Path, file: &mut std::fs::File) -> Result<(Header, u64), DataError> {
+    let length = file.metadata().map_err(|source| DataError::unreadable(path, source))?.len();
+    let header = Header::read(path, file)?;
     // The length is checked before memory is taken, so that a damaged shape cannot ask for the whole machine.
     let needed = header.byte_count(path)?;
     if length.saturating_sub(header.data_offset) < needed {
@@ -111,12 +169,7 @@ fn load(path: &Path) -> Result<(Header, Vec<u8>), DataError> {
             "copy or save it again",
         ));
     }
-    let mut bytes = Vec::new();
-    file.take(needed).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 != needed {
-        return Err(DataError::input(path, "is cut short", "copy or save it again"));
-    }
-    Ok((header, bytes))
+    Ok((header, needed))
 }
 
 fn arrange<T: Clone>(path: &Path, header: &Header, values: Vec<T>) -> Result<ArrayD<T>, DataError> {

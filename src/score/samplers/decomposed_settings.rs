@@ -25,8 +25,8 @@ fn spread(task: Task) -> Decomposed {
 
 /// The estimate of least error; docs/results.md says how these numbers were chosen.
 fn point(task: Task) -> Decomposed {
-    // A ray adds up the errors of all its pixels, which are alike; a sample of k-space those of the whole image.
-    let noise_trust = if task == Task::Mri { 1.7 } else { 3.0 };
+    // Measured on slices of both at 0.5 to 5 % noise; beyond 3 the fits of CT begin to follow the noise.
+    let noise_trust = if task == Task::Mri { 1.7 } else { 1.8 };
     let common = Decomposed {
         noise_trust,
         momentum: 0.7,

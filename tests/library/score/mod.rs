@@ -26,5 +26,6 @@ mod statistics;
 mod table;
 mod tasks;
 mod theorem;
+mod told_noise;
 mod transforms;
 mod uncertainty;
