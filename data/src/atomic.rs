@@ -164,14 +164,23 @@ impl Workshop {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
         let folder = builder.tempdir_in(parent)?;
-        // Some file systems have no locks; then a folder that is left behind stays.
-        let lock = File::create_new(folder.path().join(LOCK)).ok().filter(|file| file.try_lock().is_ok());
+        let lock = locked(folder.path());
         Ok(Self { folder, _lock: lock })
     }
 
     fn path(&self) -> &Path {
         self.folder.path()
     }
+}
+
+/// The lock of a folder. It gets its name when it is held: whoever finds a lock that nobody holds knows that its process is
+/// gone. Some file systems have no locks; then a folder that is left behind stays.
+fn locked(folder: &Path) -> Option<File> {
+    let unnamed = folder.join("unlocked");
+    let file = File::create_new(&unnamed).ok()?;
+    file.try_lock().ok()?;
+    std::fs::rename(unnamed, folder.join(LOCK)).ok()?;
+    Some(file)
 }
 
 /// Removes what killed processes have left: nothing holds its lock any more. All that goes wrong here is left as it is.
@@ -235,6 +244,18 @@ mod tests {
         std::fs::create_dir(&foreign).unwrap();
         write_bytes(&folder.path().join("a.npy"), b"x", Overwrite::Refuse).unwrap();
         assert!(!dead.exists() && foreign.exists() && living.path().exists());
+    }
+
+    #[test]
+    fn writers_into_one_folder_do_not_sweep_each_other_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |thread: usize| {
+            for k in 0..40 {
+                write_bytes(&folder.path().join(format!("{thread}-{k}")), b"x", Overwrite::Refuse).unwrap();
+            }
+        };
+        std::thread::scope(|scope| (0..8).for_each(|thread| drop(scope.spawn(move || write(thread)))));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 320);
     }
 
     #[cfg(unix)]

@@ -4,7 +4,7 @@ use crate::DataError;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// SHA-256 of a file's content; of a folder, of the sorted digests of the files directly in it.
 ///
@@ -15,13 +15,10 @@ pub fn sha256_file(path: &Path) -> Result<String, DataError> {
     if path.is_dir() {
         let mut files = Vec::new();
         for entry in std::fs::read_dir(path).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?.path();
-            if entry.is_file() {
-                files.push(sha256_file(&entry)?);
-            }
+            files.push(entry.map_err(unreadable)?.path());
         }
-        files.sort();
-        return Ok(sha256_bytes(files.concat().as_bytes()));
+        files.retain(|file| file.is_file());
+        return sha256_files(&files);
     }
     let mut file = crate::open_regular(path).map_err(unreadable)?;
     let mut hash = Sha256::new();
@@ -33,6 +30,16 @@ pub fn sha256_file(path: &Path) -> Result<String, DataError> {
         }
         hash.update(&buffer[..count]);
     }
+}
+
+/// SHA-256 of the sorted digests of some files.
+///
+/// # Errors
+/// [`DataError::Unreadable`].
+pub fn sha256_files(files: &[PathBuf]) -> Result<String, DataError> {
+    let mut digests = files.iter().map(|file| sha256_file(file)).collect::<Result<Vec<_>, _>>()?;
+    digests.sort();
+    Ok(sha256_bytes(digests.concat().as_bytes()))
 }
 
 /// The number that names a case in random streams: the first 8 bytes of the SHA-256 of its input, little-endian.

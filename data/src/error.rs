@@ -127,7 +127,7 @@ pub fn check_finite<'a>(path: &Path, values: impl IntoIterator<Item = &'a f32>) 
     Err(DataError::input(
         path,
         format!("{bad} values are NaN, infinite or too large for 32-bit floats"),
-        "replace them by a number, for example the background, and try again",
+        "replace them by a number, for example that of the background; for NaN the option --nan-to does so",
     ))
 }
 

@@ -24,7 +24,7 @@ mod volume;
 pub mod weights;
 
 pub use atomic::Overwrite;
-pub use dicom::{DicomSource, StoredScale};
+pub use dicom::{DicomSource, Series, StoredScale, series, sha256_series};
 pub use error::{DataError, DataErrorKind, check_finite};
 pub use format::{Format, default_output, resolve_output};
 pub use inspect::{FileInfo, inspect};
@@ -32,9 +32,9 @@ pub use nifti::NiftiSource;
 pub use output::{check_output, check_place, write, write_single, write_stack};
 pub use regular::{open_regular, read_text};
 pub use scan::{Modality, Scan, Source, read};
-pub use slices::{SliceReader, open};
+pub use slices::{Selection, SliceReader, open, open_selected};
 pub use stack::{Derivation, ImageStack, Provenance};
-pub use store::SliceStore;
+pub use store::{Leftovers, SliceStore};
 pub use units::{
     AIR_HOUNSFIELD, Unit, WATER_ATTENUATION, attenuation_to_hounsfield, hounsfield_to_attenuation,
 };

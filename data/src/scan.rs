@@ -60,9 +60,16 @@ pub(crate) enum Kind {
 /// [`DataError::Unreadable`], or [`DataError::Input`] for what is damaged, inconsistent, not supported, or holds
 /// NaN or infinite values.
 pub fn read(path: &Path) -> Result<Scan, DataError> {
+    let scan = read_as_it_is(path, None)?;
+    check_finite(path, &scan.volume.voxels)?;
+    Ok(scan)
+}
+
+/// What [`read`] reads, be its values finite or not; of a folder the series of this name.
+pub(crate) fn read_as_it_is(path: &Path, series: Option<&str>) -> Result<Scan, DataError> {
     match kind_of(path)? {
         Kind::Dicom => dicom::read_file(path),
-        Kind::DicomFolder => dicom::read_folder(path),
+        Kind::DicomFolder => dicom::read_folder(path, series),
         Kind::Nifti => nifti::read(path),
         Kind::Npy => read_npy(path),
     }
@@ -70,7 +77,6 @@ pub fn read(path: &Path) -> Result<Scan, DataError> {
 
 fn read_npy(path: &Path) -> Result<Scan, DataError> {
     let array = npy::read_real(path)?;
-    check_finite(path, &array)?;
     let axes = array.ndim();
     let wrong = |_| {
         let what =

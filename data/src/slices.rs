@@ -4,7 +4,7 @@ use crate::dicom::SlicesOfSeries;
 use crate::error::check_finite;
 use crate::nifti::SlicesOfNifti;
 use crate::npy::SlicesOfArray;
-use crate::scan::{Kind, kind_of};
+use crate::scan::{Kind, kind_of, read_as_it_is};
 use crate::{DataError, Geometry, Modality, Scan, Source, Unit};
 use ndarray::{Array2, Axis};
 use std::ops::Range;
@@ -23,6 +23,8 @@ pub struct SliceReader {
     first: usize,
     /// The smallest and the largest value of every slice of the file.
     ranges: Vec<(f32, f32)>,
+    /// What stands for values that are not a number.
+    nan: Option<f32>,
 }
 
 enum From {
@@ -41,15 +43,38 @@ const KEPT_VOXELS: usize = 1 << 24;
 /// # Errors
 /// As [`read`](crate::read).
 pub fn open(path: &Path) -> Result<SliceReader, DataError> {
-    open_keeping(path, KEPT_VOXELS)
+    open_keeping(path, KEPT_VOXELS, Selection::default())
 }
 
-fn open_keeping(path: &Path, kept: usize) -> Result<SliceReader, DataError> {
+/// What is taken of a file or folder, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Selection<'a> {
+    /// The [name](crate::Series::name) of the series, in a folder with several.
+    pub series: Option<&'a str>,
+    /// What stands for values that are not a number; they are refused without it, and infinite ones always.
+    pub nan_to: Option<f32>,
+}
+
+/// Opens a part of what [`open`] opens.
+///
+/// # Errors
+/// As [`read`](crate::read), and when there is no such series.
+pub fn open_selected(path: &Path, selection: Selection<'_>) -> Result<SliceReader, DataError> {
+    open_keeping(path, KEPT_VOXELS, selection)
+}
+
+fn open_keeping(path: &Path, kept: usize, selection: Selection<'_>) -> Result<SliceReader, DataError> {
+    let Selection { series: name, nan_to: nan } = selection;
     let is_large = |shape: [usize; 3]| shape.iter().product::<usize>() > kept;
-    match kind_of(path)? {
+    let what = kind_of(path)?;
+    if name.is_some() && what != Kind::DicomFolder {
+        return Err(DataError::input(path, "is not a folder of DICOM series", "leave out --series"));
+    }
+    match what {
         kind @ (Kind::Dicom | Kind::DicomFolder) => {
             let is_folder = kind == Kind::DicomFolder;
-            let series = if is_folder { SlicesOfSeries::folder(path) } else { SlicesOfSeries::file(path) }?;
+            let series =
+                if is_folder { SlicesOfSeries::folder(path, name) } else { SlicesOfSeries::file(path) }?;
             if is_large(series.shape()) {
                 return SliceReader::of_series(path, series);
             }
@@ -57,39 +82,41 @@ fn open_keeping(path: &Path, kept: usize) -> Result<SliceReader, DataError> {
         Kind::Nifti => {
             let file = SlicesOfNifti::open(path)?;
             if is_large(file.shape()) {
-                return SliceReader::of_nifti(path, file);
+                return SliceReader::of_nifti(path, file, nan);
             }
         }
         Kind::Npy => {
             if let Some(array) = SlicesOfArray::open(path)?.filter(|array| is_large(array.shape())) {
                 let about = (Source::Npy, Geometry::default());
-                return SliceReader::checked(path, array.shape(), From::Array(array), about);
+                return SliceReader::checked(path, array.shape(), From::Array(array), about, nan);
             }
         }
     }
-    SliceReader::of_scan(path, crate::read(path)?)
+    SliceReader::of_scan(path, read_as_it_is(path, name)?, nan)
 }
 
 impl SliceReader {
-    fn of_scan(path: &Path, scan: Scan) -> Result<Self, DataError> {
+    fn of_scan(path: &Path, scan: Scan, nan: Option<f32>) -> Result<Self, DataError> {
         let (slices, rows, cols) = scan.volume.voxels.dim();
         let (about, unit) = ((scan.source.clone(), scan.volume.geometry.clone()), scan.volume.unit);
         let warnings = scan.warnings.clone();
-        let reader = Self::checked(path, [slices, rows, cols], From::Memory(Box::new(scan)), about)?;
-        Ok(Self { unit, warnings, ..reader })
+        let mut reader = Self::checked(path, [slices, rows, cols], From::Memory(Box::new(scan)), about, nan)?;
+        reader.warnings.extend(warnings);
+        Ok(Self { unit, ..reader })
     }
 
     fn of_series(path: &Path, series: SlicesOfSeries) -> Result<Self, DataError> {
         let (about, unit) = ((series.source.clone(), series.geometry.clone()), series.unit);
         let warnings = series.warnings.clone();
-        let reader = Self::checked(path, series.shape(), From::Dicom(Box::new(series)), about)?;
+        let reader = Self::checked(path, series.shape(), From::Dicom(Box::new(series)), about, None)?;
         Ok(Self { unit, warnings, ..reader })
     }
 
-    fn of_nifti(path: &Path, file: SlicesOfNifti) -> Result<Self, DataError> {
+    fn of_nifti(path: &Path, file: SlicesOfNifti, nan: Option<f32>) -> Result<Self, DataError> {
         let (about, warnings) = (file.source(), file.warnings());
-        let reader = Self::checked(path, file.shape(), From::Nifti(Box::new(file)), about)?;
-        Ok(Self { warnings, ..reader })
+        let mut reader = Self::checked(path, file.shape(), From::Nifti(Box::new(file)), about, nan)?;
+        reader.warnings.extend(warnings);
+        Ok(reader)
     }
 
     /// Looks through all slices once.
@@ -98,14 +125,22 @@ impl SliceReader {
         shape: [usize; 3],
         from: From,
         (source, geometry): (Source, Geometry),
+        nan: Option<f32>,
     ) -> Result<Self, DataError> {
         let unit = Unit::Arbitrary;
         let (path, ranges, warnings) = (path.to_owned(), Vec::new(), Vec::new());
-        let mut reader = Self { path, from, shape, geometry, unit, source, warnings, first: 0, ranges };
+        let mut reader = Self { path, from, shape, geometry, unit, source, warnings, first: 0, ranges, nan };
         let none = (f32::INFINITY, f32::NEG_INFINITY);
         let wider = |(low, high): (f32, f32), &value: &f32| (low.min(value), high.max(value));
-        let range = |k: usize| Ok(reader.slice(k)?.iter().fold(none, wider));
-        reader.ranges = (0..shape[0]).map(range).collect::<Result<_, DataError>>()?;
+        let mut mended = 0;
+        for k in 0..shape[0] {
+            let (image, count) = reader.mended(k)?;
+            mended += count;
+            reader.ranges.push(image.iter().fold(none, wider));
+        }
+        if let Some(value) = nan.filter(|_| mended > 0) {
+            reader.warnings.push(format!("{mended} values were not a number and are taken for {value}"));
+        }
         Ok(reader)
     }
 
@@ -151,16 +186,28 @@ impl SliceReader {
     /// # Panics
     /// When there is no such slice.
     pub fn slice(&self, k: usize) -> Result<Array2<f32>, DataError> {
+        Ok(self.mended(k)?.0)
+    }
+
+    /// Slice `k`, and how many of its values are not those of the file.
+    fn mended(&self, k: usize) -> Result<(Array2<f32>, usize), DataError> {
         assert!(k < self.shape[0], "slice {k} of {}", self.shape[0]);
         let k = self.first + k;
-        let image = match &self.from {
-            From::Memory(scan) => return Ok(scan.volume.voxels.index_axis(Axis(0), k).to_owned()),
+        let mut image = match &self.from {
+            From::Memory(scan) => scan.volume.voxels.index_axis(Axis(0), k).to_owned(),
             From::Dicom(series) => series.slice(k)?,
             From::Nifti(file) => file.slice(k)?,
             From::Array(array) => array.slice(k)?,
         };
+        let mut count = 0;
+        if let Some(value) = self.nan {
+            for entry in image.iter_mut().filter(|entry| entry.is_nan()) {
+                *entry = value;
+                count += 1;
+            }
+        }
         check_finite(&self.path, &image)?;
-        Ok(image)
+        Ok((image, count))
     }
 
     /// The smallest and the largest value.
@@ -216,7 +263,7 @@ mod tests {
             let path = written(folder.path(), name, &voxels());
             let whole = crate::read(&path).expect("readable");
             for kept in [0, 1000] {
-                let reader = open_keeping(&path, kept).expect("readable");
+                let reader = open_keeping(&path, kept, Selection::default()).expect("readable");
                 assert_eq!(reader.shape(), [4, 5, 3], "{name}");
                 assert_eq!((reader.geometry(), reader.unit()), (&whole.volume.geometry, whole.volume.unit));
                 for k in [0, 2, 3, 1, 1] {
@@ -232,12 +279,36 @@ mod tests {
     fn a_cut_keeps_its_place() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = written(folder.path(), "b.nii", &voxels());
-        let whole = open_keeping(&path, 0).expect("readable");
+        let whole = open_keeping(&path, 0, Selection::default()).expect("readable");
         let place = whole.geometry().slice_position_um(2);
         let part = whole.cut(2..4);
         assert_eq!((part.shape()[0], part.geometry().slice_position_um(0)), (2, place));
         assert_eq!(part.slice(0).expect("readable")[[0, 1]], 201.0);
         assert_eq!(part.range(), (200.0, 342.0));
+    }
+
+    #[test]
+    fn values_that_are_no_numbers_are_replaced_if_asked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut bad = voxels();
+        bad[[3, 0, 0]] = f32::NAN;
+        let volume = folder.path().join("volume.npy");
+        npy::write_real(&volume, bad.view(), Overwrite::Refuse).expect("written");
+        let image = folder.path().join("image.npy");
+        npy::write_real(&image, bad.index_axis(Axis(0), 3), Overwrite::Refuse).expect("written");
+        for (path, kept) in [(&volume, 0), (&volume, 1000), (&image, 1000)] {
+            let reader =
+                open_keeping(path, kept, Selection { nan_to: Some(-7.0), series: None }).expect("mended");
+            let last = reader.shape()[0] - 1;
+            assert_eq!(reader.slice(last).expect("readable")[[0, 0]], -7.0);
+            assert_eq!((reader.range().0, reader.warnings().len()), (-7.0, 1));
+        }
+        bad[[0, 0, 0]] = f32::INFINITY;
+        npy::write_real(&volume, bad.view(), Overwrite::Force).expect("written");
+        let error = open_selected(&volume, Selection { nan_to: Some(0.0), series: None })
+            .err()
+            .map(|error| error.to_string());
+        assert!(error.is_some_and(|text| text.contains("1 values are")));
     }
 
     #[test]
@@ -247,7 +318,8 @@ mod tests {
         bad[[3, 0, 0]] = f32::NAN;
         let path = folder.path().join("bad.npy");
         npy::write_real(&path, bad.view(), Overwrite::Refuse).expect("written");
-        let message = |path: &Path| open_keeping(path, 0).err().map(|error| error.to_string());
+        let message =
+            |path: &Path| open_keeping(path, 0, Selection::default()).err().map(|error| error.to_string());
         assert!(message(&path).is_some_and(|text| text.contains("1 values are NaN")));
         for name in ["cut.npy", "cut.nii", "cut.nii.gz"] {
             let path = written(folder.path(), name, &voxels());

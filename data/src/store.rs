@@ -14,6 +14,18 @@ pub struct SliceStore {
     folder: PathBuf,
 }
 
+/// What happens to the slices that an earlier run has left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Leftovers {
+    /// They are deleted.
+    #[default]
+    Discard,
+    /// They are kept; those of something else are an error.
+    Demand,
+    /// They are kept, or deleted if they are of something else.
+    Use,
+}
+
 /// The file that makes a folder a store, with the key of what it holds.
 const KEY_FILE: &str = "recon-slices";
 
@@ -23,21 +35,21 @@ const MAGIC: &[u8] = b"recon slice 1\n";
 impl SliceStore {
     /// Opens the store in `folder`, or makes it. `key` names everything that decides the slices.
     ///
-    /// With `resume` a store of the same key keeps its slices. In all other cases what an earlier run has left is deleted.
+    /// `leftovers` says what happens to what an earlier run has left.
     ///
     /// # Errors
     /// [`DataError::Exists`] when the folder is not a store; [`DataError::Input`] when the store to be resumed holds slices of
     /// something else; [`DataError::Io`].
-    pub fn create_or_resume(folder: &Path, key: &str, resume: bool) -> Result<Self, DataError> {
+    pub fn create_or_resume(folder: &Path, key: &str, leftovers: Leftovers) -> Result<Self, DataError> {
         let failed = |source| DataError::io(folder, source);
         if folder.symlink_metadata().is_ok() {
             let Ok(found) = std::fs::read_to_string(folder.join(KEY_FILE)) else {
                 return Err(DataError::Exists { path: folder.to_owned() });
             };
-            if resume && found == key {
+            if leftovers != Leftovers::Discard && found == key {
                 return Ok(Self { folder: folder.to_owned() });
             }
-            if resume {
+            if leftovers == Leftovers::Demand {
                 let what = "holds slices of another input, method or version";
                 return Err(DataError::input(folder, what, "leave out --resume to begin again"));
             }
@@ -186,7 +198,7 @@ mod tests {
             std::fs::create_dir(&left).expect("made");
             std::fs::write(left.join("000000.slice"), b"half").expect("written");
         }
-        let store = SliceStore::create_or_resume(&folder, "key", true).expect("made");
+        let store = SliceStore::create_or_resume(&folder, "key", Leftovers::Demand).expect("made");
         assert!(!store.has(0));
         store.remove().expect("removed");
         let left = std::fs::read_dir(home.path()).expect("readable").count();
@@ -197,12 +209,12 @@ mod tests {
     fn what_is_kept_comes_back() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(".out.slices");
-        let store = SliceStore::create_or_resume(&path, "key", false).expect("made");
+        let store = SliceStore::create_or_resume(&path, "key", Leftovers::Discard).expect("made");
         let (image, map) = (array![[1.0, 2.0, 3.0]], array![[4.0], [5.0]]);
         store
             .put(3, &[("image", image.view()), ("std", map.view())], &json!({ "seconds": 0.1 }))
             .expect("kept");
-        let again = SliceStore::create_or_resume(&path, "key", true).expect("there");
+        let again = SliceStore::create_or_resume(&path, "key", Leftovers::Demand).expect("there");
         assert!(again.has(3) && !again.has(0));
         assert_eq!(again.image(3, "std").expect("kept"), map);
         assert_eq!(again.image(3, "image").expect("kept"), image);
@@ -215,7 +227,8 @@ mod tests {
     #[test]
     fn a_torn_file_is_no_slice() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = SliceStore::create_or_resume(&folder.path().join("s"), "key", false).expect("made");
+        let store =
+            SliceStore::create_or_resume(&folder.path().join("s"), "key", Leftovers::Discard).expect("made");
         store.put(0, &[("image", array![[1.0, 2.0]].view())], &json!(null)).expect("kept");
         let bytes = std::fs::read(store.file(0)).expect("there");
         for length in 0..bytes.len() {
@@ -231,15 +244,20 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         let put = |store: &SliceStore| store.put(0, &[], &json!(1)).expect("kept");
-        put(&SliceStore::create_or_resume(&path, "one", false).expect("made"));
+        put(&SliceStore::create_or_resume(&path, "one", Leftovers::Discard).expect("made"));
         assert!(
-            SliceStore::create_or_resume(&path, "two", true)
+            SliceStore::create_or_resume(&path, "two", Leftovers::Demand)
                 .is_err_and(|e| e.to_string().contains("another"))
         );
-        assert!(SliceStore::create_or_resume(&path, "one", true).expect("there").has(0));
-        assert!(!SliceStore::create_or_resume(&path, "two", false).expect("new").has(0));
+        assert!(SliceStore::create_or_resume(&path, "one", Leftovers::Demand).expect("there").has(0));
+        assert!(!SliceStore::create_or_resume(&path, "two", Leftovers::Use).expect("new").has(0));
+        put(&SliceStore::create_or_resume(&path, "two", Leftovers::Use).expect("there"));
+        assert!(!SliceStore::create_or_resume(&path, "two", Leftovers::Discard).expect("new").has(0));
         let other = folder.path().join("thesis");
         std::fs::create_dir(&other).expect("made");
-        assert!(matches!(SliceStore::create_or_resume(&other, "one", false), Err(DataError::Exists { .. })));
+        assert!(matches!(
+            SliceStore::create_or_resume(&other, "one", Leftovers::Discard),
+            Err(DataError::Exists { .. })
+        ));
     }
 }

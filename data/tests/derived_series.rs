@@ -160,7 +160,25 @@ fn a_folder_of_two_series_is_refused_with_both_named() {
     }
     std::fs::write(mixed.join("notes.txt"), "not an image").unwrap();
     let text = read(&mixed).unwrap_err().to_string();
-    assert!(text.contains("holds 2 series") && text.matches("(2 files, such as ").count() == 2, "{text}");
+    assert!(text.contains("holds 2 series") && text.matches("2 files, such as ").count() == 2, "{text}");
+    let all = recon_data::series(&mixed).unwrap();
+    assert_eq!(
+        all.iter().map(|series| (series.files.len(), series.other)).collect::<Vec<_>>(),
+        [(2, None); 2]
+    );
+    for series in all {
+        assert!(text.contains(&series.name), "{text}");
+        let chosen = recon_data::Selection { series: Some(&series.name), nan_to: None };
+        assert_eq!(recon_data::open_selected(&mixed, chosen).unwrap().shape(), [2, 20, 24]);
+        assert_eq!(
+            recon_data::sha256_series(&mixed, &series.name).unwrap(),
+            recon_data::digest::sha256_files(&series.files).unwrap()
+        );
+    }
+    let none = recon_data::Selection { series: Some("000000000000"), nan_to: None };
+    assert!(
+        recon_data::open_selected(&mixed, none).is_err_and(|e| e.to_string().contains("holds no series 0"))
+    );
 }
 
 #[test]

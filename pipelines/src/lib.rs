@@ -6,6 +6,7 @@
 //! result. The classical methods live here; learned ones implement the same trait elsewhere and come in by [`Methods`].
 //! Methods see problems only, never the image that a retrospective case was simulated from.
 
+pub mod batch;
 mod case;
 pub mod judge;
 mod method;

@@ -1,9 +1,10 @@
 //! `recon ct`: CT from few views.
 
-use super::cli::common::Common;
+use super::cli::common::{Common, ImageOptions};
 use super::cli::settings::{SettingArgs, method_names};
 use super::cli::values::{count, named, not_negative, positive};
 use super::session::cases::Request;
+use super::session::inputs::expanded;
 use anyhow::Result;
 use clap::Args;
 use recon_pipelines::{
@@ -29,7 +30,13 @@ pub struct CtArgs {
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Scanner")]
     pub photons: Option<f64>,
     /// Measured line integrals, .npy [angle, detector] or [slice, angle, detector].
-    #[arg(long, value_name = "FILE.npy", requires = "size", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "FILE.npy",
+        requires = "size",
+        conflicts_with = "ImageOptions",
+        help_heading = "Input"
+    )]
     pub sinogram: Option<PathBuf>,
     /// Angles of the sinogram in degrees, .npy [default: equally spaced over half a turn].
     #[arg(long, value_name = "FILE.npy", conflicts_with = "inputs", help_heading = "Input")]
@@ -52,6 +59,8 @@ pub struct CtArgs {
     #[command(flatten)]
     pub scanner: ScannerOptions,
     #[command(flatten)]
+    pub image: ImageOptions,
+    #[command(flatten)]
     pub settings: SettingArgs,
     #[command(flatten)]
     pub common: Common,
@@ -72,11 +81,11 @@ pub struct ScannerOptions {
 }
 
 impl CtArgs {
-    fn inputs(&self) -> Vec<Input> {
+    fn inputs(&self) -> Result<Vec<Input>> {
         let (slices, reference) = (self.common.slices, &self.common.reference);
         let ScannerOptions { unit, spacing, .. } = self.scanner;
         if let (Some(path), Some(size)) = (&self.sinogram, self.size) {
-            return vec![Input::Sinogram(SinogramInput {
+            return Ok(vec![Input::Sinogram(SinogramInput {
                 path: path.clone(),
                 angles: self.angles.clone(),
                 mask: self.mask.clone(),
@@ -87,13 +96,14 @@ impl CtArgs {
                 detector_spacing: self.detector_spacing,
                 center: self.center,
                 reference: reference.clone(),
-            })];
+            })]);
         }
         let image = |path: &PathBuf| {
+            let ImageOptions { series, nan_to } = self.image.clone();
             let (path, reference) = (path.clone(), reference.clone());
-            Input::Image(ImageInput { path, slices, unit, spacing, reference })
+            Input::Image(ImageInput { path, series, slices, unit, spacing, nan_to, reference })
         };
-        self.inputs.iter().map(image).collect()
+        Ok(expanded(&self.inputs)?.iter().map(image).collect())
     }
 
     fn task(&self) -> TaskSpec {
@@ -108,19 +118,26 @@ impl CtArgs {
     }
 }
 
-/// Runs `recon ct`.
+/// What the arguments ask for.
 ///
 /// # Errors
-/// See [`super::session::failure`].
-pub fn run(args: &CtArgs, words: &[String]) -> Result<()> {
-    let request = Request {
-        inputs: args.inputs(),
+/// When a folder of inputs cannot be listed.
+pub fn request<'a>(args: &'a CtArgs, words: &'a [String]) -> Result<Request<'a>> {
+    Ok(Request {
+        inputs: args.inputs()?,
         task: args.task(),
         method: &args.method,
         settings: &args.settings,
         mask: None,
         common: &args.common,
         words,
-    };
-    request.run()
+    })
+}
+
+/// Runs `recon ct`.
+///
+/// # Errors
+/// See [`super::session::failure`].
+pub fn run(args: &CtArgs, words: &[String]) -> Result<()> {
+    request(args, words)?.run()
 }

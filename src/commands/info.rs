@@ -3,7 +3,7 @@
 use super::session::context;
 use anyhow::Result;
 use clap::Args;
-use recon_data::inspect;
+use recon_data::{FileInfo, Modality, inspect};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -23,14 +23,42 @@ pub struct InfoArgs {
 /// # Errors
 /// When the file cannot be read.
 pub fn run(args: &InfoArgs) -> Result<()> {
-    let info = serde_json::to_value(inspect(&args.file)?)?;
+    let info = inspect(&args.file)?;
+    let next = next(&info);
+    let mut info = serde_json::to_value(info)?;
+    info["next"] = serde_json::to_value(next)?;
     context::print(&if args.json { info.to_string() } else { lines(&info) })
+}
+
+/// Below this a value can be nothing but Hounsfield units, as `recon ct` takes it.
+const SURELY_HOUNSFIELD: f32 = -200.0;
+
+/// The commands that take such a file, and how they would take it.
+fn next(info: &FileInfo) -> Vec<&'static str> {
+    let hounsfield = info.range.is_some_and(|[low, _]| low < SURELY_HOUNSFIELD);
+    match (info.modality, info.range) {
+        (Some(Modality::Ct), _) => vec!["recon ct or recon mar: in Hounsfield units"],
+        (Some(Modality::Mr), _) => vec!["recon mri: as magnitudes"],
+        (None, None) => vec!["recon mri --kspace: as measured k-space, if it is centred"],
+        (None, Some(_)) if info.shape.len() > 3 => vec!["none: select one image or volume"],
+        (None, Some(_)) if hounsfield => {
+            vec!["recon ct or recon mar: as CT in Hounsfield units, as values lie below -200"]
+        }
+        (None, Some(_)) => {
+            vec![
+                "recon mri: as magnitudes",
+                "recon ct --unit hu or attenuation: as CT",
+                "recon ct --sinogram: as line integrals",
+            ]
+        }
+    }
 }
 
 fn lines(info: &Value) -> String {
     let Value::Object(fields) = info else { return info.to_string() };
     let width = fields.keys().map(String::len).max().unwrap_or(0);
-    let known = fields.iter().filter(|(_, value)| !value.is_null());
+    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    let known = fields.iter().filter(|(_, value)| !is_empty(value));
     let lines: Vec<String> = known.map(|(name, value)| format!("{name:<width$}  {}", words(value))).collect();
     lines.join("\n")
 }
@@ -38,7 +66,10 @@ fn lines(info: &Value) -> String {
 fn words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(words).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => {
+            let separator = if items.iter().any(Value::is_string) { "; " } else { ", " };
+            items.iter().map(words).collect::<Vec<_>>().join(separator)
+        }
         other => other.to_string(),
     }
 }

@@ -8,15 +8,15 @@ use super::session::watched::Watched;
 use anyhow::Result;
 use candle_core::Tensor;
 use clap::{Args, ValueEnum};
-use ndarray::ArrayD;
+use ndarray::{ArrayD, Axis};
 use recon::device::DeviceChoice;
 use recon::methods::{Shown, process_of, value_range};
-use recon::models::{ModelSource, Prior, open};
+use recon::models::{ModelSource, Prior, ValueMapping, open};
 use recon::score::{
     Autograd, BitsPerDimension, DormandPrince, FlowLikelihood, LikelihoodBound, Noise, ProbabilityFlow,
     Probe, Sde, Stream, Trace, dequantized,
 };
-use recon_data::npy;
+use recon_data::{Format, Modality, check_finite, npy};
 use recon_pipelines::task::arrays::wrong_shape;
 use recon_pipelines::{SliceSeed, Watch};
 use serde::Serialize;
@@ -28,9 +28,9 @@ pub struct LikelihoodArgs {
     /// `ct`, `mr`, or a bundle folder
     #[arg(value_name = "MODEL")]
     pub model: String,
-    /// Images: rows x columns, images x rows x columns, or images x channels x rows x columns (.npy); in
-    /// Hounsfield units for CT models, else in the model's values
-    #[arg(value_name = "X.npy")]
+    /// Images: DICOM, NIfTI, or .npy of rows x columns, images x rows x columns, or images x channels x rows x columns;
+    /// arrays are in Hounsfield units for CT models, else in the model's values
+    #[arg(value_name = "IMAGES")]
     pub images: PathBuf,
     /// Bits of a grey value: the model's range is cut into 2^N of them
     #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..=16))]
@@ -124,23 +124,51 @@ pub fn run(args: &LikelihoodArgs) -> Result<()> {
 
 /// The images as `[image, channel, row, col]` in model values.
 fn read(path: &Path, prior: &Prior) -> Result<Tensor> {
-    let x: ArrayD<f32> = npy::read_real(path)?;
-    let shape = match *x.shape() {
-        [rows, cols] => [1, 1, rows, cols],
-        [count, rows, cols] => [count, 1, rows, cols],
-        [count, channels, rows, cols] => [count, channels, rows, cols],
-        _ => return Err(wrong_shape(path, x.shape(), "2, 3 or 4 axes, the last two rows and columns")),
+    let x = if Format::of_path(path) == Some(Format::Npy) {
+        read_array(path, prior)?
+    } else {
+        read_scan(path, prior)?
     };
-    if shape[1] != prior.channels() || shape.contains(&0) {
+    if x.shape()[1] != prior.channels() || x.is_empty() {
         let wanted =
             format!("at least one image, of {} channel(s), as the network takes them", prior.channels());
         return Err(wrong_shape(path, x.shape(), &wanted));
     }
-    if x.iter().any(|v| !v.is_finite()) {
-        return Err(Failure::Input(format!("{}: holds values that are not finite", path.display())).into());
+    let shape = x.shape().to_vec();
+    Ok(Tensor::from_vec(x.into_iter().collect(), &shape[..], prior.device())?)
+}
+
+/// A scan, its values mapped as those of training images are.
+fn read_scan(path: &Path, prior: &Prior) -> Result<ArrayD<f32>> {
+    let scan = recon_data::read(path)?;
+    let Some(mapping) = prior.manifest().value else {
+        let message =
+            "the model does not say how the values of scans become its own; give a .npy array of those";
+        return Err(Failure::Input(format!("{}: {message}", path.display())).into());
+    };
+    let is_ct = matches!(mapping, ValueMapping::Hounsfield { .. });
+    if scan.modality.is_some_and(|modality| (modality == Modality::Ct) != is_ct) {
+        let message = "is not of the modality of the model; choose another with recon model list";
+        return Err(Failure::Input(format!("{}: {message}", path.display())).into());
     }
+    let values = mapping.model_values(scan.volume.voxels).ok_or_else(|| {
+        Failure::Input(format!("{}: has no positive value, so no scale; give another image", path.display()))
+    })?;
+    Ok(values.insert_axis(Axis(1)).into_dyn())
+}
+
+/// An array in the values that [`Shown`] tells.
+fn read_array(path: &Path, prior: &Prior) -> Result<ArrayD<f32>> {
+    let mut x: ArrayD<f32> = npy::read_real(path)?;
+    check_finite(path, &x)?;
     let shown = Shown::of(prior.manifest());
-    Ok(Tensor::from_vec(x.iter().map(|v| shown.model(*v)).collect(), &shape[..], prior.device())?)
+    x.mapv_inplace(|value| shown.model(value));
+    Ok(match x.ndim() {
+        2 => x.insert_axis(Axis(0)).insert_axis(Axis(0)),
+        3 => x.insert_axis(Axis(1)),
+        4 => x,
+        _ => return Err(wrong_shape(path, x.shape(), "2, 3 or 4 axes, the last two rows and columns")),
+    })
 }
 
 /// Adds what there is to say about one image. Noise is consumed in the order dequantization, directions, bound.

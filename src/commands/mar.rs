@@ -1,10 +1,11 @@
 //! `recon mar`: CT without the rays that went through metal.
 
-use super::cli::common::Common;
+use super::cli::common::{Common, ImageOptions};
 use super::cli::settings::{SettingArgs, method_names};
 use super::cli::values::count;
 use super::ct::ScannerOptions;
 use super::session::cases::Request;
+use super::session::inputs::expanded;
 use anyhow::Result;
 use clap::Args;
 use recon_pipelines::{FilterName, ImageInput, Input, MarSpec, Task, TaskSpec};
@@ -26,6 +27,8 @@ pub struct MarArgs {
     pub detectors: Option<usize>,
     #[command(flatten)]
     pub scanner: ScannerOptions,
+    #[command(flatten)]
+    pub image: ImageOptions,
     #[command(flatten)]
     pub settings: SettingArgs,
     #[command(flatten)]
@@ -63,24 +66,40 @@ impl MetalOptions {
     }
 }
 
-/// Runs `recon mar`.
+/// What the arguments ask for.
 ///
 /// # Errors
-/// See [`super::session::failure`].
-pub fn run(args: &MarArgs, words: &[String]) -> Result<()> {
+/// When a folder of inputs cannot be listed.
+pub fn request<'a>(args: &'a MarArgs, words: &'a [String]) -> Result<Request<'a>> {
     let image = |path: &PathBuf| {
+        let ImageOptions { series, nan_to } = args.image.clone();
         let (path, reference) = (path.clone(), args.common.reference.clone());
         let ScannerOptions { unit, spacing, .. } = args.scanner;
-        Input::Image(ImageInput { path, slices: args.common.slices, unit, spacing, reference })
+        Input::Image(ImageInput {
+            path,
+            series,
+            slices: args.common.slices,
+            unit,
+            spacing,
+            nan_to,
+            reference,
+        })
     };
-    let request = Request {
-        inputs: args.inputs.iter().map(image).collect(),
+    Ok(Request {
+        inputs: expanded(&args.inputs)?.iter().map(image).collect(),
         task: TaskSpec::Mar(args.metal.spec(args.detectors, args.scanner.filter)),
         method: &args.method,
         settings: &args.settings,
         mask: None,
         common: &args.common,
         words,
-    };
-    request.run()
+    })
+}
+
+/// Runs `recon mar`.
+///
+/// # Errors
+/// See [`super::session::failure`].
+pub fn run(args: &MarArgs, words: &[String]) -> Result<()> {
+    request(args, words)?.run()
 }

@@ -1,6 +1,7 @@
 //! The commands, one verb a file or folder: its arguments, and the library's work that they ask for. Commands parse and
 //! print; they decide nothing about a result.
 
+mod batch;
 pub mod cli;
 mod compare;
 mod completions;
@@ -32,6 +33,8 @@ pub enum Command {
     Mar(Box<mar::MarArgs>),
     /// Run a case again: what --dry-run printed, or the sidecar of a result.
     Run(Box<run::RunArgs>),
+    /// Reconstruct many scans by a plan: resumable, shared between processes, with a report.
+    Batch(Box<batch::BatchArgs>),
     /// Only make a measurement from an image.
     #[command(subcommand)]
     Simulate(simulate::SimulateCommand),
@@ -68,6 +71,7 @@ impl Command {
             Self::Mri(args) => mri::run(args, words),
             Self::Mar(args) => mar::run(args, words),
             Self::Run(args) => run::run(args, words),
+            Self::Batch(args) => batch::run(args, words),
             Self::Simulate(command) => simulate::run(command),
             Self::Compare(args) => compare::run(args),
             Self::Eval(args) => eval::run(args),

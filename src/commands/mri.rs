@@ -1,10 +1,11 @@
 //! `recon mri`: MRI from undersampled k-space.
 
-use super::cli::common::Common;
+use super::cli::common::{Common, ImageOptions};
 use super::cli::settings::{SettingArgs, method_names};
 use super::cli::values::{acceleration, fraction, named};
 use super::session::cases::Request;
 use super::session::failure::Failure;
+use super::session::inputs::expanded;
 use anyhow::Result;
 use clap::Args;
 use recon_pipelines::{
@@ -24,10 +25,12 @@ pub struct MriArgs {
     pub method: String,
     /// Measured single-channel k-space, .npy [row, col] or [slice, row, col], centred; --mask FILE says what
     /// was measured [default: what is not zero].
-    #[arg(long, value_name = "FILE.npy", help_heading = "Input")]
+    #[arg(long, value_name = "FILE.npy", conflicts_with = "ImageOptions", help_heading = "Input")]
     pub kspace: Option<PathBuf>,
     #[command(flatten)]
     pub sampling: SamplingOptions,
+    #[command(flatten)]
+    pub image: ImageOptions,
     #[command(flatten)]
     pub settings: SettingArgs,
     #[command(flatten)]
@@ -90,7 +93,7 @@ impl SamplingOptions {
 }
 
 impl MriArgs {
-    fn inputs(&self) -> Vec<Input> {
+    fn inputs(&self) -> Result<Vec<Input>> {
         let (slices, reference) = (self.common.slices, &self.common.reference);
         if let Some(path) = &self.kspace {
             let mask = match &self.sampling.mask {
@@ -99,13 +102,14 @@ impl MriArgs {
             };
             let (path, reference) = (path.clone(), reference.clone());
             let phase_axis = self.sampling.phase_axis;
-            return vec![Input::Kspace(KspaceInput { path, mask, phase_axis, slices, reference })];
+            return Ok(vec![Input::Kspace(KspaceInput { path, mask, phase_axis, slices, reference })]);
         }
         let image = |path: &PathBuf| {
+            let ImageOptions { series, nan_to } = self.image.clone();
             let (path, reference) = (path.clone(), reference.clone());
-            Input::Image(ImageInput { path, slices, unit: None, spacing: None, reference })
+            Input::Image(ImageInput { path, series, slices, unit: None, spacing: None, nan_to, reference })
         };
-        self.inputs.iter().map(image).collect()
+        Ok(expanded(&self.inputs)?.iter().map(image).collect())
     }
 
     fn task(&self) -> TaskSpec {
@@ -114,22 +118,29 @@ impl MriArgs {
     }
 }
 
-/// Runs `recon mri`.
+/// What the arguments ask for.
 ///
 /// # Errors
-/// See [`super::session::failure`].
-pub fn run(args: &MriArgs, words: &[String]) -> Result<()> {
+/// When an option has no effect, or a folder of inputs cannot be listed.
+pub fn request<'a>(args: &'a MriArgs, words: &'a [String]) -> Result<Request<'a>> {
     if args.kspace.is_some() {
         args.sampling.check_measured()?;
     }
-    let request = Request {
-        inputs: args.inputs(),
+    Ok(Request {
+        inputs: args.inputs()?,
         task: args.task(),
         method: &args.method,
         settings: &args.settings,
         mask: args.sampling.mask_out.clone(),
         common: &args.common,
         words,
-    };
-    request.run()
+    })
+}
+
+/// Runs `recon mri`.
+///
+/// # Errors
+/// See [`super::session::failure`].
+pub fn run(args: &MriArgs, words: &[String]) -> Result<()> {
+    request(args, words)?.run()
 }

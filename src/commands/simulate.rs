@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
 use num_complex::Complex32;
-use recon_data::{Format, Source, digest, npy};
+use recon_data::{Format, Selection, Source, digest, npy};
 use recon_operators::{LinearOperator, Radon, metal_trace};
 use recon_pipelines::task::arrays::{complex_stack, squeezed};
 use recon_pipelines::task::{has_slice_axis, mri};
@@ -130,7 +130,7 @@ fn begin(common: &SimulateCommon, others: &[Option<&PathBuf>]) -> Result<Context
 }
 
 fn open(common: &SimulateCommon, context: &Context) -> Result<Images> {
-    let (images, remarks) = Images::open(&common.input, common.slices)?;
+    let (images, remarks) = Images::open(&common.input, common.slices, Selection::default())?;
     let input = common.input.display();
     remarks.warnings.iter().for_each(|warning| context.say(&format!("warning: {input}: {warning}")));
     Ok(images)

@@ -129,6 +129,11 @@ impl Methods<MethodSpec> for Registry {
         method.baselines(task).into_iter().filter_map(build).collect()
     }
 
+    fn model(&self, method: &MethodSpec, _task: Task) -> Result<Option<ModelRecord>> {
+        let MethodSpec::Learned(learned) = method else { return Ok(None) };
+        Ok(Some(record(&read_card(&ModelSource::named(&learned.model)?)?)))
+    }
+
     fn samples(&self, method: &MethodSpec) -> usize {
         if let MethodSpec::Learned(learned) = method { learned.samples } else { 1 }
     }

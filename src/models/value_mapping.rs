@@ -1,6 +1,11 @@
 //! What the numbers of a model mean.
 
+use ndarray::Array3;
+use recon_operators::{Rank, quantile};
 use serde::{Deserialize, Serialize};
+
+/// Hounsfield range that is kept.
+const HU_RANGE: [f32; 2] = [-1000.0, 3071.0];
 
 /// How a physical value becomes a model value.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +28,23 @@ pub enum ValueMapping {
 }
 
 impl ValueMapping {
+    /// A volume (slice, row, col) from physical to model values, as networks are trained on them: Hounsfield units beyond
+    /// −1000 to 3071 are moved there, negative magnitudes to 0. None where no voxel is positive and a percentile is needed.
+    pub fn model_values(&self, mut voxels: Array3<f32>) -> Option<Array3<f32>> {
+        match *self {
+            Self::Hounsfield { offset_hu, scale_hu, .. } => {
+                let [low, high] = HU_RANGE;
+                voxels.mapv_inplace(|v| (v.clamp(low, high) + offset_hu as f32) / scale_hu as f32);
+            }
+            Self::Percentile { percentile } => {
+                let mut positive: Vec<f32> = voxels.iter().copied().filter(|v| *v > 0.0).collect();
+                let scale = quantile(&mut positive, percentile / 100.0, Rank::Linear)?;
+                voxels.mapv_inplace(|v| v.max(0.0) / scale);
+            }
+        }
+        Some(voxels)
+    }
+
     /// What is wrong with its numbers, if anything.
     pub(super) fn problem(&self) -> Option<String> {
         let positive = |name: &str, v: f64| {

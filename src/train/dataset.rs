@@ -10,7 +10,6 @@ use candle_core::{Device, Tensor};
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use rand::{Rng, RngExt};
 use recon_data::Format;
-use recon_operators::{Rank, quantile};
 use std::path::{Path, PathBuf};
 
 /// Slices that count at most for the weight of a volume: long series should not outvote the others.
@@ -21,8 +20,6 @@ const BRIGHT: f32 = 0.1;
 const CT_FILLED: f64 = 0.005;
 /// The same for MR, where most of a volume's first and last slices is air and noise.
 const MR_FILLED: f64 = 0.05;
-/// Hounsfield range that is kept.
-const HU_RANGE: [f32; 2] = [-1000.0, 3071.0];
 
 /// The slices of each volume, in model units.
 pub struct Dataset {
@@ -149,30 +146,17 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The usable slices of a volume in model units: those that show more than air.
-fn slices(mut voxels: Array3<f32>, mapping: &ValueMapping) -> Vec<Array2<f32>> {
-    let filled: f64 = match *mapping {
-        ValueMapping::Hounsfield { offset_hu, scale_hu, .. } => {
-            let [low, high] = HU_RANGE;
-            voxels.mapv_inplace(|v| (v.clamp(low, high) + offset_hu as f32) / scale_hu as f32);
-            CT_FILLED
-        }
-        ValueMapping::Percentile { percentile } => {
-            let Some(scale) = positive_percentile(&voxels, percentile) else { return Vec::new() };
-            voxels.mapv_inplace(|v| v.max(0.0) / scale);
-            MR_FILLED
-        }
+fn slices(voxels: Array3<f32>, mapping: &ValueMapping) -> Vec<Array2<f32>> {
+    let Some(voxels) = mapping.model_values(voxels) else { return Vec::new() };
+    let filled = match mapping {
+        ValueMapping::Hounsfield { .. } => CT_FILLED,
+        ValueMapping::Percentile { .. } => MR_FILLED,
     };
     let usable = |slice: &ArrayView2<'_, f32>| {
         let bright = slice.iter().filter(|v| **v > BRIGHT).count();
         bright > 0 && bright as f64 >= filled * slice.len() as f64
     };
     voxels.axis_iter(Axis(0)).filter(usable).map(|slice| slice.to_owned()).collect()
-}
-
-/// The percentile of the positive voxels, if there are any.
-fn positive_percentile(voxels: &Array3<f32>, percentile: f64) -> Option<f32> {
-    let mut positive: Vec<f32> = voxels.iter().copied().filter(|v| *v > 0.0).collect();
-    quantile(&mut positive, percentile / 100.0, Rank::Linear)
 }
 
 /// A rectangle of the slice, which lies somewhere in it, on air, if it is smaller. `begin` chooses from 0 to a

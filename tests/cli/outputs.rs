@@ -237,7 +237,40 @@ fn several_inputs_go_to_a_folder_and_one_failure_is_reported() {
     folder.recon("ct a.npy b.npy --method fbp -o out").assert().success();
     assert!(folder.path("out/a_recon.npy").is_file() && folder.path("out/b_recon.npy").is_file());
     folder.recon("ct a.npy missing.npy --method fbp -o out --force").assert().code(4);
-    folder.recon("ct a.npy b.npy --method fbp -o nowhere").assert().code(2);
+    folder.recon("ct a.npy b.npy --method fbp -o nowhere/deep").assert().code(2);
+    folder.recon("ct a.npy b.npy --method fbp -o file.npy").assert().code(2);
+}
+
+#[test]
+fn a_folder_of_images_goes_to_a_new_folder() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("in")).expect("made");
+    folder.array("in/a.npy", phantom(16, 16, 0.0).view());
+    folder.array("in/b.npy", phantom(16, 16, 0.1).view());
+    folder.recon("ct in --method fbp -o new --dry-run").assert().success();
+    assert!(!folder.path("new").exists(), "a dry run makes nothing");
+    folder.recon("ct in --method fbp -o new").assert().success();
+    assert!(folder.path("new/a_recon.npy").is_file() && folder.path("new/b_recon.npy").is_file());
+    // Results beside their sources are no inputs.
+    folder.recon("ct in --method fbp").assert().success();
+    folder.recon("ct in --method fbp --force").assert().success();
+    assert_eq!(std::fs::read_dir(folder.path("in")).expect("listed").count(), 6);
+}
+
+#[test]
+fn values_that_are_no_numbers_are_replaced_if_asked() {
+    let folder = Folder::new();
+    let mut image = phantom(16, 16, 0.0);
+    image[[0, 0]] = f32::NAN;
+    folder.array("a.npy", image.view());
+    let refused = folder.recon("ct a.npy --method fbp -o out.npy").assert().code(3);
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(said.contains("--nan-to"), "{said}");
+    folder.recon("ct a.npy --method fbp --nan-to 0 -o out.npy").assert().success();
+    let warnings = sidecar(&folder, "out.json")["warnings"].to_string();
+    assert!(warnings.contains("1 values were not a number"), "{warnings}");
+    folder.recon("run out.json -o again.npy").assert().success();
+    assert_eq!(read(&folder.path("again.npy")), read(&folder.path("out.npy")));
 }
 
 #[cfg(unix)]

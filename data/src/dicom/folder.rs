@@ -6,7 +6,7 @@ use super::frame::{Frame, frames_of};
 use super::pixels::{syntax_name, values};
 use super::source::{DicomSource, SourceSlice, source_modality};
 use super::stack::{Stack, stack};
-use crate::{DataError, Geometry, Modality, Scan, Source, Unit, Volume};
+use crate::{DataError, Geometry, Modality, Scan, Source, Unit, Volume, digest};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::DefaultDicomObject;
@@ -21,9 +21,9 @@ pub(crate) fn read_file(path: &Path) -> Result<Scan, DataError> {
     SlicesOfSeries::file(path)?.read(path)
 }
 
-/// Reads the one series of a folder; files that are not DICOM images are passed over.
-pub(crate) fn read_folder(path: &Path) -> Result<Scan, DataError> {
-    SlicesOfSeries::folder(path)?.read(path)
+/// Reads the one series of a folder, or the one that is named; files that are not DICOM images are passed over.
+pub(crate) fn read_folder(path: &Path, series: Option<&str>) -> Result<Scan, DataError> {
+    SlicesOfSeries::folder(path, series)?.read(path)
 }
 
 /// The images of a series, of which headers have been read and pixels are when asked for.
@@ -46,18 +46,18 @@ impl SlicesOfSeries {
         Self::new(path, &[(path.to_owned(), object)])
     }
 
-    /// Those of the one series of a folder.
-    pub(crate) fn folder(path: &Path) -> Result<Self, DataError> {
-        let mut series: BTreeMap<String, Vec<(PathBuf, DefaultDicomObject)>> = BTreeMap::new();
-        for file in dicom_files(path)? {
-            let object = open_header(&file)?;
-            if count(&object, tags::ROWS).is_some() {
-                let uid = text(&object, tags::SERIES_INSTANCE_UID).unwrap_or_default();
-                series.entry(uid).or_default().push((file, object));
-            }
+    /// Those of the one series of a folder, or of the one with this [name](name_of).
+    pub(crate) fn folder(path: &Path, name: Option<&str>) -> Result<Self, DataError> {
+        let mut series = series_in(path)?;
+        if let Some(name) = name {
+            let uid = series.keys().find(|uid| name_of(uid) == name).cloned();
+            return match uid.and_then(|uid| series.remove(&uid)) {
+                Some(files) => Self::new(path, &files),
+                None => Err(several_series(path, &series, &format!("holds no series {name}, but"))),
+            };
         }
         if series.len() > 1 {
-            return Err(several_series(path, &series));
+            return Err(several_series(path, &series, &format!("holds {} series:", series.len())));
         }
         match series.into_values().next() {
             Some(files) => Self::new(path, &files),
@@ -167,23 +167,44 @@ fn has_dicom_name(file: &Path) -> bool {
     ["dcm", "ima"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
+/// Files with their headers.
+pub(super) type Headers = Vec<(PathBuf, DefaultDicomObject)>;
+
+/// The images directly in a folder, by the UID of their series.
+pub(super) fn series_in(path: &Path) -> Result<BTreeMap<String, Headers>, DataError> {
+    let mut series: BTreeMap<String, Headers> = BTreeMap::new();
+    for file in dicom_files(path)? {
+        let object = open_header(&file)?;
+        if count(&object, tags::ROWS).is_some() {
+            let uid = text(&object, tags::SERIES_INSTANCE_UID).unwrap_or_default();
+            series.entry(uid).or_default().push((file, object));
+        }
+    }
+    Ok(series)
+}
+
+/// What a series is called by: the first digits of the SHA-256 of its UID, as the UID itself may lead to a person.
+pub(super) fn name_of(uid: &str) -> String {
+    digest::sha256_bytes(uid.as_bytes())[..12].to_owned()
+}
+
 /// Series that are named in a message; a folder may hold hundreds.
 const NAMED: usize = 4;
 
-fn several_series(path: &Path, series: &BTreeMap<String, Vec<(PathBuf, DefaultDicomObject)>>) -> DataError {
+fn several_series(path: &Path, series: &BTreeMap<String, Headers>, start: &str) -> DataError {
     // No free text of the files: it may name a person.
-    let describe = |files: &Vec<(PathBuf, DefaultDicomObject)>| {
+    let describe = |(uid, files): (&String, &Headers)| {
         let (file, object) = &files[0];
         let number = number(object, tags::SERIES_NUMBER).map_or("?".to_owned(), |number| number.to_string());
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        format!("number {number} ({} files, such as {name})", files.len())
+        format!("{} (number {number}, {} files, such as {name})", name_of(uid), files.len())
     };
-    let mut list: Vec<String> = series.values().take(NAMED).map(describe).collect();
+    let mut list: Vec<String> = series.iter().take(NAMED).map(describe).collect();
     if series.len() > NAMED {
         list.push(format!("and {} more", series.len() - NAMED));
     }
-    let what = format!("holds {} series: {}", series.len(), list.join(", "));
-    DataError::input(path, what, "put the files of one series into a folder of their own")
+    let what = format!("{start} {}", list.join(", "));
+    DataError::input(path, what, "choose one with --series, or put its files into a folder of their own")
 }
 
 /// Refuses a series that two patients share, or two positions of one, whose images would be mixed in one volume.

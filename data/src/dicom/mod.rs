@@ -17,6 +17,7 @@ mod patient;
 mod pixels;
 mod quiet;
 mod repair;
+mod series;
 mod source;
 mod stack;
 mod stored;
@@ -24,6 +25,7 @@ mod write;
 
 pub(crate) use file::looks_like;
 pub(crate) use folder::{SlicesOfSeries, read_file, read_folder};
+pub use series::{Series, series, sha256_series};
 pub use source::DicomSource;
 pub use stored::StoredScale;
 pub(crate) use write::{check_place, write};

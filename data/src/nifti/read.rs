@@ -3,21 +3,19 @@
 use super::NiftiSource;
 use super::affine::{geometry_of, is_degenerate};
 use super::header::{NiftiFile, Voxel, open};
-use crate::error::check_finite;
 use crate::{DataError, Geometry, Scan, Source, Unit, Volume};
 use ndarray::{Array2, Array3};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Reads the one volume of a file; the unit is [`Unit::Arbitrary`], because NIfTI does not say it.
+/// Reads the one volume of a file, be its values finite or not; the unit is [`Unit::Arbitrary`], because NIfTI does not say it.
 ///
 /// # Errors
 /// [`DataError::Unreadable`], or [`DataError::Input`] for what is damaged or not a single real volume.
 pub(crate) fn read(path: &Path) -> Result<Scan, DataError> {
     let file = NiftiFile::open(path)?;
     let values = voxels(path, &file)?;
-    check_finite(path, &values)?;
     let shape = shape_of(&file);
     // The first axis of the file runs fastest, as the last one of the volume does: no value moves.
     let voxels = Array3::from_shape_vec(shape, values)

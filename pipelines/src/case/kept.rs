@@ -39,7 +39,7 @@ impl Kept {
         options: &Options<'_>,
         (maps, baselines): (Vec<Map>, Vec<&'static str>),
     ) -> Result<Self> {
-        let store = SliceStore::create_or_resume(folder, key, options.resume)?;
+        let store = SliceStore::create_or_resume(folder, key, options.leftovers)?;
         Ok(Self { store, maps, baselines })
     }
 

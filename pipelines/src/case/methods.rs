@@ -51,6 +51,12 @@ pub trait Methods<M>: Sync {
     /// What a result of the method is compared with, on the same data, the strongest last.
     fn baselines<T: Acquisition>(&self, method: &M, task: Task) -> Vec<Method<T>>;
 
+    /// The model that a method takes, as its card names it; none for one without a network.
+    ///
+    /// # Errors
+    /// When the card cannot be read.
+    fn model(&self, method: &M, task: Task) -> Result<Option<ModelRecord>>;
+
     /// How many posterior samples the method draws.
     fn samples(&self, method: &M) -> usize;
 

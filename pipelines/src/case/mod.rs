@@ -12,6 +12,7 @@ mod target;
 
 pub use methods::{Method, Methods, Pace};
 pub use outputs::Outputs;
+pub(crate) use run::inputs;
 pub use run::{Options, Outcome, Watch, run, target};
 pub use solve::{SliceRecord, Solved, Solver};
 pub use spec::{CaseSpec, SCHEMA, Schema};

@@ -10,7 +10,7 @@ use crate::{
     Progress, Refused, Remarks, Schema, Silent, SinogramCt, Study, TaskSpec, judge,
 };
 use anyhow::Result;
-use recon_data::{Format, Unit, atomic, digest, npy};
+use recon_data::{Format, Leftovers, Unit, atomic, digest, npy};
 use recon_operators::Mask;
 use serde::Serialize;
 use std::path::Path;
@@ -42,8 +42,10 @@ impl Watch for Silent {
 pub struct Options<'a> {
     /// Write over existing files.
     pub force: bool,
-    /// Go on with what an interrupted run has finished.
-    pub resume: bool,
+    /// What happens to slices that an interrupted run has finished.
+    pub leftovers: Leftovers,
+    /// Whether the slices that are finished are written under another name when the run is stopped.
+    pub partial: bool,
     /// Number of threads, for the report.
     pub threads: usize,
     /// The command line, for the report.
@@ -59,7 +61,8 @@ impl Default for Options<'_> {
     fn default() -> Self {
         Self {
             force: false,
-            resume: false,
+            leftovers: Leftovers::Discard,
+            partial: true,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             command: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -81,7 +84,7 @@ pub struct Outcome<M> {
 /// Runs a case and writes its files.
 ///
 /// Slices are kept beside the output as they finish, so that a run which is killed can go on with
-/// [`Options::resume`], and the result is put together from them at the end.
+/// [`Options::leftovers`], and the result is put together from them at the end.
 ///
 /// # Errors
 /// When the case makes no sense, an input cannot be used, the method fails or an output cannot be written;
@@ -149,9 +152,13 @@ fn maps(outputs: &Outputs, samples: usize) -> Result<Vec<Map>, Refused> {
 }
 
 /// The digests of all inputs, before anything else is done with them.
-fn inputs<M>(case: &CaseSpec<M>) -> Result<Vec<InputRecord>> {
-    let record = |path: &std::path::Path| {
-        Ok(InputRecord { path: path.to_owned(), sha256: digest::sha256_file(path)? })
+pub(crate) fn inputs<M>(case: &CaseSpec<M>) -> Result<Vec<InputRecord>> {
+    let record = |path: &Path| {
+        let sha256 = match case.input.series() {
+            Some(name) if path == case.input.path() => recon_data::sha256_series(path, name)?,
+            _ => digest::sha256_file(path)?,
+        };
+        Ok(InputRecord { path: path.to_owned(), sha256 })
     };
     case.files().into_iter().map(record).collect()
 }
@@ -319,7 +326,7 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
         if stopped {
             target = target.partial();
         }
-        if slices == 0 {
+        if slices == 0 || (stopped && !self.options.partial) {
             return Err(Cancelled.into());
         }
         let method = solver.method;

@@ -57,7 +57,7 @@ impl ImageCt {
     /// # Errors
     /// When they cannot be read, or cannot be measured so.
     pub fn open(input: &ImageInput, spec: &CtSpec, seed: CaseSeed) -> Result<(Self, Remarks)> {
-        let (mut images, mut remarks) = Images::open(&input.path, input.slices)?;
+        let (mut images, mut remarks) = Images::open(&input.path, input.slices, input.selection())?;
         let spacing = images.square_spacing(input.spacing, &input.path)?;
         let views = spec.views.unwrap_or(VIEWS);
         remarks.note(format!(

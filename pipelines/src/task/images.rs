@@ -4,7 +4,7 @@ use super::{Remarks, SliceRange};
 use crate::Refused;
 use anyhow::Result;
 use ndarray::{Array2, Array3, Axis};
-use recon_data::{Geometry, Modality, SliceReader, Source, Unit, Volume};
+use recon_data::{Geometry, Modality, Selection, SliceReader, Source, Unit, Volume};
 use std::path::Path;
 
 /// A stack of images of one shape.
@@ -27,8 +27,12 @@ impl Images {
     ///
     /// # Errors
     /// When it cannot be read or has no such slices.
-    pub fn open(path: &Path, slices: Option<SliceRange>) -> Result<(Self, Remarks)> {
-        let mut reader = recon_data::open(path)?;
+    pub fn open(
+        path: &Path,
+        slices: Option<SliceRange>,
+        selection: Selection<'_>,
+    ) -> Result<(Self, Remarks)> {
+        let mut reader = recon_data::open_selected(path, selection)?;
         let warnings = reader.warnings().to_vec();
         if let Some(range) = slices {
             let count = reader.shape()[0];

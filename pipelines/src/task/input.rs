@@ -2,6 +2,7 @@
 
 use super::{ImageSize, SliceRange};
 use crate::{PhaseAxisName, UnitName};
+use recon_data::Selection;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,9 @@ pub struct ImageInput {
     /// File or folder.
     #[serde(serialize_with = "crate::paths::one")]
     pub path: PathBuf,
+    /// The series of this name, in a folder with several: the first twelve digits of the SHA-256 of its UID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<String>,
     /// Only these slices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slices: Option<SliceRange>,
@@ -33,6 +37,9 @@ pub struct ImageInput {
     /// Side of a pixel in mm, for arrays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spacing: Option<f64>,
+    /// What stands for values that are not a number; they are refused without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nan_to: Option<f32>,
     /// An image to compare the result with, instead of the image itself.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "crate::paths::optional")]
     pub reference: Option<PathBuf>,
@@ -94,14 +101,23 @@ pub struct KspaceInput {
     pub reference: Option<PathBuf>,
 }
 
+impl ImageInput {
+    /// What is taken of the file or folder, and how.
+    pub fn selection(&self) -> Selection<'_> {
+        Selection { series: self.series.as_deref(), nan_to: self.nan_to }
+    }
+}
+
 impl Input {
     /// All slices of an image, in the unit that its file names.
     pub fn image(path: impl Into<PathBuf>) -> Self {
         Self::Image(ImageInput {
             path: path.into(),
+            series: None,
             slices: None,
             unit: None,
             spacing: None,
+            nan_to: None,
             reference: None,
         })
     }
@@ -123,6 +139,11 @@ impl Input {
             Self::Kspace(input) => vec![&input.mask],
         };
         std::iter::once(self.path()).chain(others.into_iter().flatten().map(PathBuf::as_path)).collect()
+    }
+
+    /// The series that was asked for.
+    pub fn series(&self) -> Option<&str> {
+        if let Self::Image(input) = self { input.series.as_deref() } else { None }
     }
 
     /// The slices that were asked for.

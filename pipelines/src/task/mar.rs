@@ -118,7 +118,7 @@ impl ImageMar {
         correction: Correction,
         seed: CaseSeed,
     ) -> Result<(Self, Remarks)> {
-        let (mut images, mut remarks) = Images::open(&input.path, input.slices)?;
+        let (mut images, mut remarks) = Images::open(&input.path, input.slices, input.selection())?;
         let spacing = images.square_spacing(input.spacing, &input.path)?;
         let body = Body::checked(images, input.unit, &input.path, &mut remarks)?;
         let (shape, unit) = (body.images().shape(), body.unit());

@@ -76,7 +76,7 @@ impl ImageMri {
     /// # Errors
     /// When they cannot be read, or the mask does not fit them.
     pub fn open(input: &ImageInput, spec: &MriSpec, seed: CaseSeed) -> Result<(Self, Remarks)> {
-        let (images, mut remarks) = Images::open(&input.path, input.slices)?;
+        let (images, mut remarks) = Images::open(&input.path, input.slices, input.selection())?;
         let [_, rows, cols] = images.shape();
         let Some(sampling) = &spec.sampling else {
             return Err(Refused::Usage("an image has no k-space; say how it is sampled".to_owned()).into());

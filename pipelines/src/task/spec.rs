@@ -1,6 +1,6 @@
 //! What is measured: the part of a case that names the acquisition.
 
-use crate::{FilterName, PhaseAxisName, Refused, SamplingName};
+use crate::{FilterName, Named, PhaseAxisName, Refused, SamplingName};
 use recon_operators::SamplingPlan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -29,6 +29,14 @@ impl Task {
             Self::Mri => "mri",
             Self::Mar => "mar",
         }
+    }
+}
+
+impl Named for Task {
+    const ALL: &'static [Self] = &Task::ALL;
+
+    fn name(self) -> &'static str {
+        Task::name(self)
     }
 }
 

@@ -4,7 +4,7 @@ use super::arrays::wrong_shape;
 use super::{Images, SliceRange};
 use anyhow::Result;
 use ndarray::Array2;
-use recon_data::Unit;
+use recon_data::{Selection, Unit};
 use std::path::Path;
 
 /// The image that a result should be, where one is known.
@@ -32,9 +32,12 @@ impl Truth {
         let Some(path) = named else {
             return Ok(if measured { Self::Measured } else { Self::Unknown });
         };
-        let (whole, _) = Images::open(path, None)?;
-        let images =
-            if whole.shape() != shape && slices.is_some() { Images::open(path, slices)?.0 } else { whole };
+        let (whole, _) = Images::open(path, None, Selection::default())?;
+        let images = if whole.shape() != shape && slices.is_some() {
+            Images::open(path, slices, Selection::default())?.0
+        } else {
+            whole
+        };
         if images.shape() != shape {
             return Err(wrong_shape(path, &images.shape(), &format!("a reference of {shape:?}")));
         }

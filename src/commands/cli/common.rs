@@ -1,6 +1,6 @@
 //! The options that every reconstruction has.
 
-use super::values::{count, duration};
+use super::values::{count, duration, finite};
 use clap::Args;
 use recon_pipelines::SliceRange;
 use std::path::PathBuf;
@@ -54,6 +54,17 @@ pub struct Common {
     pub seed: u64,
     #[command(flatten)]
     pub run: RunOptions,
+}
+
+/// What is taken of images, the same for all reconstructions whose measurement is simulated.
+#[derive(Args, Clone, Debug)]
+pub struct ImageOptions {
+    /// Which series of a folder that holds several: one of the names that are listed then.
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    pub series: Option<String>,
+    /// Take values that are not a number (NaN) for this one, instead of refusing them.
+    #[arg(long, value_name = "VALUE", value_parser = finite, allow_negative_numbers = true, help_heading = "Input")]
+    pub nan_to: Option<f32>,
 }
 
 /// Options about how to run, for every command that computes.

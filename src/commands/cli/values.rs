@@ -1,5 +1,6 @@
 //! The values of options, parsed into types before anything runs.
 
+use crate::commands::batch::Shard;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::SignedDuration;
 use recon_pipelines::Named;
@@ -29,6 +30,15 @@ pub fn not_negative(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "give a number of at least 0".into())
 }
 
+/// A finite number, of either sign.
+///
+/// # Errors
+/// Says what was expected.
+pub fn finite(text: &str) -> Result<f32, String> {
+    let number = text.parse().ok().filter(|x: &f32| x.is_finite());
+    number.ok_or_else(|| "give a number".into())
+}
+
 /// A number from zero to one.
 ///
 /// # Errors
@@ -54,6 +64,37 @@ pub fn acceleration(text: &str) -> Result<f64, String> {
 pub fn count(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|n: &usize| (1..=1_000_000).contains(n));
     number.ok_or_else(|| "give a whole number of at least 1".into())
+}
+
+/// A number of bytes above zero: `16G`, `500M`, `64K`, with powers of 1024; a bare number is bytes.
+///
+/// # Errors
+/// Says what was expected.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim().trim_end_matches(['B', 'b']).trim_end_matches('i');
+    let (digits, power) = match text.char_indices().next_back() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1),
+        Some((at, 'm' | 'M')) => (&text[..at], 2),
+        Some((at, 'g' | 'G')) => (&text[..at], 3),
+        Some((at, 't' | 'T')) => (&text[..at], 4),
+        _ => (text, 0),
+    };
+    let number = digits.trim().parse().ok().filter(|x: &f64| x.is_finite() && *x > 0.0);
+    let bytes = number.map(|number| number * 1024f64.powi(power)).filter(|bytes| (1.0..1e18).contains(bytes));
+    bytes.map(|bytes| bytes as u64).ok_or_else(|| "give a size such as 16G or 500M".into())
+}
+
+/// One of several parts: `2/8`.
+///
+/// # Errors
+/// Says what was expected.
+pub fn shard(text: &str) -> Result<Shard, String> {
+    let numbers =
+        text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    match numbers {
+        Some((index, count)) if (1..=count).contains(&index) => Ok(Shard { index: index - 1, count }),
+        _ => Err("give I/N with I from 1 to N, such as 2/8".into()),
+    }
 }
 
 /// A duration above zero: `90s`, `40m`, `1h30m`; a bare number is seconds.

@@ -7,7 +7,7 @@ use crate::commands::session::context::Context;
 use anyhow::Result;
 use ndarray::{Array2, ArrayView2};
 use recon::settings::MethodSpec;
-use recon_data::{Unit, digest, hounsfield_to_attenuation};
+use recon_data::{Selection, Unit, digest, hounsfield_to_attenuation};
 use recon_operators::{PhasedFourier, Radon};
 use recon_pipelines::judge::thesis::Levels;
 use recon_pipelines::judge::{Calibration, CalibrationSums, Quality, QualitySums, assess_outside};
@@ -116,7 +116,7 @@ pub trait Modality {
 /// # Errors
 /// When the scan cannot be read or is another kind of image.
 pub fn singles<M: Modality>(image: &Image, wanted: usize, context: &Context) -> Result<Vec<Single>> {
-    let (images, remarks) = Images::open(&image.path, None)?;
+    let (images, remarks) = Images::open(&image.path, None, Selection::default())?;
     let path = image.path.display();
     remarks.warnings.iter().for_each(|warning| context.say(&format!("warning: {path}: {warning}")));
     let images = M::prepare(images, &image.path)?;

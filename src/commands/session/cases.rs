@@ -7,7 +7,7 @@ use crate::commands::cli::settings::SettingArgs;
 use anyhow::{Context as _, Result};
 use recon::methods::Registry;
 use recon::settings::MethodSpec;
-use recon_data::default_output;
+use recon_data::{Leftovers, default_output};
 use recon_pipelines::judge::{Calibration, Comparison, INTERVAL, Quality};
 use recon_pipelines::{Cancelled, CaseSpec, Input, Options, Outcome, Outputs, Schema, TaskSpec, run};
 use std::path::{Path, PathBuf};
@@ -29,6 +29,9 @@ pub struct Request<'a> {
     /// The command line.
     pub words: &'a [String],
 }
+
+/// What the name of a result ends with that nobody named.
+pub const SUFFIX: &str = "recon";
 
 /// How cases are run and told.
 pub struct Manner {
@@ -52,12 +55,28 @@ impl Request<'_> {
             return show(&cases);
         }
         let context = Context::new(&self.common.run)?;
+        if let (Some(folder), true) = (&self.common.output, cases.len() > 1) {
+            make_folder(folder)?;
+        }
         let Common { force, resume, json, .. } = *self.common;
         all(&cases, &registry, (&Manner { force, resume, json }, self.words), &context)
     }
 
-    /// The cases with every default filled in, checked.
+    /// The cases with every default filled in, checked, and their outputs as well.
     fn cases(&self, registry: &Registry) -> Result<Vec<CaseSpec<MethodSpec>>> {
+        let cases = self.described(registry, &std::env::current_dir()?)?;
+        // Nothing is in the way in a folder that is yet to be made.
+        if self.inputs.len() > 1 && self.common.output.as_deref().is_some_and(is_new_folder) {
+            return Ok(cases);
+        }
+        cases.into_iter().map(|case| checked(case, registry, self.common.force)).collect()
+    }
+
+    /// The cases with every default filled in, checked; relative paths are taken from `folder`.
+    ///
+    /// # Errors
+    /// Says what does not fit.
+    pub fn described(&self, registry: &Registry, folder: &Path) -> Result<Vec<CaseSpec<MethodSpec>>> {
         let task = self.task.task();
         let method = registry.resolve(self.method, task, &self.settings.layers)?;
         if self.settings.noise_std.is_some() && !method.info().noise {
@@ -76,13 +95,15 @@ impl Request<'_> {
                 method: method.clone(),
                 output: self.outputs(input.path()),
             };
-            checked(case.resolved(&std::env::current_dir()?), registry, self.common.force)
+            let case = case.resolved(folder);
+            case.check()?;
+            Ok(case)
         };
         self.inputs.iter().map(case).collect()
     }
 
     fn outputs(&self, input: &Path) -> Outputs {
-        let beside = default_output(input, "recon");
+        let beside = default_output(input, SUFFIX);
         let image = match &self.common.output {
             Some(folder) if self.inputs.len() > 1 => folder.join(beside.file_name().unwrap_or_default()),
             Some(path) => path.clone(),
@@ -96,7 +117,8 @@ impl Request<'_> {
         if self.inputs.len() < 2 {
             return Ok(());
         }
-        if let Some(folder) = self.common.output.as_ref().filter(|folder| !folder.is_dir()) {
+        let is_folder = |path: &&PathBuf| path.is_dir() || is_new_folder(path);
+        if let Some(folder) = self.common.output.as_ref().filter(|path| !is_folder(path)) {
             let message =
                 format!("{}: is not a folder; with several inputs --output names one", folder.display());
             return Err(Failure::Usage(message));
@@ -106,6 +128,19 @@ impl Request<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a path that does not exist has the name of a folder, in one that exists.
+fn is_new_folder(path: &Path) -> bool {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    !path.exists() && path.extension().is_none() && parent.is_dir()
+}
+
+fn make_folder(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir(folder).with_context(|| format!("{}: cannot be made", folder.display()))
 }
 
 fn with_noise(mut task: TaskSpec, noise_std: Option<f64>) -> TaskSpec {
@@ -177,7 +212,8 @@ fn one(
 ) -> Result<()> {
     let options = Options {
         force: manner.force,
-        resume: manner.resume,
+        leftovers: if manner.resume { Leftovers::Demand } else { Leftovers::Discard },
+        partial: true,
         threads: context.threads,
         command: words.to_vec(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -5,6 +5,7 @@ use super::interrupt::Interrupt;
 use crate::commands::cli::common::RunOptions;
 use anyhow::{Context as _, Result};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use recon_pipelines::batch::Stop;
 use recon_pipelines::{Progress, Watch};
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -78,6 +79,20 @@ impl Context {
     /// Progress bars, shown once the number of slices is known.
     pub fn bars(&self) -> Bars<'_> {
         Bars { context: self, shown: Mutex::default() }
+    }
+
+    /// How soon to stop.
+    pub fn stop(&self) -> Stop {
+        match (self.interrupt.signal(), self.interrupt.gently()) {
+            (Some(_), _) => Stop::Now,
+            (None, true) => Stop::AfterSlice,
+            (None, false) => Stop::Never,
+        }
+    }
+
+    /// Whether slices are worked on: a signal then ends the process even where it cannot be heard for long.
+    pub fn work(&self, working: bool) {
+        self.interrupt.work(working);
     }
 
     /// The failure to end with after the work so far has been written.

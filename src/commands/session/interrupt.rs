@@ -8,6 +8,8 @@ use std::time::Duration;
 #[derive(Clone, Default)]
 pub struct Interrupt {
     signal: Arc<AtomicI32>,
+    /// Whether it may first finish what it works on.
+    gently: Arc<AtomicBool>,
     /// Whether a slice is worked on; what is finished lies on the disk then, and nothing is being written.
     working: Arc<AtomicBool>,
 }
@@ -26,12 +28,18 @@ impl Interrupt {
         signals.add(Signal::SIGINT);
         signals.add(Signal::SIGTERM);
         signals.add(Signal::SIGHUP);
+        signals.add(Signal::SIGUSR1);
         if signals.thread_block().is_err() {
             return interrupt;
         }
         let heard = interrupt.clone();
         std::thread::spawn(move || {
             while let Ok(signal) = signals.wait() {
+                // Schedulers send it some time before they end a job.
+                if signal == Signal::SIGUSR1 {
+                    heard.gently.store(true, Ordering::SeqCst);
+                    continue;
+                }
                 if heard.signal.swap(signal as i32, Ordering::Relaxed) != 0 {
                     std::process::exit(128 + signal as i32);
                 }
@@ -61,6 +69,11 @@ impl Interrupt {
     #[cfg(not(unix))]
     pub fn listen() -> Self {
         Self::default()
+    }
+
+    /// Whether the program was asked to stop once it has finished what it works on.
+    pub fn gently(&self) -> bool {
+        self.gently.load(Ordering::SeqCst)
     }
 
     /// The signal that came, if one did.

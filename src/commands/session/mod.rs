@@ -3,5 +3,6 @@
 pub mod cases;
 pub mod context;
 pub mod failure;
+pub mod inputs;
 pub mod interrupt;
 pub mod watched;

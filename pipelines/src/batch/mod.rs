@@ -1,0 +1,20 @@
+//! Many cases: a plan, what is written down about each, and the work, by several processes that share a disk.
+
+mod attempt;
+mod expand;
+mod find;
+mod ledger;
+mod manifest;
+mod pattern;
+mod plan;
+mod running;
+mod work;
+mod worker;
+
+pub use attempt::{Attempt, Ingredients, Status, Written};
+pub use expand::{Expansion, Planned};
+pub use find::Found;
+pub use ledger::{HEARTBEAT, Ledger, SILENCE, case_name};
+pub use plan::{Entry, Inputs, Options, Plan, words};
+pub use work::{Batch, BatchCase, Event, Listener, Rules, Stop};
+pub use worker::Worker;

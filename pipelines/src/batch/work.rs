@@ -1,0 +1,338 @@
+//! Working through the cases of a batch, several at a time and beside other processes.
+
+use super::attempt::{Attempt, Ingredients, Status, Written};
+use super::ledger::{HEARTBEAT, Ledger, case_name};
+use super::running::{Running, Slot};
+use crate::report::Report;
+use crate::{Cancelled, CaseSpec, Methods, Options, Watch, run, target};
+use anyhow::{Context as _, Result};
+use recon_data::{Leftovers, digest};
+use serde::Serialize;
+use std::collections::{BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+/// A case of a batch.
+#[derive(Clone, Debug)]
+pub struct BatchCase<M> {
+    /// What it is called in messages.
+    pub name: String,
+    /// Where its result goes, below the folder of outputs; this names it.
+    pub output: PathBuf,
+    /// Everything else.
+    pub case: CaseSpec<M>,
+}
+
+/// How a batch is worked through; nothing here changes a result.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Cases at a time.
+    pub workers: usize,
+    /// Threads for each of them.
+    pub threads: usize,
+    /// How often a case that fails is tried again.
+    pub retries: u32,
+    /// Do what is not done, and again what is made of something else by now.
+    pub resume: bool,
+    /// Do everything again, over what is there.
+    pub force: bool,
+    /// The command line, for reports.
+    pub command: Vec<String>,
+    /// Version of the program.
+    pub version: String,
+}
+
+/// What happens in a batch.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// An attempt has begun; why, if it is not the first.
+    Begun(&'a Attempt, Option<String>),
+    /// An attempt has ended, with the warnings of its report.
+    Ended(&'a Attempt, &'a [String]),
+    /// There is nothing to do: the case is done, or another process has it.
+    Passed(&'a Attempt),
+}
+
+/// How soon to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// Not at all.
+    Never,
+    /// When the slices that are worked on are finished.
+    AfterSlice,
+    /// At once.
+    Now,
+}
+
+/// Hears what happens, and may end it.
+pub trait Listener: Sync {
+    /// Something happened to the case of this number.
+    fn event(&self, case: usize, event: &Event<'_>);
+    /// Hears how this case goes.
+    fn watch(&self, case: usize) -> Box<dyn Watch + '_>;
+    /// Whether to stop.
+    fn stop(&self) -> Stop;
+}
+
+/// Cases, and what is written down about them.
+pub struct Batch<'a, M, R> {
+    /// Those to be done by this process.
+    pub cases: &'a [BatchCase<M>],
+    /// The folder of outputs.
+    pub outputs: &'a Path,
+    /// Where attempts are written down.
+    pub ledger: &'a Ledger,
+    /// Makes methods.
+    pub methods: &'a R,
+    /// How to go about it.
+    pub rules: &'a Rules,
+    /// Hears how it goes.
+    pub listener: &'a dyn Listener,
+}
+
+/// What there is to do about a case.
+enum Next {
+    /// Nothing.
+    Pass(Box<Attempt>),
+    /// An attempt of this number, after this one, for this reason.
+    Begin { number: u32, last: Option<Box<Attempt>>, why: Option<String> },
+}
+
+/// Cases that wait, and how many are worked on: one of those may come back.
+struct Queue {
+    waiting: VecDeque<usize>,
+    working: usize,
+}
+
+impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
+    /// Works through all cases.
+    ///
+    /// # Errors
+    /// When attempts cannot be written down, or threads not be started. What is wrong with a case is written down and ends
+    /// nothing else.
+    pub fn work(&self) -> Result<()> {
+        // Attempts from before this run do not count for its retries.
+        let before = self.ledger.numbers()?;
+        let queue = Mutex::new(Queue { waiting: (0..self.cases.len()).collect(), working: 0 });
+        let (changed, running, failed) = (Condvar::new(), Running::default(), Mutex::new(None));
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.rules.workers)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let worked = self.serve((&queue, &changed), &running, &before);
+                        if let Err(error) = worked {
+                            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                            running.give_up();
+                        }
+                    })
+                })
+                .collect();
+            let (ended, end) = std::sync::mpsc::channel::<()>();
+            scope.spawn(|| {
+                let end = end;
+                while end.recv_timeout(HEARTBEAT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                    running.beat(self.ledger);
+                }
+            });
+            for worker in workers {
+                let _ = worker.join();
+            }
+            drop(ended);
+        });
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
+    /// Takes cases until none is left.
+    fn serve(
+        &self,
+        (queue, changed): (&Mutex<Queue>, &Condvar),
+        running: &Running,
+        before: &std::collections::BTreeMap<String, u32>,
+    ) -> Result<()> {
+        let threads = self.rules.threads;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool =
+            pool.with_context(|| format!("cannot start {threads} threads; ask for fewer with --threads"))?;
+        let lock = || queue.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let mut all = lock();
+            let index = loop {
+                if self.listener.stop() != Stop::Never || running.is_given_up() {
+                    return Ok(());
+                }
+                match all.waiting.pop_front() {
+                    Some(index) => break index,
+                    None if all.working == 0 => return Ok(()),
+                    None => all = changed.wait(all).unwrap_or_else(PoisonError::into_inner),
+                }
+            };
+            all.working += 1;
+            drop(all);
+            let old = before.get(&case_name(&self.cases[index].output)).copied().unwrap_or(0);
+            let again = pool.install(|| self.attend(index, old, running));
+            let mut all = lock();
+            all.working -= 1;
+            if matches!(again, Ok(true)) {
+                all.waiting.push_back(index);
+            }
+            drop(all);
+            changed.notify_all();
+            again?;
+        }
+    }
+
+    /// Does what there is to do about a case, and says whether it should be looked at again.
+    fn attend(&self, index: usize, old: u32, running: &Running) -> Result<bool> {
+        let name = case_name(&self.cases[index].output);
+        let (number, last, why) = match self.next(index, self.ledger.last(&name)?, old)? {
+            Next::Pass(attempt) => {
+                self.listener.event(index, &Event::Passed(&attempt));
+                return Ok(false);
+            }
+            Next::Begin { number, last, why } => (number, last, why),
+        };
+        let Some(attempt) = self.ledger.begin(&self.cases[index].output, number)? else {
+            // Another process was faster.
+            return Ok(true);
+        };
+        self.listener.event(index, &Event::Begun(&attempt, why));
+        let owned = last.as_ref().is_some_and(|last| last.owns_outputs);
+        let slot = running.begin(attempt);
+        let (attempt, warnings) = self.try_case(index, owned, &slot);
+        running.end(&slot, &attempt, self.ledger)?;
+        self.listener.event(index, &Event::Ended(&attempt, &warnings));
+        Ok(attempt.status == Status::Failed && number - old <= self.rules.retries)
+    }
+
+    fn next(&self, index: usize, last: Option<Attempt>, old: u32) -> Result<Next> {
+        let Some(last) = last else { return Ok(Next::Begin { number: 1, last: None, why: None }) };
+        let before_this_run = last.number <= old;
+        let Rules { resume, force, retries, .. } = *self.rules;
+        let why = match last.status {
+            Status::Running if self.ledger.is_abandoned(&last)? => {
+                Some(format!("process {} on {} is gone", last.worker.pid, last.worker.host))
+            }
+            Status::Running => None,
+            Status::Interrupted => Some("it was interrupted".to_owned()),
+            Status::Failed if before_this_run => (resume || force).then(|| "it failed before".to_owned()),
+            Status::Failed => (last.number - old <= retries).then(|| "it failed".to_owned()),
+            Status::Done if before_this_run && force => Some("everything is done again".to_owned()),
+            Status::Done if before_this_run && resume => self.out_of_date(index, &last)?,
+            Status::Done => None,
+        };
+        let (number, last) = (last.number + 1, Box::new(last));
+        Ok(match why {
+            Some(why) => Next::Begin { number, last: Some(last), why: Some(why) },
+            None => Next::Pass(last),
+        })
+    }
+
+    /// Why a finished case is to be done again, if it is.
+    fn out_of_date(&self, index: usize, last: &Attempt) -> Result<Option<String>> {
+        let missing = last.files.iter().find(|file| !self.outputs.join(&file.path).exists());
+        if let Some(file) = missing {
+            return Ok(Some(format!("{} is missing", file.path.display())));
+        }
+        let now = match self.ingredients(&self.cases[index].case) {
+            Ok(now) => now,
+            // What is wrong with the input is told by the attempt.
+            Err(error) => return Ok(Some(error.to_string())),
+        };
+        let changes = now.changes(&last.made_of);
+        Ok((!changes.is_empty()).then(|| format!("another {}", changes.join(" and another "))))
+    }
+
+    fn ingredients(&self, case: &CaseSpec<M>) -> Result<Ingredients> {
+        let inputs = crate::case::inputs(case)?.into_iter().map(|input| input.sha256).collect();
+        let model = self.methods.model(&case.method, case.task.task())?;
+        let (options, version) = (options_digest(case)?, self.rules.version.clone());
+        Ok(Ingredients { options, inputs, model: model.map(|model| model.sha256), version })
+    }
+
+    /// Runs a case, and says how the attempt ended.
+    fn try_case(&self, index: usize, owned: bool, slot: &Slot) -> (Attempt, Vec<String>) {
+        let case = &self.cases[index].case;
+        let begin = Instant::now();
+        let outcome = self.prepared(case, owned, slot).and_then(|force| self.run(index, force, slot));
+        let mut attempt = slot.attempt();
+        attempt.seconds = begin.elapsed().as_secs_f64();
+        let mut warnings = Vec::new();
+        match outcome.and_then(|report| self.done(case, &report, &mut attempt).map(|()| report)) {
+            Ok(report) => warnings = report.warnings,
+            Err(error) if error.is::<Cancelled>() => attempt.status = Status::Interrupted,
+            Err(error) => {
+                attempt.status = Status::Failed;
+                attempt.reason = Some(one_line(&error));
+            }
+        }
+        (attempt, warnings)
+    }
+
+    /// Makes the folder of the outputs and looks whether they are free, or this batch's own; says whether to write over them.
+    fn prepared(&self, case: &CaseSpec<M>, owned: bool, slot: &Slot) -> Result<bool> {
+        for path in case.output.clone().paths_mut() {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            let failed =
+                || format!("{}: cannot be made; see whether the disk can be written", folder.display());
+            std::fs::create_dir_all(folder).with_context(failed)?;
+        }
+        let force = owned || self.rules.force;
+        target(case, self.methods, force)?;
+        slot.change(|attempt| attempt.owns_outputs = true);
+        self.ledger.note(&slot.attempt())?;
+        Ok(force)
+    }
+
+    fn run(&self, index: usize, force: bool, slot: &Slot) -> Result<Report<M>> {
+        let watch = self.listener.watch(index);
+        let options = Options {
+            force,
+            leftovers: Leftovers::Use,
+            partial: false,
+            threads: self.rules.threads,
+            command: self.rules.command.clone(),
+            version: self.rules.version.clone(),
+            watch: &slot.watch(&*watch, self.listener),
+        };
+        Ok(run(&self.cases[index].case, self.methods, &options)?.report)
+    }
+
+    /// Notes what came of it.
+    fn done(&self, case: &CaseSpec<M>, report: &Report<M>, attempt: &mut Attempt) -> Result<()> {
+        let inputs = report.inputs.iter().map(|input| input.sha256.clone()).collect();
+        let (model, version) =
+            (report.model.as_ref().map(|model| model.sha256.clone()), report.version.clone());
+        attempt.made_of = Ingredients { options: options_digest(case)?, inputs, model, version };
+        attempt.network_calls = report.nfe;
+        attempt.slices = Some([report.slices.len(); 2]);
+        let paths: BTreeSet<PathBuf> =
+            report.outputs.iter().map(|path| recon_data::resolve_output(path, report.slices.len())).collect();
+        for path in paths {
+            let sha256 = digest::sha256_file(&path)?;
+            let below = path.strip_prefix(self.outputs).unwrap_or(&path).to_owned();
+            attempt.files.push(Written { path: below, sha256 });
+        }
+        attempt.status = Status::Done;
+        Ok(())
+    }
+}
+
+/// SHA-256 of what is done, without the places of files: those may move.
+fn options_digest<M: Serialize + Clone>(case: &CaseSpec<M>) -> Result<String> {
+    let mut case = case.clone();
+    let paths = case.input.paths_mut().into_iter().chain(case.task.paths_mut());
+    paths.chain(case.output.paths_mut()).for_each(|path| *path = PathBuf::new());
+    Ok(digest::sha256_bytes(&serde_json::to_vec(&case)?))
+}
+
+/// An error and its causes, each said once.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+        }
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,114 @@
+//! Arguments of `recon batch`.
+
+use crate::commands::cli::common::RunOptions;
+use crate::commands::cli::values::{bytes, count, named, shard};
+use clap::{Args, Subcommand};
+use recon::device::DeviceChoice;
+use recon_pipelines::Task;
+use std::path::PathBuf;
+
+/// Arguments of `recon batch`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct BatchArgs {
+    /// What to do with a batch besides running it.
+    #[command(subcommand)]
+    pub command: Option<BatchCommand>,
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Which part of the cases: the I-th of N [default: the task of a Slurm array, else all].
+    #[arg(long, value_name = "I/N", value_parser = shard, help_heading = "Run")]
+    pub shard: Option<Shard>,
+    /// Go on with a batch that was begun: what is not done, what failed, and what has changed since.
+    #[arg(long, help_heading = "Run")]
+    pub resume: bool,
+    /// Do everything again, over results that are there.
+    #[arg(long, conflicts_with = "resume", help_heading = "Run")]
+    pub force: bool,
+    /// How often a case that fails is tried again.
+    #[arg(long, value_name = "N", default_value = "1", help_heading = "Run")]
+    pub retries: u32,
+    /// Cases at a time [default: as many as there are threads and memory for].
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Run")]
+    pub jobs: Option<usize>,
+    /// Memory for all cases together, such as 16G [default: what this job may have].
+    #[arg(long, value_name = "SIZE", value_parser = bytes, env = "RECON_MEM", hide_env = true, help_heading = "Run")]
+    pub mem: Option<u64>,
+    /// Only show the cases, with time and memory by a short trial of each kind.
+    #[arg(long, help_heading = "Output")]
+    pub dry_run: bool,
+    /// Print a summary as one JSON object on stdout.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// Where networks run: auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value_t, env = "RECON_DEVICE", hide_env = true, help_heading = "Run")]
+    pub device: DeviceChoice,
+    #[command(flatten)]
+    pub run: RunOptions,
+}
+
+/// What is reconstructed: a plan, or inputs and what is said of all of them.
+#[derive(Args, Clone, Debug)]
+pub struct PlanArgs {
+    /// A plan; or inputs: files, globs, folders of images or DICOM series, BIDS datasets, manifests.
+    #[arg(value_name = "PLAN.toml|INPUT", required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// Folder of the results of inputs.
+    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// What is done with inputs [default: by the modality of DICOM files].
+    #[arg(long, value_parser = named::<Task>(), help_heading = "Inputs without a plan")]
+    pub task: Option<Task>,
+    /// How it is done [default: that of the task].
+    #[arg(long, value_name = "NAME", help_heading = "Inputs without a plan")]
+    pub method: Option<String>,
+    /// Any option of the task's command.
+    #[arg(long = "option", value_name = "KEY=VALUE", help_heading = "Inputs without a plan")]
+    pub options: Vec<String>,
+}
+
+/// What to do with a batch besides running it.
+#[derive(Subcommand, Debug)]
+pub enum BatchCommand {
+    /// Say how a batch stands, on whatever machines it runs.
+    Status(StatusArgs),
+}
+
+/// Arguments of `recon batch status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Print one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A part of the cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which part, from 0.
+    pub index: usize,
+    /// How many parts.
+    pub count: usize,
+}
+
+impl Shard {
+    /// Whether the case of this number is in the part.
+    pub fn has(self, case: usize) -> bool {
+        case % self.count == self.index
+    }
+
+    /// The part of this task of a Slurm array, if the process is one.
+    pub fn of_slurm() -> Option<Self> {
+        let number = |name: &str| std::env::var(name).ok()?.parse::<usize>().ok();
+        let (task, least, count) = (
+            number("SLURM_ARRAY_TASK_ID")?,
+            number("SLURM_ARRAY_TASK_MIN")?,
+            number("SLURM_ARRAY_TASK_COUNT")?,
+        );
+        let step = number("SLURM_ARRAY_TASK_STEP").unwrap_or(1).max(1);
+        let index = task.checked_sub(least)? / step;
+        (index < count).then_some(Self { index, count })
+    }
+}
