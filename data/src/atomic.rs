@@ -1,7 +1,7 @@
 //! Outputs that are either whole or not there: a temporary file beside the target, flushed, then renamed.
 
 use crate::DataError;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tempfile::{Builder, TempDir, TempPath};
@@ -153,19 +153,31 @@ struct Workshop {
 
 /// What the names of these folders begin with.
 const PREFIX: &str = ".recon-";
+/// How many random letters follow.
+const RANDOM: usize = 12;
 /// The file that is locked.
 const LOCK: &str = "lock";
+
+/// How often a folder is made that others sweep away before it is locked.
+const ATTEMPTS: usize = 1000;
 
 impl Workshop {
     fn new(parent: &Path) -> std::io::Result<Self> {
         sweep(parent);
         let mut builder = Builder::new();
-        builder.prefix(PREFIX);
+        builder.prefix(PREFIX).rand_bytes(RANDOM);
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let folder = builder.tempdir_in(parent)?;
-        let lock = locked(folder.path());
-        Ok(Self { folder, _lock: lock })
+        for _ in 0..ATTEMPTS {
+            let folder = builder.tempdir_in(parent)?;
+            match locked(folder.path())? {
+                Locked::Held(lock) => return Ok(Self { folder, _lock: Some(lock) }),
+                // Then a folder that is left behind stays.
+                Locked::NoLocks => return Ok(Self { folder, _lock: None }),
+                Locked::Swept => {}
+            }
+        }
+        Err(std::io::Error::other("another program removes the folders for unfinished work"))
     }
 
     fn path(&self) -> &Path {
@@ -173,24 +185,47 @@ impl Workshop {
     }
 }
 
-/// The lock of a folder. It gets its name when it is held: whoever finds a lock that nobody holds knows that its process is
-/// gone. Some file systems have no locks; then a folder that is left behind stays.
-fn locked(folder: &Path) -> Option<File> {
-    let unnamed = folder.join("unlocked");
-    let file = File::create_new(&unnamed).ok()?;
-    file.try_lock().ok()?;
-    std::fs::rename(unnamed, folder.join(LOCK)).ok()?;
-    Some(file)
+/// What came of locking a new folder.
+enum Locked {
+    Held(File),
+    /// The file system has none.
+    NoLocks,
+    /// Another process took it for left behind, as it was not locked yet.
+    Swept,
 }
 
-/// Removes what killed processes have left: nothing holds its lock any more. All that goes wrong here is left as it is.
-fn sweep(parent: &Path) {
+fn locked(folder: &Path) -> std::io::Result<Locked> {
+    let path = folder.join(LOCK);
+    let file = match File::create_new(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Locked::Swept),
+        Err(error) => return Err(error),
+    };
+    Ok(match file.try_lock() {
+        // Who sweeps holds the lock while it deletes: what is there with the lock held stays.
+        Ok(()) if path.exists() => Locked::Held(file),
+        Ok(()) | Err(TryLockError::WouldBlock) => Locked::Swept,
+        Err(TryLockError::Error(_)) => Locked::NoLocks,
+    })
+}
+
+/// Removes the unfinished work that killed processes have left in a folder: nothing holds its lock any more. All that goes
+/// wrong here is left as it is. Everything that is written does this first.
+pub fn sweep(parent: &Path) {
     let Ok(entries) = std::fs::read_dir(parent) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let path = entry.path();
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
-        if is_folder && lock.try_lock().is_ok() {
-            let _ = std::fs::remove_dir_all(entry.path());
+        match File::open(path.join(LOCK)) {
+            Ok(lock) if is_folder && lock.try_lock().is_ok() => {
+                let _ = std::fs::remove_dir_all(&path);
+            }
+            Ok(_) => {}
+            // Killed before there was a lock; only a folder with nothing in it is removed.
+            Err(_) if is_folder && entry.file_name().len() == PREFIX.len() + RANDOM => {
+                let _ = std::fs::remove_dir(&path);
+            }
+            Err(_) => {}
         }
     }
 }
@@ -241,9 +276,11 @@ mod tests {
             std::fs::write(dead.join(name), b"x").unwrap();
         }
         let foreign = folder.path().join(".recon-config");
-        std::fs::create_dir(&foreign).unwrap();
+        let unlocked = folder.path().join(".recon-0123456789ab");
+        [&foreign, &unlocked].map(|path| std::fs::create_dir(path).unwrap());
         write_bytes(&folder.path().join("a.npy"), b"x", Overwrite::Refuse).unwrap();
-        assert!(!dead.exists() && foreign.exists() && living.path().exists());
+        assert!(!dead.exists() && !unlocked.exists());
+        assert!(foreign.exists() && living.path().exists());
     }
 
     #[test]

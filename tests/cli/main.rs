@@ -1,6 +1,7 @@
 //! Whole cases through the binary.
 
 mod bad_input;
+mod batch;
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;

@@ -43,6 +43,11 @@ impl Ledger {
         Ok(Self { folder: folder.to_owned(), worker: Worker::this() })
     }
 
+    /// Where it lies.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn file(&self, name: &str, number: u32) -> PathBuf {
         self.folder.join(format!("{name}-{number}.json"))
     }

@@ -6,7 +6,7 @@ use super::running::{Running, Slot};
 use crate::report::Report;
 use crate::{Cancelled, CaseSpec, Methods, Options, Watch, run, target};
 use anyhow::{Context as _, Result};
-use recon_data::{Leftovers, digest};
+use recon_data::{Leftovers, atomic, digest};
 use serde::Serialize;
 use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -140,7 +140,15 @@ impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
             }
             drop(ended);
         });
+        self.sweep();
         failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
+    /// Removes what processes have left that were killed over their last file.
+    fn sweep(&self) {
+        let folders: BTreeSet<&Path> =
+            self.cases.iter().filter_map(|case| case.case.output.image.parent()).collect();
+        folders.into_iter().chain([self.ledger.folder()]).for_each(atomic::sweep);
     }
 
     /// Takes cases until none is left.
