@@ -32,7 +32,7 @@ pub use nifti::NiftiSource;
 pub use output::{check_output, check_place, write, write_single, write_stack};
 pub use regular::{open_regular, read_text};
 pub use scan::{Modality, Scan, Source, read};
-pub use slices::{Selection, SliceReader, open, open_selected};
+pub use slices::{Selection, SliceReader, open, open_selected, shape};
 pub use stack::{Derivation, ImageStack, Provenance};
 pub use store::{Leftovers, SliceStore};
 pub use units::{

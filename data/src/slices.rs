@@ -5,7 +5,7 @@ use crate::error::check_finite;
 use crate::nifti::SlicesOfNifti;
 use crate::npy::SlicesOfArray;
 use crate::scan::{Kind, kind_of, read_as_it_is};
-use crate::{DataError, Geometry, Modality, Scan, Source, Unit};
+use crate::{DataError, Geometry, Modality, Scan, Source, Unit, npy};
 use ndarray::{Array2, Axis};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -61,6 +61,23 @@ pub struct Selection<'a> {
 /// As [`read`](crate::read), and when there is no such series.
 pub fn open_selected(path: &Path, selection: Selection<'_>) -> Result<SliceReader, DataError> {
     open_keeping(path, KEPT_VOXELS, selection)
+}
+
+/// Axis lengths (slice, row, col) of what [`open_selected`] would open, by its headers alone.
+///
+/// # Errors
+/// When headers cannot be read.
+pub fn shape(path: &Path, series: Option<&str>) -> Result<[usize; 3], DataError> {
+    match kind_of(path)? {
+        Kind::Dicom => Ok(SlicesOfSeries::file(path)?.shape()),
+        Kind::DicomFolder => Ok(SlicesOfSeries::folder(path, series)?.shape()),
+        Kind::Nifti => Ok(SlicesOfNifti::open(path)?.shape()),
+        Kind::Npy => match npy::shape(path)?[..] {
+            [rows, cols] => Ok([1, rows, cols]),
+            [slices, rows, cols] => Ok([slices, rows, cols]),
+            _ => Err(DataError::input(path, "is neither an image nor a volume", "select one")),
+        },
+    }
 }
 
 fn open_keeping(path: &Path, kept: usize, selection: Selection<'_>) -> Result<SliceReader, DataError> {
@@ -237,7 +254,7 @@ impl SliceReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ImageStack, Overwrite, Provenance, npy, write_stack};
+    use crate::{ImageStack, Overwrite, Provenance, write_stack};
     use ndarray::Array3;
 
     fn voxels() -> Array3<f32> {
@@ -262,6 +279,7 @@ mod tests {
         for name in ["a.npy", "b.nii", "c.nii.gz", "series"] {
             let path = written(folder.path(), name, &voxels());
             let whole = crate::read(&path).expect("readable");
+            assert_eq!(shape(&path, None).expect("readable"), [4, 5, 3]);
             for kept in [0, 1000] {
                 let reader = open_keeping(&path, kept, Selection::default()).expect("readable");
                 assert_eq!(reader.shape(), [4, 5, 3], "{name}");

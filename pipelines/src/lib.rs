@@ -17,8 +17,9 @@ pub mod report;
 pub mod task;
 
 pub use case::{
-    CaseSpec, Method, Methods, Options, Outcome, Outputs, Pace, SCHEMA, Schema, SliceRecord, Solved, Solver,
-    Target, Watch, check_folder, check_npy, check_path, overwrite, run, sibling, target,
+    CaseSpec, Estimate as CaseEstimate, Method, Methods, Options, Outcome, Outputs, Pace, SCHEMA, Schema,
+    SliceRecord, Solved, Solver, Target, Watch, check_folder, check_npy, check_path, estimate, overwrite,
+    run, sibling, target,
 };
 pub use method::{
     Acquisition, Classical, Direct, Estimate, L1Wavelet, LinearInterpolation, Map, Progress, Reconstruct,

@@ -2,6 +2,7 @@
 
 use super::Trial;
 use super::spread::{maps, point_estimate};
+use crate::score::ScoreModel;
 use crate::score::measure::{Bridged, Measured, UnitRule, bridge};
 use crate::score::model::{Counted, Differentiable};
 use crate::score::process::{Noise, Stream};
@@ -98,7 +99,8 @@ impl<M: Differentiable, T: Transform<Image: Picture>> Sampled<M, T> {
         let [channels, rows, cols] = slice.measured.image_dims();
         let mut noise = Noise::with_channels(&[stream], (channels, rows, cols), &self.device);
         let start = Start(slice.start.as_ref());
-        let x = self.sampler.draw(&model, &slice.measured, start, &mut noise, progress)?;
+        let calling = Calling { model: &model, progress };
+        let x = self.sampler.draw(&model, &slice.measured, start, &mut noise, &calling)?;
         let mut image: T::Image = bridge::to_pictures(&x)?.swap_remove(0);
         image.scale(slice.unit);
         Ok((image, model.calls()))
@@ -143,6 +145,22 @@ impl<M: Differentiable, T: Transform<Image: Picture>> Reconstruct<T> for Sampled
             network_calls += 1;
         }
         Ok(Estimate { maps, typicality, ..Estimate::plain(image, network_calls) })
+    }
+}
+
+/// Says how many calls were made at every step.
+struct Calling<'a, M> {
+    model: &'a Counted<M>,
+    progress: &'a dyn Progress,
+}
+
+impl<M: ScoreModel> Progress for Calling<'_, M> {
+    fn step(&self, done: usize, steps: usize) {
+        self.progress.calls(self.model.calls());
+        self.progress.step(done, steps);
+    }
+    fn cancelled(&self) -> bool {
+        self.progress.cancelled()
     }
 }
 

@@ -22,6 +22,15 @@ use std::path::Path;
 /// The first bytes of every `.npy` file.
 pub(crate) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
+/// The axis lengths of an array, by its header alone.
+///
+/// # Errors
+/// [`DataError::Unreadable`], or [`DataError::Input`] for a damaged header.
+pub fn shape(path: &Path) -> Result<Vec<usize>, DataError> {
+    let mut file = crate::open_regular(path).map_err(|source| DataError::unreadable(path, source))?;
+    Ok(Header::read(path, &mut file)?.shape)
+}
+
 /// Reads real numbers as 32-bit floats.
 ///
 /// # Errors

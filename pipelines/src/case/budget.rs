@@ -52,7 +52,7 @@ where
 }
 
 /// The first slice that is to be reconstructed.
-fn first<S: Study>(study: &S) -> Result<Option<usize>> {
+pub(super) fn first<S: Study>(study: &S) -> Result<Option<usize>> {
     for k in 0..study.frame().shape[0] {
         if let Slice::Measured(_) = study.slice(k)? {
             return Ok(Some(k));

@@ -9,6 +9,7 @@ mod run;
 mod solve;
 mod spec;
 mod target;
+mod trial;
 
 pub use methods::{Method, Methods, Pace};
 pub use outputs::Outputs;
@@ -17,3 +18,4 @@ pub use run::{Options, Outcome, Watch, run, target};
 pub use solve::{SliceRecord, Solved, Solver};
 pub use spec::{CaseSpec, SCHEMA, Schema};
 pub use target::{Target, check_folder, check_npy, check_path, overwrite, sibling};
+pub use trial::{Estimate, estimate};

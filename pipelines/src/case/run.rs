@@ -98,23 +98,44 @@ pub fn run<M: Clone + Serialize>(
     let (inputs, target) = (inputs(case)?, target(case, methods, options.force)?);
     let run = Run { case, methods, options, inputs, target };
     let seed = CaseSeed { seed: case.seed, case: digest::case_id(&run.inputs[0].sha256) };
+    opened((case, seed), methods, run)
+}
+
+/// Does something with a study, whatever is measured.
+pub(super) trait Opened {
+    /// What comes of it.
+    type Output;
+
+    /// Does it, knowing what a reader of the result should know.
+    fn on<S: Study>(self, study: S, remarks: Remarks) -> Result<Self::Output>
+    where
+        S::Transform: Acquisition;
+}
+
+/// Opens the input of a case.
+///
+/// # Errors
+/// When it cannot be used, and whatever `visitor` ends with.
+pub(super) fn opened<M, V: Opened>(
+    (case, seed): (&CaseSpec<M>, CaseSeed),
+    methods: &impl Methods<M>,
+    visitor: V,
+) -> Result<V::Output> {
+    macro_rules! on {
+        ($opened:expr) => {{
+            let (study, remarks) = $opened?;
+            visitor.on(study, remarks)
+        }};
+    }
     match (&case.input, &case.task) {
-        (Input::Image(input), TaskSpec::Ct(spec)) => run.on(ImageCt::open(input, spec, seed)?),
-        (Input::Sinogram(input), TaskSpec::Ct(spec)) => run.on(SinogramCt::open(input, spec, seed)?),
-        (Input::Image(input), TaskSpec::Mri(spec)) => {
-            let (study, remarks) = ImageMri::open(input, spec, seed)?;
-            run.write_mask(std::slice::from_ref(study.mask()), study.frame().shape)?;
-            run.on((study, remarks))
-        }
-        (Input::Kspace(input), TaskSpec::Mri(spec)) => {
-            let (study, remarks) = KspaceMri::open(input, spec, seed)?;
-            run.write_mask(study.masks(), study.frame().shape)?;
-            run.on((study, remarks))
-        }
+        (Input::Image(input), TaskSpec::Ct(spec)) => on!(ImageCt::open(input, spec, seed)),
+        (Input::Sinogram(input), TaskSpec::Ct(spec)) => on!(SinogramCt::open(input, spec, seed)),
+        (Input::Image(input), TaskSpec::Mri(spec)) => on!(ImageMri::open(input, spec, seed)),
+        (Input::Kspace(input), TaskSpec::Mri(spec)) => on!(KspaceMri::open(input, spec, seed)),
         (Input::Image(input), TaskSpec::Mar(spec)) => {
             let trusts = methods.trusts_metal(&case.method);
             let correction = if trusts { Correction::None } else { Correction::Margin(spec.metal_margin) };
-            run.on(ImageMar::open(input, spec, correction, seed)?)
+            on!(ImageMar::open(input, spec, correction, seed))
         }
         _ => Err(Refused::Usage("the input is not one of this task".to_owned()).into()),
     }
@@ -181,21 +202,14 @@ struct Run<'a, M, R> {
     target: Target,
 }
 
-impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
-    /// Writes the mask that all slices have, or those of all slices.
-    fn write_mask(&self, masks: &[Mask], [_, rows, cols]: [usize; 3]) -> Result<()> {
-        let Some(path) = &self.case.output.mask else { return Ok(()) };
-        let flags: Vec<bool> = masks.iter().flat_map(|mask| mask.kept().iter().copied()).collect();
-        let shape = if masks.len() == 1 { vec![rows, cols] } else { vec![masks.len(), rows, cols] };
-        let flags = ndarray::ArrayD::from_shape_vec(shape, flags)?;
-        Ok(npy::write_mask(path, flags.view(), super::overwrite(self.options.force))?)
-    }
+impl<M: Clone + Serialize, R: Methods<M>> Opened for Run<'_, M, R> {
+    type Output = Outcome<M>;
 
-    /// Runs the case on an open study.
-    fn on<S: Study>(&self, (study, remarks): (S, Remarks)) -> Result<Outcome<M>>
+    fn on<S: Study>(self, study: S, remarks: Remarks) -> Result<Outcome<M>>
     where
         S::Transform: Acquisition,
     {
+        self.write_mask(study.masks(), study.frame().shape)?;
         let path = self.case.input.path().display();
         remarks.notes.iter().for_each(|note| self.options.watch.say(&format!("{path}: {note}")));
         remarks.warnings.iter().for_each(|line| self.options.watch.say(&format!("warning: {path}: {line}")));
@@ -208,7 +222,7 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
         let baselines = self.methods.baselines::<S::Transform>(&case.method, task);
         let target = self.target.clone();
         let solver = Solver {
-            baselines: self.comparable(&study, &baselines),
+            baselines: comparable(&case.output, &study, &baselines),
             method: &method,
             null_space: case.output.null_space,
         };
@@ -221,6 +235,17 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
         let done = Done { stopped, seconds, resumed, warnings: remarks.warnings };
         let report = self.finish((&study, &solver), case, (kept, target), done)?;
         Ok(Outcome { method: method.name, report, told })
+    }
+}
+
+impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
+    /// Writes the mask that all slices have, or those of all slices.
+    fn write_mask(&self, masks: &[Mask], [_, rows, cols]: [usize; 3]) -> Result<()> {
+        let Some(path) = &self.case.output.mask else { return Ok(()) };
+        let flags: Vec<bool> = masks.iter().flat_map(|mask| mask.kept().iter().copied()).collect();
+        let shape = if masks.len() == 1 { vec![rows, cols] } else { vec![masks.len(), rows, cols] };
+        let flags = ndarray::ArrayD::from_shape_vec(shape, flags)?;
+        Ok(npy::write_mask(path, flags.view(), super::overwrite(self.options.force))?)
     }
 
     /// Refuses results that DICOM cannot hold, as it knows CT in Hounsfield units only, and no sheared images.
@@ -256,20 +281,6 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
             case.method = fitted;
         }
         Ok(case)
-    }
-
-    /// The baselines worth running: all beside a reference, the strongest for a picture, else none.
-    fn comparable<'m, S: Study>(
-        &self,
-        study: &S,
-        baselines: &'m [Method<S::Transform>],
-    ) -> Vec<&'m Method<S::Transform>> {
-        let first = match (study.knows_truth(), &self.case.output.preview) {
-            (true, _) => 0,
-            (false, Some(_)) => baselines.len().saturating_sub(1),
-            (false, None) => baselines.len(),
-        };
-        baselines[first..].iter().collect()
     }
 
     /// Where finished slices are kept, named by everything that decides them.
@@ -371,4 +382,18 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
         }
         Ok(report)
     }
+}
+
+/// The baselines worth running: all beside a reference, the strongest for a picture, else none.
+pub(super) fn comparable<'m, S: Study>(
+    outputs: &Outputs,
+    study: &S,
+    baselines: &'m [Method<S::Transform>],
+) -> Vec<&'m Method<S::Transform>> {
+    let first = match (study.knows_truth(), &outputs.preview) {
+        (true, _) => 0,
+        (false, Some(_)) => baselines.len().saturating_sub(1),
+        (false, None) => baselines.len(),
+    };
+    baselines[first..].iter().collect()
 }

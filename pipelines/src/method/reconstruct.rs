@@ -100,6 +100,8 @@ impl<I> Estimate<I> {
 pub trait Progress: Sync {
     /// One more of `steps` iterations of the current slice is done.
     fn step(&self, done: usize, steps: usize);
+    /// So many network calls were made for the current sample.
+    fn calls(&self, _calls: usize) {}
     /// Whether the method should give up: the user pressed Ctrl-C.
     fn cancelled(&self) -> bool {
         false

@@ -4,4 +4,6 @@ pub mod plot;
 pub mod preview;
 mod sidecar;
 
-pub use sidecar::{InputRecord, ModelRecord, Report, Status, data_residual, peak_memory_bytes};
+pub use sidecar::{
+    InputRecord, ModelRecord, Report, Status, data_residual, peak_memory_bytes, resident_memory_bytes,
+};

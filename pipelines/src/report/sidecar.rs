@@ -86,8 +86,17 @@ fn is_zero(count: &usize) -> bool {
 
 /// Largest resident memory of this process so far, bytes (`VmHWM`; Linux only).
 pub fn peak_memory_bytes() -> Option<u64> {
+    memory("VmHWM:")
+}
+
+/// Resident memory of this process now, bytes (`VmRSS`; Linux only).
+pub fn resident_memory_bytes() -> Option<u64> {
+    memory("VmRSS:")
+}
+
+fn memory(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let line = status.lines().find(|line| line.starts_with(name))?;
     let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kilobytes * 1024)
 }

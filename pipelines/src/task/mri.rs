@@ -101,15 +101,14 @@ impl ImageMri {
         };
         Self { images, mask, noise_std: None, seed, truth: Truth::Measured, frame }
     }
-
-    /// What is measured of every slice.
-    pub fn mask(&self) -> &Mask {
-        &self.mask
-    }
 }
 
 impl Study for ImageMri {
     type Transform = PhasedFourier;
+
+    fn masks(&self) -> &[Mask] {
+        std::slice::from_ref(&self.mask)
+    }
 
     fn frame(&self) -> &Frame {
         &self.frame
@@ -186,11 +185,6 @@ impl KspaceMri {
         Ok((study, remarks))
     }
 
-    /// What is measured: of every slice, or of each.
-    pub fn masks(&self) -> &[Mask] {
-        &self.masks
-    }
-
     fn mask(&self, k: usize) -> &Mask {
         &self.masks[k.min(self.masks.len() - 1)]
     }
@@ -208,6 +202,10 @@ impl KspaceMri {
 
 impl Study for KspaceMri {
     type Transform = PhasedFourier;
+
+    fn masks(&self) -> &[Mask] {
+        &self.masks
+    }
 
     fn frame(&self) -> &Frame {
         &self.frame

@@ -5,7 +5,7 @@ use crate::SliceSeed;
 use crate::report::preview::Window;
 use anyhow::Result;
 use ndarray::Array2;
-use recon_operators::{DataNoise, LinearOperator, Problem, Transform};
+use recon_operators::{DataNoise, LinearOperator, Mask, Problem, Transform};
 
 /// What is to be done about one slice.
 pub enum Slice<T: Transform> {
@@ -55,6 +55,11 @@ pub trait Study: Sync {
 
     /// Whether [`Study::truth`] is known.
     fn knows_truth(&self) -> bool;
+
+    /// Which samples of k-space are measured: of all slices alike, or of each; nothing for CT.
+    fn masks(&self) -> &[Mask] {
+        &[]
+    }
 
     /// The grey values of pictures; none means by percentiles.
     fn window(&self) -> Option<Window> {

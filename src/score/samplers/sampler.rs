@@ -104,6 +104,9 @@ impl Progress for Part<'_> {
     fn step(&self, done: usize, steps: usize) {
         self.whole.step(self.index * steps + done, self.parts * steps);
     }
+    fn calls(&self, calls: usize) {
+        self.whole.calls(calls);
+    }
     fn cancelled(&self) -> bool {
         self.whole.cancelled()
     }

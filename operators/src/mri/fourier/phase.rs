@@ -1,7 +1,7 @@
 //! An estimate of the image phase from the centre of k-space.
 
 use super::Fourier;
-use crate::{LinearOperator, Mask};
+use crate::{LinearOperator, Mask, Rank, quantile};
 use ndarray::Array2;
 use num_complex::Complex32;
 use std::ops::Range;
@@ -23,6 +23,21 @@ impl Centre {
         let at = centre_of_energy(kspace, mask);
         let half = sampled_around(mask.kept(), (rows, cols), at)?;
         Some(Self { at, half })
+    }
+
+    /// The energy that noise has in all of it, if the outer half of it along its longer axis holds nothing else: by the median,
+    /// as `|k|²` of noise alone has its median at ln 2 times its mean.
+    fn noise_energy(&self, kspace: &Array2<Complex32>) -> f64 {
+        let [rows, cols] = self.half;
+        let is_outer = |i: usize, j: usize| {
+            let (di, dj) = (i.abs_diff(self.at[0]), j.abs_diff(self.at[1]));
+            di <= rows && dj <= cols && if rows >= cols { 4 * di > 3 * rows } else { 4 * dj > 3 * cols }
+        };
+        let outer = kspace.indexed_iter().filter(|((i, j), _)| is_outer(*i, *j));
+        let mut energies: Vec<f32> = outer.map(|(_, value)| value.norm_sqr()).collect();
+        let median = quantile(&mut energies, 0.5, Rank::Linear).unwrap_or(0.0);
+        let count = (2 * rows + 1) * (2 * cols + 1);
+        count as f64 * f64::from(median) / std::f64::consts::LN_2
     }
 
     /// The image that it gives, each sample with this weight of its distances.
@@ -65,7 +80,10 @@ pub fn phase_of(image: &Array2<Complex32>) -> Array2<Complex32> {
 }
 
 /// `‖Im(e^{−iφ} c)‖/‖c‖` of the image `c` of the sampled centre without a window and [`low_resolution_phase`] φ: what a real
-/// image beside this phase cannot be. 0 when nothing was measured.
+/// image beside this phase cannot be, without what is noise. 0 when nothing was measured.
+///
+/// White noise of variance σ² in both parts of n samples has the energy 2nσ², half of which lies across any phase. It is
+/// estimated by the weakest samples of the centre, those that lie farthest from its middle.
 ///
 /// # Panics
 /// As [`low_resolution_phase`].
@@ -80,6 +98,8 @@ pub fn phase_misfit(kspace: &Array2<Complex32>, mask: &Mask) -> f64 {
         imaginary += f64::from((value * phase.conj()).im).powi(2);
         all += f64::from(value.norm_sqr());
     }
+    let noise = centre.noise_energy(kspace);
+    let (imaginary, all) = ((imaginary - noise / 2.0).max(0.0), all - noise);
     if all > 0.0 { (imaginary / all).sqrt() } else { 0.0 }
 }
 
@@ -162,6 +182,42 @@ mod tests {
             if value.norm() > 0.2 {
                 assert!((value / value.norm() - phase).norm() < 0.1);
             }
+        }
+    }
+
+    /// Noise of this standard deviation in both parts, from a small generator of its own.
+    fn noisy(kspace: &Array2<Complex32>, std: f32) -> Array2<Complex32> {
+        let mut state = 1u64;
+        let mut uniform = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 40) as f32 + 0.5) / (1u64 << 24) as f32
+        };
+        kspace.mapv(|value| {
+            value
+                + Complex32::from_polar(
+                    std * (-2.0 * uniform().ln()).sqrt(),
+                    std::f32::consts::TAU * uniform(),
+                )
+        })
+    }
+
+    #[test]
+    fn noise_is_no_fast_phase_and_does_not_hide_one() {
+        let (rows, cols) = (96, 96);
+        let columns: Vec<bool> = (0..cols).map(|j| j % 4 == 0 || (44..52).contains(&j)).collect();
+        let mask = Mask::columns(rows, &columns);
+        let misfit = |image: &Array2<Complex32>, std: f32| {
+            phase_misfit(&mask.select(noisy(&Fourier::new(rows, cols).forward(image), std)), &mask)
+        };
+        let smooth = object(rows, cols);
+        // The left half has the phase of the right half turned by a quarter.
+        let mut jump = smooth.clone();
+        jump.indexed_iter_mut()
+            .filter(|((_, j), _)| *j < cols / 2)
+            .for_each(|(_, value)| *value *= Complex32::i());
+        for std in [0.0, 0.005, 0.02, 0.05] {
+            assert!(misfit(&smooth, std) < 0.05, "{std}: {}", misfit(&smooth, std));
+            assert!(misfit(&jump, std) > 0.1, "{std}: {}", misfit(&jump, std));
         }
     }
 
