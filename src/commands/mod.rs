@@ -2,6 +2,7 @@
 //! print; they decide nothing about a result.
 
 mod batch;
+mod bids;
 pub mod cli;
 mod compare;
 mod completions;
@@ -35,6 +36,8 @@ pub enum Command {
     Run(Box<run::RunArgs>),
     /// Reconstruct many scans by a plan: resumable, shared between processes, with a report.
     Batch(Box<batch::BatchArgs>),
+    /// Reconstruct a BIDS dataset, as a BIDS app.
+    Bids(Box<bids::BidsArgs>),
     /// Only make a measurement from an image.
     #[command(subcommand)]
     Simulate(simulate::SimulateCommand),
@@ -72,6 +75,7 @@ impl Command {
             Self::Mar(args) => mar::run(args, words),
             Self::Run(args) => run::run(args, words),
             Self::Batch(args) => batch::run(args, words),
+            Self::Bids(args) => bids::run(args, words),
             Self::Simulate(command) => simulate::run(command),
             Self::Compare(args) => compare::run(args),
             Self::Eval(args) => eval::run(args),

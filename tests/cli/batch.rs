@@ -234,6 +234,8 @@ fn a_signal_ends_a_batch_and_nothing_is_lost() {
             assert!(begin.elapsed() < Duration::from_secs(20), "nothing is begun");
             std::thread::sleep(Duration::from_millis(20));
         }
+        // Into its slice, which takes longer than that.
+        std::thread::sleep(Duration::from_millis(400));
         let before = count(&attempts(&folder), "done");
         let id = child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().expect("kill").success());
@@ -248,4 +250,93 @@ fn a_signal_ends_a_batch_and_nothing_is_lost() {
     std::fs::write(folder.path("plan.toml"), quick).expect("written");
     folder.recon("batch plan.toml --resume").assert().success();
     assert_eq!(images(&folder.path("out")).len(), 8);
+}
+
+#[test]
+fn a_dry_run_tells_what_the_cases_take_and_does_nothing() {
+    let folder = begun(4, 64, &PLAN.replace("steps = 30", "steps = 60"));
+    std::fs::write(folder.path("in/s03.npy"), b"\x93NUMPYgarbage").expect("written");
+    let output = folder.recon("batch plan.toml --dry-run --json --threads 2").output().expect("run");
+    let shown: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!((&shown["workers"], &shown["threads"]), (&2.into(), &1.into()));
+    let cases = shown["cases"].as_array().expect("cases");
+    assert!(cases[..3].iter().all(|case| case["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0)));
+    assert!(cases[3]["problem"].as_str().is_some_and(|problem| problem.contains("readable .npy")));
+    assert!(shown["peak_memory_bytes"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{shown}");
+    assert!(!folder.path("out").exists());
+    let refused = folder.recon("batch plan.toml --mem 2M").output().expect("run");
+    assert!(
+        refused.status.code() == Some(2) && said(&refused).contains("a case takes"),
+        "{}",
+        said(&refused)
+    );
+    assert!(!folder.path("out").exists());
+    std::fs::remove_file(folder.path("in/s03.npy")).expect("removed");
+    let held = folder.recon("batch plan.toml --mem 4G").output().expect("run");
+    assert!(held.status.success() && said(&held).contains("estimated "), "{}", said(&held));
+}
+
+/// A dataset of two subjects, one of them with two sessions.
+fn dataset(folder: &Folder) {
+    let volume = |shift: f32| recon_data::Volume {
+        voxels: phantom(32, 32, shift).insert_axis(ndarray::Axis(0)),
+        geometry: recon_data::Geometry::default(),
+        unit: recon_data::Unit::Arbitrary,
+    };
+    let names = [
+        "sub-01/anat/sub-01_T1w",
+        "sub-02/ses-1/anat/sub-02_ses-1_T2w",
+        "sub-02/ses-2/anat/sub-02_ses-2_T1w",
+    ];
+    for (k, name) in names.iter().enumerate() {
+        let path = folder.path(&format!("raw/{name}.nii.gz"));
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        let about = recon_data::Provenance::default();
+        recon_data::write(
+            &path,
+            &volume(k as f32 / 50.0),
+            &recon_data::Source::Npy,
+            &about,
+            recon_data::Overwrite::Refuse,
+        )
+        .expect("written");
+        let sidecar = folder.path(&format!("raw/{name}.json"));
+        std::fs::write(sidecar, br#"{"MagneticFieldStrength": 3}"#).expect("written");
+    }
+    let about = br#"{"Name": "test", "BIDSVersion": "1.10.0"}"#;
+    std::fs::write(folder.path("raw/dataset_description.json"), about).expect("written");
+}
+
+#[test]
+fn a_bids_dataset_gives_derivatives_and_goes_on_by_itself() {
+    let folder = Folder::new();
+    dataset(&folder);
+    let app = "bids raw out participant --method tv --option accel=2 --option steps=5 --n-cpus 1";
+    folder.recon(&format!("{app} --participant-label 01")).assert().success();
+    let first = "out/sub-01/anat/sub-01_desc-recon_T1w";
+    let sidecar: Value =
+        serde_json::from_slice(&std::fs::read(folder.path(&format!("{first}.json"))).expect("there"))
+            .expect("JSON");
+    assert_eq!(sidecar["Sources"][0], "bids:raw:sub-01/anat/sub-01_T1w.nii.gz");
+    assert_eq!(
+        (&sidecar["SkullStripped"], &sidecar["case"]["task"]["sampling"]["accel"]),
+        (&false.into(), &2.0.into())
+    );
+    assert!(!folder.path("out/sub-02").exists());
+    folder.recon(&format!("{app} --participant-label sub-02 --session-id 1")).assert().success();
+    assert!(!folder.path("out/sub-02/ses-2").exists());
+    std::fs::write(folder.path("f.json"), br#"{"t1w": {"suffix": "T1w"}}"#).expect("written");
+    folder.recon(&format!("{app} --bids-filter-file f.json")).assert().success();
+    assert!(folder.path("out/sub-02/ses-2/anat/sub-02_ses-2_desc-recon_T1w.nii.gz").is_file());
+    assert_eq!(attempts(&folder).len(), 3);
+    let about: Value =
+        serde_json::from_slice(&std::fs::read(folder.path("out/dataset_description.json")).expect("there"))
+            .expect("JSON");
+    assert_eq!(
+        (&about["DatasetType"], &about["GeneratedBy"][0]["Name"]),
+        (&"derivative".into(), &"recon".into())
+    );
+    let group = folder.recon("bids raw out group --method tv").output().expect("run");
+    assert!(String::from_utf8_lossy(&group.stdout).contains("3 of 3 cases done"));
+    folder.recon("bids out2 out participant").assert().code(3);
 }

@@ -1,10 +1,12 @@
 //! A plan to its cases: every input once, with everything that is said of it and the name of its result.
 
+use super::bids::{self, BidsFilter};
 use super::find::{Finds, Found};
 use super::pattern::{Values, filled};
 use super::plan::{Entry, Options, Plan};
 use crate::Task;
 use recon_data::{Modality, default_output};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +29,8 @@ pub struct Planned {
     pub output_dir: PathBuf,
     /// Where the result goes, below that folder.
     pub output: PathBuf,
+    /// What its sidecar says besides.
+    pub sidecar: Map<String, Value>,
 }
 
 /// What a plan amounts to.
@@ -53,7 +57,7 @@ impl Expansion {
             expansion.problems.push("the plan has no [[case]]; name inputs in one".to_owned());
         }
         for (number, entry) in plan.entries.iter().enumerate() {
-            if let Err(what) = expansion.add(&plan.over(entry), folder) {
+            if let Err(what) = expansion.add(&plan.over(entry), plan.bids.as_ref(), folder) {
                 expansion.problems.push(format!("case {}: {what}", number + 1));
             }
         }
@@ -61,12 +65,12 @@ impl Expansion {
         expansion
     }
 
-    fn add(&mut self, entry: &Entry, folder: &Path) -> Result<(), String> {
+    fn add(&mut self, entry: &Entry, filter: Option<&BidsFilter>, folder: &Path) -> Result<(), String> {
         let output_dir = folder.join(entry.output_dir.as_deref().unwrap_or(Path::new(OUTPUT_DIR)));
         let texts = entry.input.texts();
         if let Some(measured) = entry.measured() {
             let path = folder.join(measured);
-            let case = self.planned(entry, (None, &path), &output_dir)?;
+            let case = self.planned(entry, (None, &path), (&output_dir, filter))?;
             self.cases.push(case);
             return Ok(());
         }
@@ -76,12 +80,13 @@ impl Expansion {
         for text in texts {
             let finds = Finds::of(text, entry.task, (folder, &output_dir))?;
             self.left_out.extend(finds.left_out);
-            for found in finds.inputs {
+            let wanted = |found: &Found| filter.is_none_or(|filter| filter.wants(&found.below));
+            for found in finds.inputs.into_iter().filter(wanted) {
                 let said = found.said.over(entry);
                 let own = found.said.output_dir.as_ref().map(|own| folder.join(own));
                 let output_dir = own.as_ref().unwrap_or(&output_dir);
                 let path = found.path.clone();
-                match self.planned(&said, (Some(found), &path), output_dir) {
+                match self.planned(&said, (Some(found), &path), (output_dir, filter)) {
                     Ok(case) => self.cases.push(case),
                     Err(what) => self.problems.push(format!("{}: {what}", path.display())),
                 }
@@ -94,7 +99,7 @@ impl Expansion {
         &self,
         entry: &Entry,
         (found, path): (Option<Found>, &Path),
-        output_dir: &Path,
+        (output_dir, filter): (&Path, Option<&BidsFilter>),
     ) -> Result<Planned, String> {
         let task = entry.task.or_else(|| task_of(found.as_ref()?.modality?));
         let task = task.ok_or("does not say what it is; add task = \"ct\", \"mri\" or \"mar\"")?;
@@ -105,7 +110,8 @@ impl Expansion {
         let name = below.to_string_lossy().into_owned();
         let (options, inherited) = (entry.options.clone(), entry.inherited.clone());
         let output_dir = output_dir.to_owned();
-        Ok(Planned { input: found, name, task, method, options, inherited, output_dir, output })
+        let sidecar = if filter.is_some() { bids::sidecar(below) } else { Map::new() };
+        Ok(Planned { input: found, name, task, method, options, inherited, output_dir, output, sidecar })
     }
 
     /// Two cases that write the same file.
@@ -151,6 +157,7 @@ fn values<'a>(
         ("ext", ext),
         ("folder", folder.to_string_lossy().into_owned()),
         ("path", below.to_string_lossy().into_owned()),
+        ("bids", bids::derivative(found.map_or(path, |found| &found.below)).to_string_lossy().into_owned()),
         ("task", task.name().to_owned()),
         ("method", method.unwrap_or("score").to_owned()),
         ("index", format!("{index:04}")),

@@ -1,7 +1,7 @@
 //! Inputs of a batch, found on the disk.
 
-use super::manifest;
 use super::plan::Entry;
+use super::{bids, manifest};
 use crate::Task;
 use recon_data::{Format, Modality, Series};
 use std::path::{Path, PathBuf};
@@ -90,10 +90,15 @@ impl Finds {
             });
         }
         if path.join("dataset_description.json").is_file() {
-            return self.walk(path, (Path::new(""), outputs), &|file| is_bids_image(file, task), 0);
+            return self.walk(
+                path,
+                (Path::new(""), outputs),
+                &|file, below| bids::is_image(file, below, task),
+                0,
+            );
         }
         if path.is_dir() {
-            return self.walk(path, (below, outputs), &|_| true, 0);
+            return self.walk(path, (below, outputs), &|_, _| true, 0);
         }
         if !path.exists() {
             return Err(format!("{}: is not there; correct the name", path.display()));
@@ -114,7 +119,7 @@ impl Finds {
         &mut self,
         folder: &Path,
         (below, outputs): (&Path, &Path),
-        wanted: &dyn Fn(&Path) -> bool,
+        wanted: &dyn Fn(&Path, &Path) -> bool,
         depth: usize,
     ) -> Result<(), String> {
         let failed = |error: std::io::Error| format!("{}: cannot be listed: {error}", folder.display());
@@ -127,7 +132,7 @@ impl Finds {
         let is_image = |path: &PathBuf| {
             path.is_file()
                 && matches!(Format::of_path(path), Some(Format::Nifti | Format::Npy))
-                && wanted(path)
+                && wanted(path, below)
         };
         for path in entries.iter().filter(|path| is_image(path)) {
             self.push(path, None, &below.join(path.file_name().unwrap_or_default()), None);
@@ -166,35 +171,6 @@ fn is_hidden(path: &Path) -> bool {
 fn is_manifest(path: &Path) -> bool {
     path.extension()
         .is_some_and(|ending| ending.eq_ignore_ascii_case("csv") || ending.eq_ignore_ascii_case("tsv"))
-}
-
-/// Suffixes of anatomical MR images of BIDS.
-const ANATOMICAL: [&str; 12] = [
-    "T1w",
-    "T2w",
-    "PDw",
-    "FLAIR",
-    "T2starw",
-    "inplaneT1",
-    "inplaneT2",
-    "PDT2",
-    "UNIT1",
-    "angio",
-    "MP2RAGE",
-    "T1rho",
-];
-
-/// Whether a file of a BIDS dataset is an image of the task: anatomical MRI, or CT, of a subject.
-fn is_bids_image(file: &Path, task: Option<Task>) -> bool {
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let stem = name.split('.').next().unwrap_or_default();
-    let suffix = stem.rsplit('_').next().unwrap_or_default();
-    let of_mri = task.is_none_or(|task| task == Task::Mri) && ANATOMICAL.contains(&suffix);
-    let of_ct = task.is_none_or(|task| task != Task::Mri) && suffix.eq_ignore_ascii_case("ct");
-    let derived = file
-        .components()
-        .any(|part| ["derivatives", "sourcedata", "code"].iter().any(|other| part.as_os_str() == *other));
-    name.starts_with("sub-") && !derived && (of_mri || of_ct)
 }
 
 #[cfg(test)]

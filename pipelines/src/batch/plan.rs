@@ -1,5 +1,6 @@
 //! The plan of a batch: which inputs, what is done with them, and where results go.
 
+use super::bids::BidsFilter;
 use crate::Task;
 use serde::Deserialize;
 use serde_json::Value;
@@ -21,6 +22,9 @@ pub struct Plan {
     /// Long options of the task's command, by name.
     #[serde(default)]
     pub options: Options,
+    /// Which images of BIDS datasets are wanted.
+    #[serde(skip)]
+    pub bids: Option<BidsFilter>,
     /// The entries.
     #[serde(default, rename = "case")]
     pub entries: Vec<Entry>,

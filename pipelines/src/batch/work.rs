@@ -8,6 +8,7 @@ use crate::{Cancelled, CaseSpec, Methods, Options, Watch, run, target};
 use anyhow::{Context as _, Result};
 use recon_data::{Leftovers, atomic, digest};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -22,6 +23,8 @@ pub struct BatchCase<M> {
     pub output: PathBuf,
     /// Everything else.
     pub case: CaseSpec<M>,
+    /// What its sidecar says besides.
+    pub sidecar: Map<String, Value>,
 }
 
 /// How a batch is worked through; nothing here changes a result.
@@ -301,6 +304,7 @@ impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
             threads: self.rules.threads,
             command: self.rules.command.clone(),
             version: self.rules.version.clone(),
+            sidecar: self.cases[index].sidecar.clone(),
             watch: &slot.watch(&*watch, self.listener),
         };
         Ok(run(&self.cases[index].case, self.methods, &options)?.report)
@@ -327,7 +331,10 @@ impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
 }
 
 /// SHA-256 of what is done, without the places of files: those may move.
-fn options_digest<M: Serialize + Clone>(case: &CaseSpec<M>) -> Result<String> {
+///
+/// # Errors
+/// When it cannot be written down.
+pub fn options_digest<M: Serialize + Clone>(case: &CaseSpec<M>) -> Result<String> {
     let mut case = case.clone();
     let paths = case.input.paths_mut().into_iter().chain(case.task.paths_mut());
     paths.chain(case.output.paths_mut()).for_each(|path| *path = PathBuf::new());

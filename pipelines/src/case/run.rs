@@ -13,6 +13,7 @@ use anyhow::Result;
 use recon_data::{Format, Leftovers, Unit, atomic, digest, npy};
 use recon_operators::Mask;
 use serde::Serialize;
+use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,8 @@ pub struct Options<'a> {
     pub command: Vec<String>,
     /// Version of the program, for the report.
     pub version: String,
+    /// What the report says besides.
+    pub sidecar: serde_json::Map<String, Value>,
     /// Hears how it goes, and may stop it.
     pub watch: &'a dyn Watch,
 }
@@ -66,6 +69,7 @@ impl Default for Options<'_> {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             command: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            sidecar: serde_json::Map::new(),
             watch: &Silent,
         }
     }
@@ -375,6 +379,7 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
             metrics,
             warnings,
             slices: records,
+            more: self.options.sidecar.clone(),
         };
         atomic::write_bytes(&target.sidecar, &serde_json::to_vec_pretty(&report)?, target.overwrite())?;
         if !stopped {

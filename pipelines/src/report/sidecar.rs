@@ -77,6 +77,9 @@ pub struct Report<M> {
     pub warnings: Vec<String>,
     /// What each slice took.
     pub slices: Vec<SliceRecord>,
+    /// What the caller says besides.
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, serde_json::Value>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the serialiser passes a reference")]

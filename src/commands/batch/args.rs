@@ -48,7 +48,7 @@ pub struct BatchArgs {
 }
 
 /// What is reconstructed: a plan, or inputs and what is said of all of them.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct PlanArgs {
     /// A plan; or inputs: files, globs, folders of images or DICOM series, BIDS datasets, manifests.
     #[arg(value_name = "PLAN.toml|INPUT", required = true)]
@@ -72,6 +72,19 @@ pub struct PlanArgs {
 pub enum BatchCommand {
     /// Say how a batch stands, on whatever machines it runs.
     Status(StatusArgs),
+    /// Try a case that comes in by stdin, and say what it takes.
+    #[command(hide = true)]
+    Trial(TrialArgs),
+}
+
+/// Arguments of `recon batch trial`.
+#[derive(Args, Debug)]
+pub struct TrialArgs {
+    /// Where networks run.
+    #[arg(long, default_value_t)]
+    pub device: DeviceChoice,
+    #[command(flatten)]
+    pub run: RunOptions,
 }
 
 /// Arguments of `recon batch status`.

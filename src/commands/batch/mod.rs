@@ -1,12 +1,16 @@
 //! `recon batch`: many scans by a plan.
 
 mod args;
+mod estimates;
 mod hears;
 mod plan;
 mod resources;
+mod show;
 mod status;
+mod trial;
 
-pub use args::{BatchArgs, Shard};
+pub use args::{BatchArgs, PlanArgs, Shard};
+pub use plan::options;
 
 use super::session::context::{self, Context};
 use super::session::failure::Failure;
@@ -16,46 +20,70 @@ use hears::Hears;
 use plan::Checked;
 use recon::methods::Registry;
 use recon::settings::MethodSpec;
-use recon_pipelines::batch::{Batch, BatchCase, Ledger, Rules, Status, case_name};
+use recon_pipelines::batch::{Batch, BatchCase, Ledger, Plan, Rules, Status, Stop, case_name};
 use resources::Resources;
+use status::Tally;
 use std::path::Path;
 
 /// The folder among the outputs that holds what is written down about the batch.
-const RECORDS: &str = "recon-batch";
+pub const RECORDS: &str = "recon-batch";
 
 /// Runs `recon batch`.
 ///
 /// # Errors
 /// See [`super::session::failure`].
 pub fn run(args: &BatchArgs, words: &[String]) -> Result<()> {
-    if let Some(BatchCommand::Status(args)) = &args.command {
-        return status::run(args);
+    match &args.command {
+        Some(BatchCommand::Status(args)) => return status::run(args),
+        Some(BatchCommand::Trial(args)) => return trial::run(args),
+        None => {}
     }
+    let (plan, folder) = plan::read(&args.plan)?;
+    let outputs = folder.join(plan.output_dir.as_deref().unwrap_or(Path::new("out")));
+    run_plan((&plan, &folder, &outputs.join(RECORDS)), args, words)
+}
+
+/// Runs a plan, whose paths are taken from a folder, with what is written down about it in another.
+///
+/// # Errors
+/// See [`super::session::failure`].
+pub fn run_plan(
+    (plan, folder, records): (&Plan, &Path, &Path),
+    args: &BatchArgs,
+    words: &[String],
+) -> Result<()> {
     let registry = Registry::new(args.device);
-    let checked = Checked::of(&args.plan, &registry)?;
+    let checked = Checked::of(plan, folder, &registry);
     let context = Context::new(&args.run)?;
     for (path, reason) in &checked.left_out {
         context.say(&format!("{}: left out: {reason}", path.display()));
     }
-    let ledger_folder = checked.outputs.join(RECORDS).join("cases");
-    let problems = problems(&checked, &ledger_folder, args, &registry)?;
-    if problems > 0 {
-        let message = format!(
-            "{problems} problem{} in the plan; nothing was begun",
-            if problems == 1 { "" } else { "s" }
-        );
-        return Err(Failure::Usage(message).into());
-    }
+    let ledger = records.join("cases");
+    check(&checked, &ledger, args.force, &registry)?;
     let shard = args.shard.or_else(Shard::of_slurm);
     let mine = |(number, _): &(usize, BatchCase<MethodSpec>)| shard.is_none_or(|shard| shard.has(*number));
     let all = checked.cases.len();
     let cases: Vec<_> = checked.cases.into_iter().enumerate().filter(mine).map(|(_, case)| case).collect();
     let resources = Resources::of(args, &context, &cases)?;
     if args.dry_run {
-        return show(&cases, &resources, args.json);
+        return show::cases(&cases, &resources, args.json);
     }
-    let ledger = Ledger::open(&ledger_folder)?;
+    let ledger = Ledger::open(&ledger)?;
     check_begun(&cases, &ledger, args)?;
+    context.say(&format!("{} of {all} cases, {}", cases.len(), show::shared(&resources)));
+    let begin = std::time::Instant::now();
+    work((&cases, &checked.outputs), (&ledger, records), &registry, (args, &resources, words), &context)?;
+    show::held(&resources, begin.elapsed().as_secs_f64(), &context);
+    finish(&cases, &ledger, args.json, &context)
+}
+
+fn work(
+    (cases, outputs): (&[BatchCase<MethodSpec>], &Path),
+    (ledger, records): (&Ledger, &Path),
+    methods: &Registry,
+    (args, resources, words): (&BatchArgs, &Resources, &[String]),
+    context: &Context,
+) -> Result<()> {
     let rules = Rules {
         workers: resources.workers,
         threads: resources.threads,
@@ -65,43 +93,32 @@ pub fn run(args: &BatchArgs, words: &[String]) -> Result<()> {
         command: words.to_vec(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    context.say(&format!(
-        "{} of {all} cases, {} at a time with {} thread{} each",
-        cases.len(),
-        rules.workers,
-        rules.threads,
-        if rules.threads == 1 { "" } else { "s" }
-    ));
-    let hears = Hears::new(&context, &cases, &checked.outputs.join(RECORDS))?;
+    let hears = Hears::new(context, cases, records)?;
     context.work(true);
-    let batch = Batch {
-        cases: &cases,
-        outputs: &checked.outputs,
-        ledger: &ledger,
-        methods: &registry,
-        rules: &rules,
-        listener: &hears,
-    };
+    let batch = Batch { cases, outputs, ledger, methods, rules: &rules, listener: &hears };
     let worked = batch.work();
     context.work(false);
-    worked?;
-    finish(&cases, &ledger, args.json, &context)
+    worked
 }
 
-/// Prints everything that is wrong with the plan, and says how much that is.
-fn problems(checked: &Checked, ledger: &Path, args: &BatchArgs, registry: &Registry) -> Result<usize> {
+/// Prints everything that is wrong with a plan, and fails if anything is.
+fn check(checked: &Checked, ledger: &Path, force: bool, registry: &Registry) -> Result<()> {
     let mut problems = checked.problems.clone();
     let begun = if ledger.is_dir() { Ledger::open(ledger)?.numbers()? } else { Default::default() };
     for case in &checked.cases {
         let in_a_folder = case.case.output.image.parent().is_some_and(Path::is_dir);
         // What lies there may be the batch's own.
         if in_a_folder && !begun.contains_key(&case_name(&case.output)) {
-            let free = recon_pipelines::target(&case.case, registry, args.force);
+            let free = recon_pipelines::target(&case.case, registry, force);
             problems.extend(free.err().map(|error| format!("{}: {error:#}", case.name)));
         }
     }
     problems.iter().for_each(|problem| context::tell(&format!("error: {problem}")));
-    Ok(problems.len())
+    match problems.len() {
+        0 => Ok(()),
+        1 => Err(Failure::Usage("1 problem in the plan; nothing was begun".to_owned()).into()),
+        count => Err(Failure::Usage(format!("{count} problems in the plan; nothing was begun")).into()),
+    }
 }
 
 /// Refuses to begin a batch again by mistake; processes that work on it at the same time are joined.
@@ -113,11 +130,8 @@ fn check_begun(cases: &[BatchCase<MethodSpec>], ledger: &Ledger, args: &BatchArg
     let mut begun = 0;
     for case in cases {
         let name = case_name(&case.output);
-        let Some(last) =
-            numbers.get(&name).and_then(|&number| ledger.read(&name, number).transpose()).transpose()?
-        else {
-            continue;
-        };
+        let Some(&number) = numbers.get(&name) else { continue };
+        let Some(last) = ledger.read(&name, number)? else { continue };
         if last.status == Status::Running && !ledger.is_abandoned(&last)? {
             return Ok(());
         }
@@ -133,29 +147,36 @@ fn check_begun(cases: &[BatchCase<MethodSpec>], ledger: &Ledger, args: &BatchArg
     Err(Failure::Exists(message).into())
 }
 
-fn show(cases: &[BatchCase<MethodSpec>], resources: &Resources, json: bool) -> Result<()> {
-    let lines = cases.iter().map(|case| format!("{} -> {}", case.name, case.output.display()));
-    let list: Vec<serde_json::Value> = cases
-        .iter()
-        .map(|case| serde_json::json!({ "name": case.name, "output": case.output.to_string_lossy() }))
-        .collect();
-    let Resources { workers, threads } = *resources;
-    let text = serde_json::json!({ "cases": list, "workers": workers, "threads": threads });
-    context::print(&if json { text.to_string() } else { lines.collect::<Vec<_>>().join("\n") })
-}
-
 /// Says how the cases stand, and fails if some of them failed.
 fn finish(cases: &[BatchCase<MethodSpec>], ledger: &Ledger, json: bool, context: &Context) -> Result<()> {
-    let tally = status::Tally::of(cases.iter().map(|case| case.output.as_path()), ledger)?;
+    let tally = Tally::of(cases.iter().map(|case| case.output.as_path()), ledger)?;
     context.say(&tally.words());
     if json {
         context::print(&serde_json::to_string(&tally)?)?;
     }
-    if context.stop() != recon_pipelines::batch::Stop::Never {
+    if context.stop() != Stop::Never {
         return Err(context.interruption().unwrap_or(Failure::Interrupted(15)).into());
     }
     match tally.failed {
         0 => Ok(()),
         failed => Err(Failure::Cases(format!("{failed} of {} cases failed; see above", cases.len())).into()),
     }
+}
+
+/// Writes a summary of all cases of a plan beside what is written down about them.
+///
+/// # Errors
+/// When nothing is written down, or the summary cannot be written.
+pub fn report(
+    (plan, folder, records): (&Plan, &Path, &Path),
+    device: recon::device::DeviceChoice,
+) -> Result<()> {
+    let checked = Checked::of(plan, folder, &Registry::new(device));
+    let ledger = records.join("cases");
+    if !ledger.is_dir() {
+        let message = format!("{}: nothing is written down; run participant first", records.display());
+        return Err(Failure::Input(message).into());
+    }
+    let tally = Tally::of(checked.cases.iter().map(|case| case.output.as_path()), &Ledger::open(&ledger)?)?;
+    context::print(&tally.words())
 }

@@ -33,33 +33,33 @@ const OF_THE_BATCH: [&str; 11] = [
 ];
 
 impl Checked {
-    /// Reads a plan, or makes one of inputs, and checks every case of it.
-    ///
-    /// # Errors
-    /// When the plan cannot be read. What is wrong with its cases are problems.
-    pub fn of(args: &PlanArgs, registry: &Registry) -> Result<Self> {
-        let (plan, folder) = read(args)?;
-        let Expansion { cases, left_out, mut problems } = Expansion::of(&plan, &folder);
+    /// Checks every case of a plan, whose relative paths are taken from `folder`.
+    pub fn of(plan: &Plan, folder: &Path, registry: &Registry) -> Self {
+        let Expansion { cases, left_out, mut problems } = Expansion::of(plan, folder);
         let outputs = folder.join(plan.output_dir.as_deref().unwrap_or(Path::new("out")));
         let parser = Parser::new();
         let mut checked = Vec::new();
         for planned in &cases {
-            match parser.case(planned, registry, &folder) {
+            match parser.case(planned, registry, folder) {
                 Ok(case) => checked.push(named(planned, case, &outputs)),
                 Err(error) => problems.push(format!("{}: {error:#}", planned.name)),
             }
         }
-        Ok(Self { outputs, cases: checked, left_out, problems })
+        Self { outputs, cases: checked, left_out, problems }
     }
 }
 
 fn named(planned: &Planned, case: CaseSpec<MethodSpec>, outputs: &Path) -> BatchCase<MethodSpec> {
     let path = planned.output_dir.join(&planned.output);
     let output = path.strip_prefix(outputs).unwrap_or(&path).to_owned();
-    BatchCase { name: planned.name.clone(), output, case }
+    BatchCase { name: planned.name.clone(), output, case, sidecar: planned.sidecar.clone() }
 }
 
-fn read(args: &PlanArgs) -> Result<(Plan, PathBuf)> {
+/// Reads a plan, or makes one of inputs; with the folder that its paths are taken from.
+///
+/// # Errors
+/// When the plan cannot be read.
+pub fn read(args: &PlanArgs) -> Result<(Plan, PathBuf)> {
     let here = std::env::current_dir()?;
     let is_plan = |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
     match &args.inputs[..] {
@@ -98,18 +98,25 @@ fn of_inputs(args: &PlanArgs) -> Result<Plan> {
             path.to_str().with_context(|| format!("{}: is not UTF-8; name its folder", path.display()))?;
         Ok(text.to_owned())
     };
-    let mut options = Options::new();
-    for option in &args.options {
-        let Some((key, value)) = option.split_once('=') else {
-            return Err(Failure::Usage(format!("--option {option}: give KEY=VALUE")).into());
-        };
-        let value = if value == "true" { true.into() } else { value.into() };
-        options.insert(key.to_owned(), value);
-    }
+    let options = options(&args.options)?;
     let inputs = args.inputs.iter().map(text).collect::<Result<Vec<_>>>()?;
     let entry = Entry { input: Inputs::Several(inputs), ..Entry::default() };
     let (task, method, output_dir) = (args.task, args.method.clone(), Some(output.clone()));
-    Ok(Plan { task, method, output_dir, output: None, options, entries: vec![entry] })
+    Ok(Plan { task, method, output_dir, output: None, options, bids: None, entries: vec![entry] })
+}
+
+/// Options given as `KEY=VALUE`.
+///
+/// # Errors
+/// When one is not.
+pub fn options(words: &[String]) -> Result<Options, Failure> {
+    let option = |word: &String| {
+        let (key, value) =
+            word.split_once('=').ok_or_else(|| Failure::Usage(format!("--option {word}: give KEY=VALUE")))?;
+        let value = if value == "true" { true.into() } else { value.into() };
+        Ok((key.to_owned(), value))
+    };
+    words.iter().map(option).collect()
 }
 
 /// The command lines of tasks, made once.

@@ -2,7 +2,7 @@
 
 use super::RECORDS;
 use super::args::StatusArgs;
-use super::plan::Checked;
+use super::plan::{self, Checked};
 use crate::commands::session::context;
 use anyhow::Result;
 use recon::device::DeviceChoice;
@@ -73,7 +73,8 @@ impl Tally {
 /// # Errors
 /// See [`crate::commands::session::failure`].
 pub fn run(args: &StatusArgs) -> Result<()> {
-    let checked = Checked::of(&args.plan, &Registry::new(DeviceChoice::default()))?;
+    let (plan, folder) = plan::read(&args.plan)?;
+    let checked = Checked::of(&plan, &folder, &Registry::new(DeviceChoice::default()));
     checked.problems.iter().for_each(|problem| context::warn(problem));
     let folder = checked.outputs.join(RECORDS).join("cases");
     let outputs = || checked.cases.iter().map(|case| case.output.as_path());

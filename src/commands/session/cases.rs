@@ -218,6 +218,7 @@ fn one(
         command: words.to_vec(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         watch: &context.bars(),
+        ..Options::default()
     };
     let stopped = || context.interruption().unwrap_or(Failure::Interrupted(2));
     let outcome = run(case, registry, &options);
