@@ -277,7 +277,7 @@ mod tests {
         }
         let foreign = folder.path().join(".recon-config");
         let unlocked = folder.path().join(".recon-0123456789ab");
-        [&foreign, &unlocked].map(|path| std::fs::create_dir(path).unwrap());
+        [&foreign, &unlocked].iter().for_each(|path| std::fs::create_dir(path).unwrap());
         write_bytes(&folder.path().join("a.npy"), b"x", Overwrite::Refuse).unwrap();
         assert!(!dead.exists() && !unlocked.exists());
         assert!(foreign.exists() && living.path().exists());

@@ -175,7 +175,7 @@ fn describe(output: &Path, dataset: &Path) -> Result<()> {
     write_bytes(&output.join("dataset_description.json"), &serde_json::to_vec_pretty(&about)?, force)?;
     write_bytes(&output.join("README"), README.as_bytes(), force)?;
     // What is written down about the work is no part of the dataset.
-    Ok(write_bytes(&output.join(".bidsignore"), b"recon-batch/\n", force)?)
+    Ok(write_bytes(&output.join(".bidsignore"), b"recon-batch\n", force)?)
 }
 
 const README: &str = "Images reconstructed by recon from simulated undersampling of the source dataset; the sidecar of every \

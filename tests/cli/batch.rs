@@ -339,4 +339,19 @@ fn a_bids_dataset_gives_derivatives_and_goes_on_by_itself() {
     let group = folder.recon("bids raw out group --method tv").output().expect("run");
     assert!(String::from_utf8_lossy(&group.stdout).contains("3 of 3 cases done"));
     folder.recon("bids out2 out participant").assert().code(3);
+    validate(&folder.path("out"));
+}
+
+/// What the official validator says of a dataset, where it is installed.
+fn validate(dataset: &Path) {
+    let Ok(output) = Command::new("bids-validator-deno").arg(dataset).output() else {
+        // Past the capture of the test harness, which would hide it.
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"skipped: bids-validator-deno is not installed\n",
+        );
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &said(&output);
+    assert!(text.contains("Summary") && !text.contains("[ERROR]"), "{text}");
 }
