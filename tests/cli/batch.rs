@@ -90,6 +90,15 @@ fn defaults_of_a_plan_hold_where_a_case_has_such_an_option() {
     let status = folder.recon("batch status plan.toml --json").output().expect("run");
     let status: Value = serde_json::from_slice(&status.stdout).expect("one JSON object");
     assert_eq!((&status["cases"], &status["done"], &status["pending"]), (&3.into(), &3.into(), &0.into()));
+    let read = |name: &str| {
+        std::fs::read_to_string(folder.path(&format!("out/recon-batch/{name}"))).expect("written")
+    };
+    assert_eq!(read("summary.tsv").lines().count(), 4);
+    assert!(read("metrics.prom").contains("recon_batch_cases{status=\"done\"} 3"));
+    let page = read("report.html");
+    for part in ["a.npy", "../a_recon.nii.gz", "baseline", "brain.npy"] {
+        assert!(page.contains(part), "{part}");
+    }
     // A second time only if asked.
     folder.recon("batch plan.toml").assert().code(5);
     folder.recon("batch plan.toml --resume").assert().success();

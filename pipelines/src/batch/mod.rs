@@ -9,6 +9,7 @@ mod manifest;
 mod pattern;
 mod plan;
 mod running;
+mod summary;
 mod work;
 mod worker;
 
@@ -18,5 +19,6 @@ pub use expand::{Expansion, Planned};
 pub use find::Found;
 pub use ledger::{HEARTBEAT, Ledger, SILENCE, case_name};
 pub use plan::{Entry, Inputs, Options, Plan, words};
+pub use summary::summarise;
 pub use work::{Batch, BatchCase, Event, Listener, Rules, Stop, options_digest};
 pub use worker::Worker;

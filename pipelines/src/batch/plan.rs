@@ -17,7 +17,7 @@ pub struct Plan {
     pub method: Option<String>,
     /// Where results go; `out` beside the plan without it.
     pub output_dir: Option<PathBuf>,
-    /// The names of results, see [`super::pattern`].
+    /// The names of results, as names in braces that are filled in.
     pub output: Option<String>,
     /// Long options of the task's command, by name.
     #[serde(default)]

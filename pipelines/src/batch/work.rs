@@ -3,7 +3,9 @@
 use super::attempt::{Attempt, Ingredients, Status, Written};
 use super::ledger::{HEARTBEAT, Ledger, case_name};
 use super::running::{Running, Slot};
+use super::summary::{PICTURES, pictures};
 use crate::report::Report;
+use crate::report::page::Embedding;
 use crate::{Cancelled, CaseSpec, Methods, Options, Watch, run, target};
 use anyhow::{Context as _, Result};
 use recon_data::{Leftovers, atomic, digest};
@@ -40,6 +42,8 @@ pub struct Rules {
     pub resume: bool,
     /// Do everything again, over what is there.
     pub force: bool,
+    /// How many pictures of a case are kept for the page, and how fine.
+    pub pictures: Embedding,
     /// The command line, for reports.
     pub command: Vec<String>,
     /// Version of the program.
@@ -84,6 +88,8 @@ pub struct Batch<'a, M, R> {
     pub cases: &'a [BatchCase<M>],
     /// The folder of outputs.
     pub outputs: &'a Path,
+    /// The folder of everything that is written down about the batch.
+    pub records: &'a Path,
     /// Where attempts are written down.
     pub ledger: &'a Ledger,
     /// Makes methods.
@@ -115,6 +121,9 @@ impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
     /// When attempts cannot be written down, or threads not be started. What is wrong with a case is written down and ends
     /// nothing else.
     pub fn work(&self) -> Result<()> {
+        let folder = self.records.join(PICTURES);
+        let failed = || format!("{}: cannot be made; see whether the disk can be written", folder.display());
+        std::fs::create_dir_all(&folder).with_context(failed)?;
         // Attempts from before this run do not count for its retries.
         let before = self.ledger.numbers()?;
         let queue = Mutex::new(Queue { waiting: (0..self.cases.len()).collect(), working: 0 });
@@ -151,7 +160,10 @@ impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
     fn sweep(&self) {
         let folders: BTreeSet<&Path> =
             self.cases.iter().filter_map(|case| case.case.output.image.parent()).collect();
-        folders.into_iter().chain([self.ledger.folder()]).for_each(atomic::sweep);
+        folders
+            .into_iter()
+            .chain([self.ledger.folder(), &self.records.join(PICTURES)])
+            .for_each(atomic::sweep);
     }
 
     /// Takes cases until none is left.
@@ -305,6 +317,7 @@ impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
             command: self.rules.command.clone(),
             version: self.rules.version.clone(),
             sidecar: self.cases[index].sidecar.clone(),
+            excerpt: Some((pictures(self.records, &self.cases[index].output), self.rules.pictures)),
             watch: &slot.watch(&*watch, self.listener),
         };
         Ok(run(&self.cases[index].case, self.methods, &options)?.report)

@@ -1,6 +1,7 @@
 //! A case: one scan, one acquisition, one method, one result. It is a value that can be written down and run again.
 
 mod budget;
+mod excerpt;
 mod kept;
 mod methods;
 mod outputs;

@@ -4,17 +4,18 @@ use super::budget;
 use super::kept::Kept;
 use super::result::{self, Finished};
 use super::{CaseSpec, Method, Methods, Outputs, Solver, Target};
+use crate::report::page::Embedding;
 use crate::report::{InputRecord, Report, Status, data_residual, peak_memory_bytes};
 use crate::{
     Acquisition, Cancelled, CaseSeed, Correction, ImageCt, ImageMar, ImageMri, Input, KspaceMri, Map,
     Progress, Refused, Remarks, Schema, Silent, SinogramCt, Study, TaskSpec, judge,
 };
 use anyhow::Result;
-use recon_data::{Format, Leftovers, Unit, atomic, digest, npy};
+use recon_data::{Format, Leftovers, Overwrite, Unit, atomic, digest, npy};
 use recon_operators::Mask;
 use serde::Serialize;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Hears how a case goes.
@@ -55,6 +56,8 @@ pub struct Options<'a> {
     pub version: String,
     /// What the report says besides.
     pub sidecar: serde_json::Map<String, Value>,
+    /// Where a few pictures are written for a page, and how fine.
+    pub excerpt: Option<(PathBuf, Embedding)>,
     /// Hears how it goes, and may stop it.
     pub watch: &'a dyn Watch,
 }
@@ -70,6 +73,7 @@ impl Default for Options<'_> {
             command: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sidecar: serde_json::Map::new(),
+            excerpt: None,
             watch: &Silent,
         }
     }
@@ -355,6 +359,10 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
         };
         let finished = Finished { study, kept: &kept, slices, samples: method.samples };
         let metrics = finished.write(&target, &about)?;
+        if let (Some((path, embedding)), false) = (&self.options.excerpt, stopped) {
+            let pictures = serde_json::to_vec(&finished.excerpt(*embedding)?)?;
+            atomic::write_bytes(path, &pictures, Overwrite::Force)?;
+        }
         let records = kept.records(slices)?;
         if let Some(typical) = method.typical {
             let first = self.case.input.slices().map_or(0, |range| range.first);

@@ -5,10 +5,11 @@ use image::{GrayImage, ImageFormat, Luma};
 use ndarray::{Array2, ArrayView2, Axis};
 use recon_data::Geometry;
 use recon_operators::{Rank, quantile};
+use serde::{Deserialize, Serialize};
 use std::io::Cursor;
 
 /// Which values are black and white.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// Shown black.
     pub low: f32,

@@ -7,6 +7,7 @@ mod plan;
 mod resources;
 mod show;
 mod status;
+mod summary;
 mod trial;
 
 pub use args::{BatchArgs, PlanArgs, Shard};
@@ -61,9 +62,11 @@ pub fn run_plan(
     let ledger = records.join("cases");
     check(&checked, &ledger, args.force, &registry)?;
     let shard = args.shard.or_else(Shard::of_slurm);
-    let mine = |(number, _): &(usize, BatchCase<MethodSpec>)| shard.is_none_or(|shard| shard.has(*number));
+    let mine = |number: usize| shard.is_none_or(|shard| shard.has(number));
     let all = checked.cases.len();
-    let cases: Vec<_> = checked.cases.into_iter().enumerate().filter(mine).map(|(_, case)| case).collect();
+    let cases =
+        checked.cases.iter().enumerate().filter(|(number, _)| mine(*number)).map(|(_, case)| case.clone());
+    let cases: Vec<_> = cases.collect();
     let resources = Resources::of(args, &context, &cases)?;
     if args.dry_run {
         return show::cases(&cases, &resources, args.json);
@@ -72,13 +75,20 @@ pub fn run_plan(
     check_begun(&cases, &ledger, args)?;
     context.say(&format!("{} of {all} cases, {}", cases.len(), show::shared(&resources)));
     let begin = std::time::Instant::now();
-    work((&cases, &checked.outputs), (&ledger, records), &registry, (args, &resources, words), &context)?;
+    work(
+        (&cases, all, &checked.outputs),
+        (&ledger, records),
+        &registry,
+        (args, &resources, words),
+        &context,
+    )?;
     show::held(&resources, begin.elapsed().as_secs_f64(), &context);
+    summary::write(&checked, records, &ledger)?;
     finish(&cases, &ledger, args.json, &context)
 }
 
 fn work(
-    (cases, outputs): (&[BatchCase<MethodSpec>], &Path),
+    (cases, all, outputs): (&[BatchCase<MethodSpec>], usize, &Path),
     (ledger, records): (&Ledger, &Path),
     methods: &Registry,
     (args, resources, words): (&BatchArgs, &Resources, &[String]),
@@ -90,12 +100,13 @@ fn work(
         retries: args.retries,
         resume: args.resume,
         force: args.force,
+        pictures: summary::pictures(all),
         command: words.to_vec(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let hears = Hears::new(context, cases, records)?;
     context.work(true);
-    let batch = Batch { cases, outputs, ledger, methods, rules: &rules, listener: &hears };
+    let batch = Batch { cases, outputs, records, ledger, methods, rules: &rules, listener: &hears };
     let worked = batch.work();
     context.work(false);
     worked
@@ -177,6 +188,10 @@ pub fn report(
         let message = format!("{}: nothing is written down; run participant first", records.display());
         return Err(Failure::Input(message).into());
     }
-    let tally = Tally::of(checked.cases.iter().map(|case| case.output.as_path()), &Ledger::open(&ledger)?)?;
-    context::print(&tally.words())
+    let ledger = Ledger::open(&ledger)?;
+    let tally = Tally::of(checked.cases.iter().map(|case| case.output.as_path()), &ledger)?;
+    summary::write(&checked, records, &ledger)?;
+    let places =
+        ["report.html", "summary.tsv", "metrics.prom"].map(|name| records.join(name).display().to_string());
+    context::print(&format!("{}: {}", tally.words(), places.join(", ")))
 }

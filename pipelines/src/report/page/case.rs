@@ -3,6 +3,7 @@
 use super::PackedImage;
 use crate::judge::Comparison;
 use crate::report::preview::Window;
+use serde::{Deserialize, Serialize};
 
 /// How far a case came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +51,8 @@ impl PageTypicality {
 }
 
 /// What the pictures of a layer show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LayerKind {
     /// The reference.
     Truth,
@@ -75,7 +77,7 @@ impl LayerKind {
 }
 
 /// Pictures of one kind, one for each slice that is shown.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Layer {
     /// What they show.
     pub kind: LayerKind,
@@ -87,6 +89,17 @@ pub struct Layer {
     pub unit: String,
     /// The window that they are first shown in.
     pub window: Window,
+}
+
+/// Pictures of a case, kept for a page that is made later.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Excerpt {
+    /// See [`PageCase::slice_numbers`].
+    pub slice_numbers: Vec<usize>,
+    /// See [`PageCase::pixel_aspect`].
+    pub pixel_aspect: Option<f64>,
+    /// See [`PageCase::layers`].
+    pub layers: Vec<Layer>,
 }
 
 /// One case of a batch.

@@ -20,7 +20,7 @@ mod overview;
 mod packed;
 mod summary;
 
-pub use case::{CaseStatus, Layer, LayerKind, PageCase, PageTypicality};
+pub use case::{CaseStatus, Excerpt, Layer, LayerKind, PageCase, PageTypicality};
 pub use document::Page;
 pub use embedding::{Embedding, evenly_spaced, shrink};
 pub use packed::{Depth, PackedImage};
