@@ -11,6 +11,7 @@ mod eval;
 mod help;
 mod info;
 mod likelihood;
+mod man;
 mod mar;
 mod model;
 mod mri;
@@ -61,6 +62,8 @@ pub enum Command {
     Help(help::HelpArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
+    /// Write manual pages.
+    Man(man::ManArgs),
 }
 
 impl Command {
@@ -87,6 +90,7 @@ impl Command {
             Self::Likelihood(args) => likelihood::run(args),
             Self::Help(args) => help::run(args),
             Self::Completions(args) => completions::run(args),
+            Self::Man(args) => man::run(args),
         }
     }
 }
