@@ -70,11 +70,11 @@ pub fn write_bytes(path: &Path, bytes: &[u8], overwrite: Overwrite) -> Result<()
 ///
 /// # Errors
 /// As [`write_with`].
-pub fn write_folder_with(
+pub fn write_folder_with<E: From<DataError>>(
     path: &Path,
     overwrite: Overwrite,
-    write: impl FnOnce(&Path) -> Result<(), DataError>,
-) -> Result<(), DataError> {
+    write: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
     let replaced = replaceable(path, overwrite)?;
     let io = |source| DataError::io(path, source);
     let parent = folder_of(path);
@@ -91,7 +91,7 @@ pub fn write_folder_with(
             // Best effort: the old folder gets its name back, the error reported is the first one.
             let _ = std::fs::rename(&aside, path);
         }
-        return Err(io(source));
+        return Err(io(source).into());
     }
     sync_folder(&parent);
     Ok(())

@@ -83,6 +83,44 @@ fn start_of(start: &[u8]) -> Option<Start> {
     Encoding::of(start).map(|encoding| Start::DataSet(0, encoding))
 }
 
+/// Where the data set of a file is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DataSetPlace {
+    /// The first byte.
+    pub(super) offset: u64,
+    /// How many bytes it has; everything up to the end of the file.
+    pub(super) length: u64,
+}
+
+/// Finds the data set behind preamble and file meta group, whose length stands in its first element.
+pub(super) fn data_set_place(path: &Path) -> Result<DataSetPlace, DataError> {
+    let unreadable = |source| DataError::unreadable(path, source);
+    let file = open_regular(path).map_err(unreadable)?;
+    let end = file.metadata().map_err(unreadable)?.len();
+    let mut start = Vec::new();
+    file.take(144).read_to_end(&mut start).map_err(unreadable)?;
+    let behind = |group: usize| {
+        let length = start.get(group + 8..)?.first_chunk::<4>()?;
+        Some(group as u64 + 12 + u64::from(u32::from_le_bytes(*length)))
+    };
+    let offset = match start_of(&start) {
+        Some(Start::DataSet(offset, _)) => Some(offset),
+        Some(Start::Standard) => behind(132),
+        Some(Start::Magic) => behind(4),
+        Some(Start::Meta) => behind(0),
+        None => None,
+    };
+    match offset.filter(|&offset| offset < end) {
+        Some(offset) => Ok(DataSetPlace { offset, length: end - offset }),
+        None => Err(DataError::input(path, "has no data set", COPY_AGAIN)),
+    }
+}
+
+/// Refuses a file whose structure is damaged.
+pub(super) fn check_whole(path: &Path) -> Result<(), DataError> {
+    check_structure(path, Start::Standard)
+}
+
 /// The attributes of a file without the pixels.
 pub(super) fn open_header(path: &Path) -> Result<DefaultDicomObject, DataError> {
     open(path, Some(tags::PIXEL_DATA))

@@ -55,6 +55,16 @@ pub(super) fn check(file: File, start: u64, layout: Layout) -> Result<(), Fault>
         .unwrap_or_else(|| Err(Fault::Damaged("its structure makes no sense".to_owned())))
 }
 
+/// Walks through a data set in memory.
+pub(super) fn check_bytes(bytes: Vec<u8>, syntax: &'static str) -> Result<(), Fault> {
+    let walked = quietly(move || {
+        let Some(syntax) = TransferSyntaxRegistry.get(syntax) else { return Ok(()) };
+        let end = bytes.len() as u64;
+        walk(Counted::new(io::Cursor::new(bytes), 0), syntax, Some(end))
+    });
+    walked.unwrap_or_else(|| Err(Fault::Damaged("its structure makes no sense".to_owned())))
+}
+
 fn walk_file(mut file: File, start: u64, layout: Layout) -> Result<(), Fault> {
     let end = file.seek(SeekFrom::End(0)).map_err(Fault::Unreadable)?;
     file.seek(SeekFrom::Start(start)).map_err(Fault::Unreadable)?;

@@ -13,6 +13,8 @@ mod folder;
 mod frame;
 mod guard;
 mod identity;
+pub mod network;
+mod parse;
 mod patient;
 mod pixels;
 mod quiet;

@@ -112,7 +112,7 @@ fn write(folder: &Path, card: &Manifest, tensors: &BTreeMap<String, Tensor>) -> 
             path: folder.to_owned(),
             source: std::io::Error::other(error.to_string()),
         })?;
-        Ok(())
+        Ok::<(), DataError>(())
     })?;
     Ok(written)
 }
