@@ -15,6 +15,7 @@ mod man;
 mod mar;
 mod model;
 mod mri;
+mod pacs;
 mod run;
 mod sample;
 pub mod session;
@@ -54,6 +55,8 @@ pub enum Command {
     Tune(Box<tune::TuneArgs>),
     /// Look at the priors that ship with the program, or at one of your own.
     Model(model::ModelArgs),
+    /// Find, fetch and send images on a DICOM archive (PACS).
+    Pacs(Box<pacs::PacsArgs>),
     /// Draw images from a model.
     Sample(sample::SampleArgs),
     /// Say how probable images are under a model, in bits per grey value.
@@ -86,6 +89,7 @@ impl Command {
             Self::Train(args) => train::run(args),
             Self::Tune(args) => tune::run(args),
             Self::Model(args) => model::run(args),
+            Self::Pacs(args) => pacs::run(args),
             Self::Sample(args) => sample::run(args),
             Self::Likelihood(args) => likelihood::run(args),
             Self::Help(args) => help::run(args),

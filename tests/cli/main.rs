@@ -13,6 +13,7 @@ mod invariance;
 mod model_import;
 mod model_score;
 mod outputs;
+mod pacs;
 mod published_import;
 mod robust;
 mod training_resume;

@@ -1,6 +1,7 @@
 //! Small images and the means to run the program on them.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub(crate) mod orthanc;
 pub(crate) mod records;
 mod reference;
 

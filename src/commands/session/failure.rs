@@ -3,6 +3,7 @@
 use recon::device::DeviceError;
 use recon::knobs::SettingError;
 use recon::models::ModelError;
+use recon_data::network::NetworkError;
 use recon_data::{DataError, DataErrorKind};
 use recon_operators::OperatorError;
 use recon_pipelines::Refused;
@@ -19,6 +20,8 @@ pub enum Failure {
     Cases(String),
     /// An output is already there: exit code 5.
     Exists(String),
+    /// The other side of a connection cannot be reached, refuses or breaks off: exit code 7.
+    Peer(String),
     /// Stopped by this signal, with the work so far kept: exit code 128 + signal.
     Interrupted(i32),
 }
@@ -30,6 +33,7 @@ impl Failure {
             Self::Input(_) => 3,
             Self::Cases(_) => 4,
             Self::Exists(_) => 5,
+            Self::Peer(_) => 7,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(130),
         }
     }
@@ -38,9 +42,11 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(message) | Self::Input(message) | Self::Cases(message) | Self::Exists(message) => {
-                f.write_str(message)
-            }
+            Self::Usage(message)
+            | Self::Input(message)
+            | Self::Cases(message)
+            | Self::Exists(message)
+            | Self::Peer(message) => f.write_str(message),
             Self::Interrupted(_) => f.write_str("interrupted; the work so far is kept"),
         }
     }
@@ -58,10 +64,13 @@ fn known_code(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(failure.exit_code());
     }
     if let Some(error) = cause.downcast_ref::<DataError>() {
-        return Some(match error.kind() {
-            DataErrorKind::Input => 3,
-            DataErrorKind::Exists => 5,
-            DataErrorKind::Io => 1,
+        return Some(data_code(error));
+    }
+    if let Some(error) = cause.downcast_ref::<NetworkError>() {
+        return Some(match error {
+            NetworkError::Peer { .. } => 7,
+            NetworkError::Nothing { .. } => 3,
+            NetworkError::Data(error) => data_code(error),
         });
     }
     if let Some(refused) = cause.downcast_ref::<Refused>() {
@@ -81,6 +90,14 @@ fn known_code(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(if matches!(error, ModelError::Write { .. }) { 1 } else { 3 });
     }
     cause.is::<OperatorError>().then_some(3)
+}
+
+fn data_code(error: &DataError) -> u8 {
+    match error.kind() {
+        DataErrorKind::Input => 3,
+        DataErrorKind::Exists => 5,
+        DataErrorKind::Io => 1,
+    }
 }
 
 /// Whether a failure would meet every other case as well: the user stopped it, or the device is not there.
