@@ -24,7 +24,7 @@ mod volume;
 pub mod weights;
 
 pub use atomic::Overwrite;
-pub use dicom::{DicomSource, Series, StoredScale, network, series, sha256_series};
+pub use dicom::{Deidentifier, DicomSource, Series, StoredScale, network, series, sha256_series};
 pub use error::{DataError, DataErrorKind, check_finite};
 pub use format::{Format, default_output, resolve_output};
 pub use inspect::{FileInfo, inspect};

@@ -10,7 +10,7 @@ use super::patient::{laterality, patient_and_study};
 use super::source::{DicomSource, SourceSlice};
 use super::stored::{StoredScale, decimal_string};
 use crate::{Derivation, Geometry, Modality, Provenance};
-use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use ndarray::ArrayView2;
@@ -28,12 +28,12 @@ pub(super) struct Derived<'a> {
     pub(super) scale: StoredScale,
     pub(super) identity: Identity,
     pub(super) provenance: &'a Provenance,
-    /// Date (YYYYMMDD) and time (HHMMSS) of writing.
-    pub(super) now: (String, String),
+    /// Date (YYYYMMDD) and time (HHMMSS) of writing; none where the day of the scan must not be guessed from it.
+    pub(super) now: Option<(String, String)>,
 }
 
 /// One item of a code sequence.
-fn code(value: &str, meaning: &str) -> InMemDicomObject {
+pub(super) fn code(value: &str, meaning: &str) -> InMemDicomObject {
     let mut item = Builder(InMemDicomObject::new_empty());
     item.text(tags::CODE_VALUE, VR::SH, value);
     item.text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, "DCM");
@@ -95,13 +95,11 @@ impl Derived<'_> {
             Modality::Ct => "CT",
             Modality::Mr => "MR",
         };
-        let (date, time) = &self.now;
         image.text(tags::MODALITY, VR::CS, name);
         image.text(tags::SERIES_INSTANCE_UID, VR::UI, &self.identity.series);
         image.text(tags::SERIES_NUMBER, VR::IS, &number.to_string());
         image.text(tags::SERIES_DESCRIPTION, VR::LO, &self.series_description());
-        image.text(tags::SERIES_DATE, VR::DA, date);
-        image.text(tags::SERIES_TIME, VR::TM, time);
+        self.stamp(image, &[(tags::SERIES_DATE, tags::SERIES_TIME)]);
         image.text(tags::MANUFACTURER, VR::LO, MAKER);
         image.text(tags::MANUFACTURER_MODEL_NAME, VR::LO, MAKER);
         image.text(tags::SOFTWARE_VERSIONS, VR::LO, &limited(&self.provenance.version, 64));
@@ -109,6 +107,15 @@ impl Derived<'_> {
         image.default(tags::POSITION_REFERENCE_INDICATOR, VR::LO, "");
         image.default(tags::PATIENT_POSITION, VR::CS, "");
         laterality(image);
+    }
+
+    /// Says when it was written.
+    fn stamp(&self, image: &mut Builder, attributes: &[(Tag, Tag)]) {
+        let Some((date, time)) = &self.now else { return };
+        for &(date_tag, time_tag) in attributes {
+            image.text(date_tag, VR::DA, date);
+            image.text(time_tag, VR::TM, time);
+        }
     }
 
     /// The given name with the warning, which is never cut off.
@@ -123,19 +130,18 @@ impl Derived<'_> {
 
     fn derivation(&self, image: &mut Builder, index: usize, source: Option<&SourceSlice>) {
         let last = if self.modality == Modality::Ct { "AXIAL" } else { "OTHER" };
-        let (date, time) = &self.now;
         image.text(tags::SOP_CLASS_UID, VR::UI, self.class());
         image.text(tags::SOP_INSTANCE_UID, VR::UI, &self.identity.instance(index));
         image.list(tags::IMAGE_TYPE, VR::CS, &["DERIVED", "SECONDARY", last].map(str::to_owned));
         let number = source.and_then(|source| source.number).unwrap_or(index as i64 + 1);
         image.text(tags::INSTANCE_NUMBER, VR::IS, &number.to_string());
-        for (date_tag, time_tag) in [
-            (tags::INSTANCE_CREATION_DATE, tags::INSTANCE_CREATION_TIME),
-            (tags::CONTENT_DATE, tags::CONTENT_TIME),
-        ] {
-            image.text(date_tag, VR::DA, date);
-            image.text(time_tag, VR::TM, time);
-        }
+        self.stamp(
+            image,
+            &[
+                (tags::INSTANCE_CREATION_DATE, tags::INSTANCE_CREATION_TIME),
+                (tags::CONTENT_DATE, tags::CONTENT_TIME),
+            ],
+        );
         image.text(tags::DERIVATION_DESCRIPTION, VR::ST, &self.derivation_description());
         let comments = format!("{} Not for diagnostic use.", limited(&self.provenance.comments, 10_000));
         image.text(tags::IMAGE_COMMENTS, VR::LT, comments.trim());
@@ -176,7 +182,9 @@ impl Derived<'_> {
         item.text(tags::MANUFACTURER, VR::LO, MAKER);
         item.text(tags::MANUFACTURER_MODEL_NAME, VR::LO, MAKER);
         item.text(tags::SOFTWARE_VERSIONS, VR::LO, &limited(&self.provenance.version, 64));
-        item.text(tags::CONTRIBUTION_DATE_TIME, VR::DT, &format!("{}{}", self.now.0, self.now.1));
+        if let Some((date, time)) = &self.now {
+            item.text(tags::CONTRIBUTION_DATE_TIME, VR::DT, &format!("{date}{time}"));
+        }
         item.text(tags::CONTRIBUTION_DESCRIPTION, VR::ST, &limited(&self.provenance.description, 1024));
         item.0
     }

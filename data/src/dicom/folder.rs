@@ -86,8 +86,12 @@ impl SlicesOfSeries {
             SourceSlice::new(&files[owners[index]].1, &frames[index], &geometry, count)
         });
         let syntax = files.first().map(|(_, object)| syntax_name(object.meta().transfer_syntax()));
-        let source =
-            DicomSource { slices: slices.collect(), modality, transfer_syntax: syntax.unwrap_or_default() };
+        let source = DicomSource {
+            slices: slices.collect(),
+            modality,
+            transfer_syntax: syntax.unwrap_or_default(),
+            is_deidentified: false,
+        };
         let unit = if modality == Some(Modality::Ct) { Unit::Hounsfield } else { Unit::Arbitrary };
         let (source, open) = (Source::Dicom(source), Mutex::default());
         Ok(Self { frames, order, geometry, unit, source, modality, warnings, open })

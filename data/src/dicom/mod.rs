@@ -7,6 +7,7 @@ mod attributes;
 mod builder;
 mod charset;
 mod codestream;
+mod deidentify;
 mod derived;
 mod file;
 mod folder;
@@ -25,6 +26,7 @@ mod stack;
 mod stored;
 mod write;
 
+pub use deidentify::Deidentifier;
 pub(crate) use file::looks_like;
 pub(crate) use folder::{SlicesOfSeries, read_file, read_folder};
 pub use series::{Series, series, sha256_series};

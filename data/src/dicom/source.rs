@@ -15,6 +15,8 @@ pub struct DicomSource {
     pub(super) slices: Vec<SourceSlice>,
     pub(super) modality: Option<Modality>,
     pub(super) transfer_syntax: String,
+    /// Whether what names the patient is gone; then nothing else that could lead to the day may be written.
+    pub(super) is_deidentified: bool,
 }
 
 impl std::fmt::Debug for DicomSource {

@@ -85,6 +85,7 @@ fn derived<'a>(
         content.add(&slice);
     }
     let now = jiff::Zoned::now();
+    let is_deidentified = source.is_some_and(|source| source.is_deidentified);
     Ok(Derived {
         geometry: stack.geometry,
         high,
@@ -93,7 +94,8 @@ fn derived<'a>(
         scale: StoredScale::of_range((low, high), modality),
         identity: Identity::of(content, source, provenance),
         provenance,
-        now: (now.strftime("%Y%m%d").to_string(), now.strftime("%H%M%S").to_string()),
+        now: (!is_deidentified)
+            .then(|| (now.strftime("%Y%m%d").to_string(), now.strftime("%H%M%S").to_string())),
     })
 }
 
