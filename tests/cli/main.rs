@@ -14,6 +14,7 @@ mod model_import;
 mod model_score;
 mod outputs;
 mod pacs;
+mod privacy;
 mod published_import;
 mod robust;
 mod training_resume;

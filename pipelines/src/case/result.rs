@@ -8,7 +8,7 @@ use crate::report::preview::{Panels, Window, montage, png, upright};
 use crate::{Map, Study};
 use anyhow::Result;
 use ndarray::Array2;
-use recon_data::{DataError, Derivation, Format, ImageStack, atomic};
+use recon_data::{DataError, Derivation, Format, ImageStack, Source, atomic};
 use std::path::Path;
 
 /// The slices of a study that are finished.
@@ -19,6 +19,8 @@ pub(super) struct Finished<'a, S> {
     pub(super) slices: usize,
     /// How many posterior samples the method drew.
     pub(super) samples: usize,
+    /// What the files take over.
+    pub(super) source: Source,
 }
 
 /// What is written into files about how they were made.
@@ -67,7 +69,7 @@ impl<S: Study> Finished<'_, S> {
         if Format::of_path(path) == Some(Format::Npy) && self.slices == 1 && !frame.keep_axis {
             recon_data::write_single(path, &stack, target.overwrite())?;
         } else {
-            recon_data::write_stack(path, &stack, &frame.source, provenance, target.overwrite())?;
+            recon_data::write_stack(path, &stack, &self.source, provenance, target.overwrite())?;
         }
         Ok(())
     }

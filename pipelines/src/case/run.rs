@@ -11,12 +11,15 @@ use crate::{
     Progress, Refused, Remarks, Schema, Silent, SinogramCt, Study, TaskSpec, judge,
 };
 use anyhow::Result;
-use recon_data::{Format, Leftovers, Overwrite, Unit, atomic, digest, npy};
+use recon_data::{Deidentifier, Format, Leftovers, Overwrite, Unit, atomic, digest, npy};
 use recon_operators::Mask;
 use serde::Serialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// What de-identification cannot do.
+const BURNED_IN: &str = "the source says that there is text in its pixels; --deidentify leaves it there, so it may still name the patient";
 
 /// Hears how a case goes.
 pub trait Watch: Progress {
@@ -104,7 +107,8 @@ pub fn run<M: Clone + Serialize>(
 ) -> Result<Outcome<M>> {
     case.check()?;
     let (inputs, target) = (inputs(case)?, target(case, methods, options.force)?);
-    let run = Run { case, methods, options, inputs, target };
+    let deidentifier = case.output.deidentifier()?;
+    let run = Run { case, methods, options, inputs, target, deidentifier };
     let seed = CaseSeed { seed: case.seed, case: digest::case_id(&run.inputs[0].sha256) };
     opened((case, seed), methods, run)
 }
@@ -154,6 +158,7 @@ pub(super) fn opened<M, V: Opened>(
 /// # Errors
 /// When an output makes no sense or exists.
 pub fn target<M>(case: &CaseSpec<M>, methods: &impl Methods<M>, force: bool) -> Result<Target> {
+    case.output.deidentifier()?;
     let target = Target::new(&case.output, &maps(&case.output, methods.samples(&case.method))?, force)?;
     let same = |input: &&Path| target.files().any(|file| is_same(file, input));
     if let Some(input) = case.files().into_iter().find(same) {
@@ -208,6 +213,7 @@ struct Run<'a, M, R> {
     options: &'a Options<'a>,
     inputs: Vec<InputRecord>,
     target: Target,
+    deidentifier: Option<Deidentifier>,
 }
 
 impl<M: Clone + Serialize, R: Methods<M>> Opened for Run<'_, M, R> {
@@ -357,7 +363,13 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
             run: digest::sha256_bytes(&serde_json::to_vec(&(&case.task, &case.method, case.budget))?),
             seed: case.seed,
         };
-        let finished = Finished { study, kept: &kept, slices, samples: method.samples };
+        let source = &study.frame().source;
+        let deidentifier = self.deidentifier.as_ref();
+        if deidentifier.is_some_and(|deidentifier| deidentifier.leaves_burned_in_text(source)) {
+            warnings.push(BURNED_IN.to_owned());
+        }
+        let source = deidentifier.map_or_else(|| source.clone(), |deidentifier| deidentifier.source(source));
+        let finished = Finished { study, kept: &kept, slices, samples: method.samples, source };
         let metrics = finished.write(&target, &about)?;
         if let (Some((path, embedding)), false) = (&self.options.excerpt, stopped) {
             let pictures = serde_json::to_vec(&finished.excerpt(*embedding)?)?;

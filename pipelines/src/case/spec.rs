@@ -66,6 +66,7 @@ impl<M> CaseSpec<M> {
     /// [`Refused::Usage`] saying what does not fit.
     pub fn check(&self) -> Result<(), Refused> {
         self.task.check()?;
+        self.output.check()?;
         let wrong = |what: &str| Err(Refused::Usage(what.to_owned()));
         if self.budget.is_some_and(|seconds| !(seconds.is_finite() && seconds > 0.0)) {
             return wrong("budget: give a time above 0");

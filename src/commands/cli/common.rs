@@ -21,6 +21,9 @@ pub struct Common {
     /// Write truth, baseline, result and error of the middle slice as a picture.
     #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub preview: Option<PathBuf>,
+    /// Write DICOM without what names the patient; pseudonyms are made with the secret in this file, 32 random bytes or more.
+    #[arg(long, value_name = "KEYFILE", help_heading = "Output")]
+    pub deidentify: Option<PathBuf>,
     /// With --samples, also write the 5 % and the 95 % quantile of every voxel.
     #[arg(long, help_heading = "Output")]
     pub quantiles: bool,

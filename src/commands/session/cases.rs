@@ -109,8 +109,8 @@ impl Request<'_> {
             Some(path) => path.clone(),
             None => beside,
         };
-        let Common { preview, quantiles, null_space, .. } = self.common.clone();
-        Outputs { image, preview, mask: self.mask.clone(), quantiles, null_space }
+        let Common { preview, deidentify, quantiles, null_space, .. } = self.common.clone();
+        Outputs { image, preview, mask: self.mask.clone(), deidentify, quantiles, null_space }
     }
 
     fn check_several(&self) -> Result<(), Failure> {
