@@ -106,6 +106,34 @@ fn a_derived_series_goes_to_an_archive_and_comes_back_as_it_was() {
     assert!(!folder.path("none").exists());
 }
 
+#[test]
+fn an_archive_may_send_over_a_connection_of_its_own() {
+    let port = free_port();
+    let settings = format!(r#","DicomModalities":{{"us":["RECON","127.0.0.1",{port}]}}"#);
+    let Some(orthanc) = Orthanc::start("an_archive_may_send", &settings) else { return };
+    let (folder, at) = (Folder::new(), orthanc.address());
+    let series = derived(&folder);
+    let node = format!("{at} --called-aet ORTHANC --timeout 20s");
+    folder.recon(&format!("pacs push {node} series")).assert().success();
+    let study = value(&opened(&files(&series)[0]), tags::STUDY_INSTANCE_UID);
+    let pull = format!("pacs pull {node} --study-uid {study}");
+    let (code, stdout, stderr) = said(&folder, &format!("{pull} --listen {port} -o back"));
+    assert!(code == Some(0) && stderr.contains("3 images of 1 series"), "{stderr}");
+    let back = folder.path(stdout.trim_end());
+    for sent in files(&series) {
+        let sent = opened(&sent);
+        let came = opened(&back.join(format!("{}.dcm", value(&sent, tags::SOP_INSTANCE_UID))));
+        assert!(elements(&sent) == elements(&came), "the whole data set, pixels among it");
+    }
+    // The archive does not know this name, and the port is taken.
+    let (code, _, stderr) = said(&folder, &format!("{pull} --listen {port} --calling-aet OTHER -o other"));
+    assert!(code == Some(7) && stderr.lines().count() == 1, "{stderr}");
+    let _taken = TcpListener::bind(("127.0.0.1", port)).expect("free again");
+    let (code, _, stderr) = said(&folder, &format!("{pull} --listen {port} -o taken"));
+    assert!(code == Some(7) && stderr.contains(&format!("to port {port} of 127.0.0.1")), "{stderr}");
+    assert!(!folder.path("other").exists() && !folder.path("taken").exists());
+}
+
 /// A file in another transfer syntax, of another instance.
 fn deflated(from: &Path, to: &Path) {
     let mut object = opened(from).into_inner();

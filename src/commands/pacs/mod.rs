@@ -27,7 +27,7 @@ pub enum PacsAction {
     Echo(EchoArgs),
     /// List studies or series (C-FIND); patients are numbered unless --show-identifiers is given.
     Find(Box<FindArgs>),
-    /// Fetch a study or a series into a folder (C-GET).
+    /// Fetch a study or a series into a folder (C-GET, or C-MOVE).
     Pull(Box<PullArgs>),
     /// Send files and folders, as they are stored (C-STORE).
     Push(Box<PushArgs>),

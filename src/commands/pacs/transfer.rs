@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use indicatif::ProgressBar;
 use recon_data::Overwrite;
-use recon_data::network::{self, ModalityCode, Peer, Pushed, Selection, Uid};
+use recon_data::network::{self, ModalityCode, Peer, Pushed, Selection, Transfer, Uid};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -25,6 +25,10 @@ pub struct PullArgs {
     /// Only series of this kind: CT, MR, ...
     #[arg(long, value_name = "CODE")]
     pub modality: Option<ModalityCode>,
+    /// Let the archive send to this port of this machine (C-MOVE), instead of over the connection that asks (C-GET); it has to
+    /// know this program's AE title, address and port.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Network")]
+    pub listen: Option<u16>,
     /// Folder to write: of a series its files, of a study a folder for each series.
     #[arg(short, long, value_name = "FOLDER", help_heading = "Output")]
     pub output: PathBuf,
@@ -61,8 +65,9 @@ pub fn pull(args: &PullArgs) -> Result<()> {
         modality: args.modality.clone(),
     };
     let overwrite = if args.force { Overwrite::Force } else { Overwrite::Refuse };
-    let pulled =
-        network::pull(&node, &selection, (&args.output, overwrite), &|done, of| show(&bar, done, of));
+    let transfer = args.listen.map_or(Transfer::Get, |port| Transfer::Move { port });
+    let to = (args.output.as_path(), overwrite);
+    let pulled = network::pull(&node, (&selection, transfer), to, &|done, of| show(&bar, done, of));
     bar.finish_and_clear();
     let pulled = pulled?;
     let folders: Vec<String> = pulled.folders.iter().map(|folder| folder.display().to_string()).collect();

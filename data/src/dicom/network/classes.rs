@@ -6,6 +6,8 @@ use dicom_dictionary_std::uids;
 pub(super) const VERIFICATION: &str = uids::VERIFICATION;
 /// C-FIND by study.
 pub(super) const STUDY_FIND: &str = uids::STUDY_ROOT_QUERY_RETRIEVE_INFORMATION_MODEL_FIND;
+/// C-MOVE by study.
+pub(super) const STUDY_MOVE: &str = uids::STUDY_ROOT_QUERY_RETRIEVE_INFORMATION_MODEL_MOVE;
 /// C-GET by study.
 pub(super) const STUDY_GET: &str = uids::STUDY_ROOT_QUERY_RETRIEVE_INFORMATION_MODEL_GET;
 

@@ -17,18 +17,22 @@ pub(super) enum Kind {
     GetAnswer,
     FindRequest,
     FindAnswer,
+    MoveRequest,
+    MoveAnswer,
     EchoRequest,
     EchoAnswer,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::StoreRequest,
         Self::StoreAnswer,
         Self::GetRequest,
         Self::GetAnswer,
         Self::FindRequest,
         Self::FindAnswer,
+        Self::MoveRequest,
+        Self::MoveAnswer,
         Self::EchoRequest,
         Self::EchoAnswer,
     ];
@@ -41,6 +45,8 @@ impl Kind {
             Self::GetAnswer => 0x8010,
             Self::FindRequest => 0x0020,
             Self::FindAnswer => 0x8020,
+            Self::MoveRequest => 0x0021,
+            Self::MoveAnswer => 0x8021,
             Self::EchoRequest => 0x0030,
             Self::EchoAnswer => 0x8030,
         }
@@ -75,12 +81,29 @@ impl Command {
         command
     }
 
+    /// The request to send images to somebody.
+    pub(super) fn moving(class: &str, to: &str, id: u16) -> Self {
+        let mut command = Self::request(Kind::MoveRequest, class, id, true);
+        command.put(tags::MOVE_DESTINATION, VR::AE, to.into());
+        command
+    }
+
+    /// The answer to an echo.
+    pub(super) fn echoed(&self) -> Self {
+        self.answered(Kind::EchoAnswer, Status::SUCCESS)
+    }
+
     /// The answer to a request to store.
     pub(super) fn stored(&self, status: Status) -> Self {
-        let mut answer = Self::of(Kind::StoreAnswer, false);
+        self.answered(Kind::StoreAnswer, status)
+    }
+
+    fn answered(&self, kind: Kind, status: Status) -> Self {
+        let mut answer = Self::of(kind, false);
         for tag in [tags::AFFECTED_SOP_CLASS_UID, tags::AFFECTED_SOP_INSTANCE_UID] {
-            let uid = text(&self.0, tag).unwrap_or_default();
-            answer.put(tag, VR::UI, uid.as_str().into());
+            if let Some(uid) = text(&self.0, tag) {
+                answer.put(tag, VR::UI, uid.as_str().into());
+            }
         }
         let id = self.number(tags::MESSAGE_ID).unwrap_or(0);
         answer.put(tags::MESSAGE_ID_BEING_RESPONDED_TO, VR::US, id.into());

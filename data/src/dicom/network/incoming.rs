@@ -10,8 +10,10 @@ use crate::dicom::file::check_whole;
 use crate::dicom::identity::uid;
 use crate::error::whole_chain;
 use dicom_object::FileMetaTableBuilder;
+use dicom_ul::association::SyncAssociation;
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
+use std::net::TcpStream;
 use std::path::Path;
 
 /// More bytes than any image has.
@@ -32,8 +34,8 @@ struct Arriving<'a> {
 ///
 /// # Errors
 /// [`NetworkError::Data`] when the file cannot be written, [`NetworkError::Peer`] when the association breaks.
-pub(super) fn receive(
-    link: &mut Link<'_>,
+pub(super) fn receive<A: SyncAssociation<TcpStream>>(
+    link: &mut Link<'_, A>,
     (context, command): (u8, &Command),
     folder: &Path,
 ) -> Result<bool, NetworkError> {
@@ -49,8 +51,8 @@ pub(super) fn receive(
 }
 
 /// What is arriving, if it is of the kind that was agreed on.
-fn arriving<'a>(
-    link: &Link<'_>,
+fn arriving<'a, A: SyncAssociation<TcpStream>>(
+    link: &Link<'_, A>,
     (context, command): (u8, &Command),
     folder: &'a Path,
 ) -> Option<Arriving<'a>> {
@@ -61,7 +63,10 @@ fn arriving<'a>(
     fits.then_some(Arriving { context, class, instance, syntax, folder })
 }
 
-fn take(link: &mut Link<'_>, image: &Arriving<'_>) -> Result<Status, NetworkError> {
+fn take<A: SyncAssociation<TcpStream>>(
+    link: &mut Link<'_, A>,
+    image: &Arriving<'_>,
+) -> Result<Status, NetworkError> {
     let path = image.folder.join(format!("{}.dcm", image.instance));
     let io = |source| NetworkError::from(DataError::io(&path, source));
     let file = match File::create_new(&path) {

@@ -6,12 +6,12 @@ use super::{Node, classes, command::Kind};
 use crate::dicom::parse;
 use crate::dicom::quiet::quietly;
 use dicom_object::InMemDicomObject;
-use dicom_ul::association::{Association, SyncAssociation, read_pdu_from_wire};
+use dicom_ul::association::{SyncAssociation, read_pdu_from_wire};
 use dicom_ul::pdu::{AbortRQSource, PDataValue, PDataValueType, PresentationContextNegotiated};
 use dicom_ul::{ClientAssociation, Pdu};
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::time::Instant;
 
 /// A command has some hundred bytes.
@@ -29,21 +29,18 @@ pub(super) const LONGEST_PDU: u32 = 1 << 17;
 /// A peer that takes fewer bytes at once than this is not one.
 const SMALLEST_PDU: usize = 128;
 
-/// An open association with a peer.
-pub(super) struct Link<'a> {
+/// An open association with a peer; this side has asked for it, unless `A` says otherwise.
+pub(super) struct Link<'a, A = ClientAssociation<TcpStream>> {
     pub(super) node: &'a Node,
-    association: ClientAssociation<TcpStream>,
+    association: A,
     /// Fragments that came and have not been looked at.
     waiting: VecDeque<PDataValue>,
     /// The number of the last request.
     last: u16,
 }
 
-impl<'a> Link<'a> {
-    pub(super) fn new(
-        node: &'a Node,
-        association: ClientAssociation<TcpStream>,
-    ) -> Result<Self, NetworkError> {
+impl<'a, A: SyncAssociation<TcpStream>> Link<'a, A> {
+    pub(super) fn new(node: &'a Node, association: A) -> Result<Self, NetworkError> {
         if (association.peer_max_pdu_length() as usize) < SMALLEST_PDU {
             return Err(NetworkError::nonsense(node, "it takes no messages of a useful length"));
         }
@@ -192,18 +189,43 @@ impl<'a> Link<'a> {
     }
 
     fn next(&mut self) -> Result<PDataValue, NetworkError> {
+        self.next_or_end()?.ok_or_else(|| NetworkError::ended(self.node, "ended the association"))
+    }
+
+    /// The next part of a message; nothing when the peer is done.
+    fn next_or_end(&mut self) -> Result<Option<PDataValue>, NetworkError> {
         loop {
             if let Some(part) = self.waiting.pop_front() {
-                return Ok(part);
+                return Ok(Some(part));
             }
-            let ended = |how| Err(NetworkError::ended(self.node, how));
             match receive(self.node, &mut self.association)? {
                 Pdu::PData { data } => self.waiting.extend(data),
-                Pdu::AbortRQ { .. } => return ended("aborted the association"),
-                Pdu::ReleaseRQ | Pdu::ReleaseRP => return ended("ended the association"),
+                Pdu::AbortRQ { .. } => return Err(NetworkError::ended(self.node, "aborted the association")),
+                Pdu::ReleaseRQ => {
+                    // It will see that the connection ends, if it does not get this.
+                    let _ = SyncAssociation::send(&mut self.association, &Pdu::ReleaseRP);
+                    return Ok(None);
+                }
                 _ => return Err(NetworkError::nonsense(self.node, "a message came out of order")),
             }
         }
+    }
+
+    /// The next request of a peer that asks; nothing when it is done.
+    pub(super) fn request(&mut self) -> Result<Option<(u8, Command)>, NetworkError> {
+        let Some(part) = self.next_or_end()? else { return Ok(None) };
+        self.waiting.push_front(part);
+        self.command().map(Some)
+    }
+
+    /// The address of this side.
+    pub(super) fn local(&mut self) -> Option<IpAddr> {
+        self.association.inner_stream().local_addr().ok().map(|address| address.ip())
+    }
+
+    /// The address of the peer.
+    pub(super) fn remote(&mut self) -> Option<IpAddr> {
+        self.association.inner_stream().peer_addr().ok().map(|address| address.ip())
     }
 
     /// Ends the association. All work is done by now, so it does not matter how the peer takes it.
@@ -240,7 +262,7 @@ impl Read for Until<'_> {
 }
 
 /// The next message. The parser of messages is the code of others.
-fn receive(node: &Node, association: &mut ClientAssociation<TcpStream>) -> Result<Pdu, NetworkError> {
+fn receive(node: &Node, association: &mut impl SyncAssociation<TcpStream>) -> Result<Pdu, NetworkError> {
     let received = quietly(|| {
         let (socket, buffer) = association.get_mut();
         let end = Instant::now() + node.timeout;

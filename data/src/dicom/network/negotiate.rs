@@ -1,13 +1,15 @@
 //! What both sides agree on before anything is said (PS3.8, 7.1; PS3.7, D.3).
 
 use super::Node;
+use super::classes::STORED;
 use super::error::NetworkError;
 use super::link::{LONGEST_PDU, Link};
 use crate::dicom::quiet::quietly;
 use dicom_ul::association::Error;
-use dicom_ul::{ClientAssociation, ClientAssociationOptions};
+use dicom_ul::association::server::ServerAssociationOptions;
+use dicom_ul::{ClientAssociationOptions, ServerAssociation};
 use std::net::TcpStream;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 
 /// The most contexts that an association can have: their numbers are odd and fit into a byte.
 pub(super) const MOST_CONTEXTS: usize = 128;
@@ -41,23 +43,46 @@ impl Offer {
 /// # Errors
 /// When the peer cannot be reached, does not speak DICOM, or rejects.
 pub(super) fn connect<'a>(node: &'a Node, offers: &[Offer]) -> Result<Link<'a>, NetworkError> {
-    let established = established(node.clone(), offers.to_vec());
-    let established = established.recv_timeout(WAITS * node.timeout).map_err(|error| match error {
-        RecvTimeoutError::Timeout => NetworkError::late(node),
-        RecvTimeoutError::Disconnected => NetworkError::nonsense(node, "its answer makes no sense"),
+    let (asking, offers) = (node.clone(), offers.to_vec());
+    let established = in_time(node, move || options(&asking, &offers).establish(asking.peer.parts()))?;
+    Link::new(node, established)
+}
+
+/// Lets somebody open an association who has connected to this side, to send objects of any kind.
+///
+/// # Errors
+/// When it does not ask for the AE title of this side, does not speak DICOM, or lets it wait.
+pub(super) fn accept(
+    node: &Node,
+    stream: TcpStream,
+) -> Result<Link<'_, ServerAssociation<TcpStream>>, NetworkError> {
+    let asked = node.clone();
+    let established = in_time(node, move || {
+        let options = ServerAssociationOptions::new()
+            .accept_called_ae_title()
+            .ae_title(asked.calling.as_str())
+            .promiscuous(true)
+            .max_pdu_length(LONGEST_PDU)
+            .read_timeout(asked.timeout)
+            .write_timeout(asked.timeout);
+        STORED.iter().fold(options, |options, &syntax| options.with_transfer_syntax(syntax)).establish(stream)
     })?;
-    Link::new(node, established.map_err(|error| NetworkError::of(node, &error))?)
+    Link::new(node, established)
 }
 
 /// Opens an association on a thread of its own, which is left alone when a peer keeps it waiting.
-fn established(node: Node, offers: Vec<Offer>) -> Receiver<Result<ClientAssociation<TcpStream>, Error>> {
+fn in_time<A: Send + 'static>(
+    node: &Node,
+    establish: impl FnOnce() -> Result<A, Error> + Send + 'static,
+) -> Result<A, NetworkError> {
     let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        let established = quietly(|| options(&node, &offers).establish(node.peer.parts()));
-        // Without an answer the channel closes, which says that the answer of the peer made no sense.
-        established.and_then(|established| sender.send(established).ok())
-    });
-    receiver
+    // Without an answer the channel closes, which says that what the peer sent made no sense.
+    std::thread::spawn(move || quietly(establish).and_then(|established| sender.send(established).ok()));
+    let established = receiver.recv_timeout(WAITS * node.timeout).map_err(|error| match error {
+        RecvTimeoutError::Timeout => NetworkError::late(node),
+        RecvTimeoutError::Disconnected => NetworkError::nonsense(node, "its answer makes no sense"),
+    })?;
+    established.map_err(|error| NetworkError::of(node, &error))
 }
 
 fn options<'a>(node: &'a Node, offers: &'a [Offer]) -> ClientAssociationOptions<'a> {

@@ -1,14 +1,10 @@
-//! C-GET: fetching images from an archive (PS3.4, C.4.3, in the study root model).
+//! Fetching images from an archive (PS3.4, C.4.2 and C.4.3, in the study root model).
 
-use super::classes::{COMMON, PLAIN, STORED, STUDY_GET};
-use super::command::{Command, Kind};
 use super::error::NetworkError;
 use super::filter::{Filter, ModalityCode};
 use super::find::Finder;
-use super::incoming::receive;
-use super::link::Link;
-use super::negotiate::{MOST_CONTEXTS, Offer, connect};
-use super::status::{Outcome, Status};
+use super::get::Get;
+use super::moved::Move;
 use super::uid::Uid;
 use super::{Listener, Node};
 use crate::dicom::builder::Builder;
@@ -18,9 +14,6 @@ use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-/// More images than any series has.
-const MOST_IMAGES: usize = 1 << 20;
 
 /// What is to be fetched.
 #[derive(Clone, Debug)]
@@ -44,14 +37,51 @@ pub struct Pulled {
     pub missing: usize,
 }
 
+/// How images come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transfer {
+    /// Over the connection that asks for them (C-GET).
+    Get,
+    /// Over a connection that the archive opens to this port of this machine (C-MOVE); it has to know the AE title, address
+    /// and port of this side. Only its own address is served, and only while it is asked to send.
+    Move {
+        /// The port.
+        port: u16,
+    },
+}
+
 /// A series to be fetched, and where it goes.
-struct Wanted {
+pub(super) struct Wanted {
+    study: Uid,
     series: Uid,
     folder: PathBuf,
     /// The kinds of its images.
-    classes: BTreeSet<String>,
+    pub(super) classes: BTreeSet<String>,
     /// How many there are.
     images: usize,
+}
+
+/// How many images of a series came, and how many the archive could not send.
+pub(super) struct Fetched {
+    pub(super) images: usize,
+    pub(super) failed: usize,
+}
+
+/// An open way for images to come.
+pub(super) trait Route {
+    /// Takes the images of a series into a folder.
+    fn fetch(
+        &mut self,
+        wanted: &Wanted,
+        folder: &Path,
+        arrived: &(dyn Fn(usize) + Sync),
+    ) -> Result<Fetched, NetworkError>;
+
+    /// Ends it when all is done.
+    fn close(self: Box<Self>);
+
+    /// Breaks it off.
+    fn abort(self: Box<Self>);
 }
 
 /// Fetches a study into a folder with one folder for each series, or one series into a folder of its own.
@@ -61,10 +91,10 @@ struct Wanted {
 ///
 /// # Errors
 /// [`NetworkError::Nothing`] when there is no such study or series; [`NetworkError::Data`] when a folder exists or
-/// cannot be written; [`NetworkError::Peer`] when the archive cannot be reached, has no C-FIND or C-GET, or breaks off.
+/// cannot be written; [`NetworkError::Peer`] when the archive cannot be reached, lacks the services, or breaks off.
 pub fn pull(
     node: &Node,
-    selection: &Selection,
+    (selection, transfer): (&Selection, Transfer),
     (folder, overwrite): (&Path, Overwrite),
     listen: Listener<'_>,
 ) -> Result<Pulled, NetworkError> {
@@ -72,27 +102,69 @@ pub fn pull(
     for series in &wanted {
         atomic::replaceable(&series.folder, overwrite)?;
     }
-    let total = wanted.iter().map(|series| series.images).sum();
+    let mut route: Box<dyn Route + '_> = match transfer {
+        Transfer::Get => Box::new(Get::open(node, &wanted)?),
+        Transfer::Move { port } => Box::new(Move::open(node, port)?),
+    };
+    let made = made(parent(folder, selection))?;
     let mut pulled = Pulled::default();
-    let mut link = connect(node, &offers(&wanted))?;
-    std::fs::create_dir_all(parent(folder, selection)).map_err(|source| DataError::io(folder, source))?;
-    for series in &wanted {
+    match all(node, &mut *route, &wanted, (overwrite, listen), &mut pulled) {
+        Ok(()) => {
+            route.close();
+            Ok(pulled)
+        }
+        Err(error) => {
+            route.abort();
+            // Only an empty folder goes.
+            let _ = made.map(std::fs::remove_dir);
+            Err(error)
+        }
+    }
+}
+
+/// The folder, if it was not there and has been made.
+fn made(folder: &Path) -> Result<Option<&Path>, DataError> {
+    if folder.is_dir() {
+        return Ok(None);
+    }
+    std::fs::create_dir(folder).map_err(|source| DataError::io(folder, source))?;
+    Ok(Some(folder))
+}
+
+fn all(
+    node: &Node,
+    route: &mut dyn Route,
+    wanted: &[Wanted],
+    (overwrite, listen): (Overwrite, Listener<'_>),
+    pulled: &mut Pulled,
+) -> Result<(), NetworkError> {
+    let total = wanted.iter().map(|series| series.images).sum();
+    for series in wanted {
         let before = pulled.images;
         let arrived = |images: usize| listen(before + images, total);
-        let fetched = fetch(&mut link, &selection.study, series, (overwrite, &arrived));
-        let (images, missing) = match fetched {
-            Ok(counts) => counts,
-            Err(error) => {
-                link.abort();
-                return Err(error);
+        let mut fetched = Fetched { images: 0, failed: 0 };
+        atomic::write_folder_with(&series.folder, overwrite, |folder| {
+            fetched = route.fetch(series, folder, &arrived)?;
+            if fetched.images > 0 {
+                return Ok(());
             }
-        };
-        pulled.images += images;
-        pulled.missing += missing;
+            let what = format!("sent none of the {} images of series {}", series.images, series.series);
+            Err(NetworkError::new(node, what, "look into the log of the peer"))
+        })?;
+        pulled.images += fetched.images;
+        pulled.missing += fetched.failed.max(series.images.saturating_sub(fetched.images));
         pulled.folders.push(series.folder.clone());
     }
-    link.close();
-    Ok(pulled)
+    Ok(())
+}
+
+/// What names a series in a request to send it.
+pub(super) fn keys(wanted: &Wanted) -> InMemDicomObject {
+    let mut keys = Builder(InMemDicomObject::new_empty());
+    keys.text(tags::QUERY_RETRIEVE_LEVEL, VR::CS, "SERIES");
+    keys.text(tags::STUDY_INSTANCE_UID, VR::UI, wanted.study.as_str());
+    keys.text(tags::SERIES_INSTANCE_UID, VR::UI, wanted.series.as_str());
+    keys.0
 }
 
 /// The folder that the folders of the series are in.
@@ -119,6 +191,7 @@ fn wanted(node: &Node, selection: &Selection, folder: &Path) -> Result<Vec<Wante
             classes: instances.iter().filter_map(|image| Some(image.class.as_ref()?.to_string())).collect(),
             images: instances.len().max(series.images.unwrap_or(0)),
             series: series.uid,
+            study: selection.study.clone(),
         });
     }
     finder.close();
@@ -130,87 +203,4 @@ fn wanted(node: &Node, selection: &Selection, folder: &Path) -> Result<Vec<Wante
         });
     }
     Ok(wanted)
-}
-
-/// The service, and every kind of image in every encoding for itself, so that each comes as it is stored.
-fn offers(wanted: &[Wanted]) -> Vec<Offer> {
-    let mut classes: BTreeSet<&str> =
-        wanted.iter().flat_map(|series| &series.classes).map(String::as_str).collect();
-    // An archive may not say what it has.
-    if wanted.iter().any(|series| series.classes.is_empty()) {
-        classes.extend(COMMON);
-    }
-    let apart = classes.len() * STORED.len() < MOST_CONTEXTS;
-    let of_class = |class: &str| match apart {
-        true => STORED.iter().map(|&syntax| Offer::receiving(class, &[syntax])).collect(),
-        false => vec![Offer::receiving(class, &STORED)],
-    };
-    let service = Offer::using(STUDY_GET, &PLAIN);
-    std::iter::once(service).chain(classes.iter().flat_map(|class| of_class(class))).collect()
-}
-
-/// Fetches one series; how many images came, and how many did not.
-fn fetch(
-    link: &mut Link<'_>,
-    study: &Uid,
-    wanted: &Wanted,
-    (overwrite, arrived): (Overwrite, &dyn Fn(usize)),
-) -> Result<(usize, usize), NetworkError> {
-    let mut counts = (0, 0);
-    atomic::write_folder_with(&wanted.folder, overwrite, |folder| {
-        request(link, study, &wanted.series)?;
-        let (images, failed) = take(link, folder, arrived)?;
-        if images == 0 {
-            let what = format!("sent none of the {} images of series {}", wanted.images, wanted.series);
-            return Err(NetworkError::new(link.node, what, "look into the log of the peer"));
-        }
-        counts = (images, failed.max(wanted.images.saturating_sub(images)));
-        Ok(())
-    })?;
-    Ok(counts)
-}
-
-fn request(link: &mut Link<'_>, study: &Uid, series: &Uid) -> Result<(), NetworkError> {
-    let context = link.context(STUDY_GET, "fetching by study (C-GET)")?;
-    let id = link.next_id();
-    link.send(context.0, Command::request(Kind::GetRequest, STUDY_GET, id, true))?;
-    let mut keys = Builder(InMemDicomObject::new_empty());
-    keys.text(tags::QUERY_RETRIEVE_LEVEL, VR::CS, "SERIES");
-    keys.text(tags::STUDY_INSTANCE_UID, VR::UI, study.as_str());
-    keys.text(tags::SERIES_INSTANCE_UID, VR::UI, series.as_str());
-    link.send_object(context, &keys.0)
-}
-
-/// Takes images until the archive says that it is done; how many came, and how many it could not send.
-fn take(link: &mut Link<'_>, folder: &Path, arrived: &dyn Fn(usize)) -> Result<(usize, usize), NetworkError> {
-    let (mut images, mut requests) = (0, 0);
-    loop {
-        let (context, command) = link.command()?;
-        requests += 1;
-        match command.kind() {
-            _ if requests > 2 * MOST_IMAGES => {
-                return Err(NetworkError::nonsense(link.node, "it sends without end"));
-            }
-            Some(Kind::StoreRequest) => {
-                images += usize::from(receive(link, (context, &command), folder)?);
-                arrived(images);
-            }
-            Some(Kind::GetAnswer) => {
-                if command.has_data() {
-                    // The names of images that failed.
-                    let context = link.context(STUDY_GET, "fetching by study (C-GET)")?;
-                    link.object(context)?;
-                }
-                let status = command.status().unwrap_or(Status::NOT_UNDERSTOOD);
-                match status.outcome() {
-                    Outcome::Pending => {}
-                    Outcome::Failure if images == 0 => {
-                        return Err(NetworkError::refused(link.node, "to send the series", status));
-                    }
-                    _ => return Ok((images, command.failed())),
-                }
-            }
-            _ => return Err(NetworkError::nonsense(link.node, "it says what was not asked")),
-        }
-    }
 }
