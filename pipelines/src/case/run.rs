@@ -11,7 +11,7 @@ use crate::{
     Progress, Refused, Remarks, Schema, Silent, SinogramCt, Study, TaskSpec, judge,
 };
 use anyhow::Result;
-use recon_data::{Deidentifier, Format, Leftovers, Overwrite, Unit, atomic, digest, npy};
+use recon_data::{Deidentifier, Format, Leftovers, Overwrite, Source, Unit, atomic, digest, npy};
 use recon_operators::Mask;
 use serde::Serialize;
 use serde_json::Value;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What de-identification cannot do.
-const BURNED_IN: &str = "the source says that there is text in its pixels; --deidentify leaves it there, so it may still name the patient";
+const BURNED_IN: &str = "the source says that there is text in its pixels, which --deidentify leaves there: it may still name the patient";
 
 /// Hears how a case goes.
 pub trait Watch: Progress {
@@ -335,6 +335,15 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
         Ok(stopped)
     }
 
+    /// What the files take over from the input: without what names the patient where that is asked for.
+    fn source(&self, source: &Source, warnings: &mut Vec<String>) -> Source {
+        let Some(deidentifier) = &self.deidentifier else { return source.clone() };
+        if deidentifier.leaves_burned_in_text(source) {
+            warnings.push(BURNED_IN.to_owned());
+        }
+        deidentifier.source(source)
+    }
+
     /// Writes what is finished.
     fn finish<S: Study>(
         &self,
@@ -363,12 +372,7 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
             run: digest::sha256_bytes(&serde_json::to_vec(&(&case.task, &case.method, case.budget))?),
             seed: case.seed,
         };
-        let source = &study.frame().source;
-        let deidentifier = self.deidentifier.as_ref();
-        if deidentifier.is_some_and(|deidentifier| deidentifier.leaves_burned_in_text(source)) {
-            warnings.push(BURNED_IN.to_owned());
-        }
-        let source = deidentifier.map_or_else(|| source.clone(), |deidentifier| deidentifier.source(source));
+        let source = self.source(&study.frame().source, &mut warnings);
         let finished = Finished { study, kept: &kept, slices, samples: method.samples, source };
         let metrics = finished.write(&target, &about)?;
         if let (Some((path, embedding)), false) = (&self.options.excerpt, stopped) {
