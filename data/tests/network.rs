@@ -6,7 +6,10 @@ use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
 use dicom_ul::association::SyncAssociation;
 use dicom_ul::association::server::{AcceptAny, Negotiation, ServerAssociationOptions};
-use dicom_ul::pdu::{AbortRQSource, PDataValue, PDataValueType, RequestorRoles};
+use dicom_ul::pdu::{
+    AbortRQSource, AssociationAC, PDataValue, PDataValueType, PresentationContextResult,
+    PresentationContextResultReason, RequestorRoles, UserVariableItem, write_pdu,
+};
 use dicom_ul::{Pdu, ServerAssociation};
 use recon_data::Overwrite;
 use recon_data::network::{Filter, Finder, NetworkError, Node, Selection, Transfer, echo, pull, push};
@@ -318,4 +321,59 @@ fn nothing_but_an_association_request_is_sent_to_a_stranger() {
     let seen = receiver.recv_timeout(WAIT).unwrap();
     assert_eq!(seen[0], 1);
     assert!(seen.windows(5).any(|part| part == b"RECON"));
+}
+
+/// A conversation that goes well, with every byte of the peer's part damaged in turn.
+#[test]
+fn damaged_conversations_end() {
+    let accepted = Pdu::AssociationAC(AssociationAC {
+        protocol_version: 1,
+        calling_ae_title: "RECON".into(),
+        called_ae_title: "PEER".into(),
+        application_context_name: "1.2.840.10008.3.1.1.1".into(),
+        presentation_contexts: vec![PresentationContextResult {
+            id: 1,
+            reason: PresentationContextResultReason::Acceptance,
+            transfer_syntax: uids::EXPLICIT_VR_LITTLE_ENDIAN.into(),
+        }],
+        user_variables: vec![
+            UserVariableItem::MaxLength(16384),
+            UserVariableItem::ImplementationClassUID("1.2.3".into()),
+            UserVariableItem::ImplementationVersionName("PEER".into()),
+        ],
+    });
+    let answer = PDataValue {
+        presentation_context_id: 1,
+        value_type: PDataValueType::Command,
+        is_last: true,
+        data: command(0x8030, 0, false, Vec::new()),
+    };
+    let mut conversation = Vec::new();
+    for pdu in [accepted, Pdu::PData { data: vec![answer] }, Pdu::ReleaseRP] {
+        write_pdu(&mut conversation, &pdu).unwrap();
+    }
+    let outcome = |damaged: Vec<u8>| {
+        let node = peer(move |mut stream| {
+            let _ = stream.write_all(&damaged);
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        let begin = Instant::now();
+        let outcome = echo(&node);
+        assert!(begin.elapsed() < 10 * WAIT);
+        outcome.map_err(|error| error.to_string())
+    };
+    outcome(conversation.clone()).unwrap();
+    let mut failures = 0;
+    for at in 0..conversation.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut damaged = conversation.clone();
+            damaged[at] ^= flip;
+            if let Err(error) = outcome(damaged) {
+                assert!(error.starts_with("127.0.0.1:") && error.lines().count() == 1, "{at}: {error}");
+                failures += 1;
+            }
+        }
+    }
+    assert!(failures > conversation.len());
 }
