@@ -360,8 +360,12 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
         if stopped {
             target = target.partial();
         }
-        if slices == 0 || (stopped && !self.options.partial) {
+        if stopped && (slices == 0 || !self.options.partial) {
             return Err(Cancelled.into());
+        }
+        if !stopped && slices < study.frame().shape[0] {
+            let store = self.target.store();
+            anyhow::bail!("{}: another process took finished slices away; run it again", store.display());
         }
         let method = solver.method;
         let about = result::Provenance {
