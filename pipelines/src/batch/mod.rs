@@ -9,6 +9,7 @@ mod manifest;
 mod pattern;
 mod plan;
 mod running;
+pub mod slurm;
 mod summary;
 mod work;
 mod worker;

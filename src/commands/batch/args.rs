@@ -5,7 +5,8 @@ use crate::commands::cli::values::{bytes, count, named, shard};
 use clap::{Args, Subcommand};
 use recon::device::DeviceChoice;
 use recon_pipelines::Task;
-use std::path::PathBuf;
+use recon_pipelines::batch::slurm;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `recon batch`.
 #[derive(Args, Debug)]
@@ -67,11 +68,20 @@ pub struct PlanArgs {
     pub options: Vec<String>,
 }
 
+impl PlanArgs {
+    /// A plan alone.
+    pub fn of_plan(plan: &Path) -> Self {
+        Self { inputs: vec![plan.to_owned()], ..Self::default() }
+    }
+}
+
 /// What to do with a batch besides running it.
 #[derive(Subcommand, Debug)]
 pub enum BatchCommand {
     /// Say how a batch stands, on whatever machines it runs.
     Status(StatusArgs),
+    /// Hand a batch to a cluster, as a job array whose tasks share the cases.
+    Submit(SubmitArgs),
     /// Try a case that comes in by stdin, and say what it takes.
     #[command(hide = true)]
     Trial(TrialArgs),
@@ -95,6 +105,78 @@ pub struct StatusArgs {
     /// Print one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `recon batch submit`.
+#[derive(Args, Debug)]
+pub struct SubmitArgs {
+    /// The plan.
+    #[arg(value_name = "PLAN.toml")]
+    pub plan: PathBuf,
+    /// Hand it to Slurm.
+    #[arg(long, required = true)]
+    pub slurm: bool,
+    /// How many tasks share the cases [default: as many as there are cases, at most 100].
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub tasks: Option<usize>,
+    /// How many tasks run at a time [default: as many as there is room for].
+    #[arg(long, value_name = "K", value_parser = count)]
+    pub throttle: Option<usize>,
+    /// How often a case that fails is tried again.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub retries: u32,
+    /// Go on in another job when the time of a task is over or its machine is gone.
+    #[arg(long)]
+    pub requeue: bool,
+    #[command(flatten)]
+    pub wanted: Wanted,
+    /// Only print the script.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Further options of sbatch, after --, each in one word such as --qos=long.
+    #[arg(last = true, value_name = "SBATCH OPTION")]
+    pub others: Vec<String>,
+}
+
+/// What a task of a job array is given.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "For each task")]
+pub struct Wanted {
+    /// Partition to run in.
+    #[arg(long, value_name = "NAME", value_parser = slurm::label)]
+    pub partition: Option<String>,
+    /// Account that pays.
+    #[arg(long, value_name = "NAME", value_parser = slurm::label)]
+    pub account: Option<String>,
+    /// Time, as Slurm has it: minutes, hours:minutes:seconds or days-hours.
+    #[arg(long, value_name = "TIME", value_parser = slurm::time)]
+    pub time: Option<String>,
+    /// Processors, of which every one becomes a thread.
+    #[arg(long, value_name = "C", value_parser = count)]
+    pub cpus: Option<usize>,
+    /// Memory, such as 16G.
+    #[arg(long, value_name = "SIZE", value_parser = slurm::memory)]
+    pub mem: Option<String>,
+    /// GPUs: how many, or which and how many, such as a100:1.
+    #[arg(long, value_name = "G", value_parser = slurm::label)]
+    pub gpus: Option<String>,
+}
+
+impl Wanted {
+    /// As options of sbatch.
+    pub fn options(&self) -> Vec<String> {
+        let Self { partition, account, time, cpus, mem, gpus } = self.clone();
+        let cpus = cpus.map(|cpus| cpus.to_string());
+        let all = [
+            ("partition", partition),
+            ("account", account),
+            ("time", time),
+            ("cpus-per-task", cpus),
+            ("mem", mem),
+            ("gpus", gpus),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value?))).collect()
+    }
 }
 
 /// A part of the cases.

@@ -7,6 +7,7 @@ mod plan;
 mod resources;
 mod show;
 mod status;
+mod submit;
 mod summary;
 mod trial;
 
@@ -36,6 +37,7 @@ pub const RECORDS: &str = "recon-batch";
 pub fn run(args: &BatchArgs, words: &[String]) -> Result<()> {
     match &args.command {
         Some(BatchCommand::Status(args)) => return status::run(args),
+        Some(BatchCommand::Submit(args)) => return submit::run(args),
         Some(BatchCommand::Trial(args)) => return trial::run(args),
         None => {}
     }
