@@ -29,11 +29,13 @@ impl<'a> Hears<'a> {
         let folder = records.join("events");
         let failed = || format!("{}: cannot be written", folder.display());
         std::fs::create_dir_all(&folder).with_context(failed)?;
-        let events = tempfile::Builder::new()
-            .prefix(&format!("{}-", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ")))
-            .suffix(".jsonl")
-            .tempfile_in(&folder)
-            .with_context(failed)?;
+        let begun = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ-").to_string();
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&begun).suffix(".jsonl");
+        // Who may read the other records may read this one.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let events = builder.tempfile_in(&folder).with_context(failed)?;
         let (events, _) = events.keep().with_context(failed)?;
         Ok(Self { context, cases, events: Mutex::new(events), ended: Mutex::new(0) })
     }
