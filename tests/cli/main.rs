@@ -3,6 +3,7 @@
 mod bad_input;
 mod batch;
 mod cases;
+mod cluster;
 #[path = "../common/mod.rs"]
 mod common;
 mod evaluation;
@@ -16,6 +17,7 @@ mod outputs;
 mod pacs;
 mod privacy;
 mod published_import;
+mod recipes;
 mod robust;
 mod training_resume;
 mod tuning;

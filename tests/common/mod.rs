@@ -24,6 +24,11 @@ impl Folder {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
+    /// One whose name begins so.
+    pub(crate) fn named(name: &str) -> Self {
+        Self(tempfile::Builder::new().prefix(name).tempdir().expect("a temporary folder"))
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
