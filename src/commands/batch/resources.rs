@@ -59,7 +59,7 @@ fn too_much(needed: u64, limit: u64) -> Failure {
         size(needed),
         size(limit)
     );
-    Failure::Usage(message)
+    Failure::Memory(message)
 }
 
 /// Bytes for people.

@@ -22,6 +22,8 @@ pub enum Failure {
     Exists(String),
     /// The other side of a connection cannot be reached, refuses or breaks off: exit code 7.
     Peer(String),
+    /// The work does not fit into the memory that it may use: exit code 6.
+    Memory(String),
     /// Stopped by this signal, with the work so far kept: exit code 128 + signal.
     Interrupted(i32),
 }
@@ -33,6 +35,7 @@ impl Failure {
             Self::Input(_) => 3,
             Self::Cases(_) => 4,
             Self::Exists(_) => 5,
+            Self::Memory(_) => 6,
             Self::Peer(_) => 7,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(130),
         }
@@ -46,6 +49,7 @@ impl fmt::Display for Failure {
             | Self::Input(message)
             | Self::Cases(message)
             | Self::Exists(message)
+            | Self::Memory(message)
             | Self::Peer(message) => f.write_str(message),
             Self::Interrupted(_) => f.write_str("interrupted; the work so far is kept"),
         }

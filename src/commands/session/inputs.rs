@@ -37,13 +37,20 @@ fn images(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
         }
     }
     images.sort();
-    let results: Vec<PathBuf> =
-        images.iter().map(|image| default_output(image, SUFFIX).with_extension("")).collect();
+    let results: Vec<PathBuf> = images.iter().map(|image| start_of_results(image)).collect();
     let is_result = |image: &PathBuf| {
         let starts = |result: &PathBuf| image.to_string_lossy().starts_with(&*result.to_string_lossy());
         results.iter().any(starts)
     };
     Ok(images.into_iter().filter(|image| !is_result(image)).collect())
+}
+
+/// What the results of an image that nobody named begin with: `scan_recon` for `scan.nii.gz`.
+fn start_of_results(image: &Path) -> PathBuf {
+    let output = default_output(image, SUFFIX);
+    let name = output.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let end = name.rfind(SUFFIX).map_or(name.len(), |at| at + SUFFIX.len());
+    output.with_file_name(&name[..end])
 }
 
 #[cfg(test)]

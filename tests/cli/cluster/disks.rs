@@ -34,15 +34,15 @@ fn said(output: &Output) -> String {
 fn a_full_disk_costs_no_more_than_room_for_what_was_not_done() {
     let folder = study(6, 128, &PLAN.replace("steps = 60", "steps = 3"));
     let whole = alone(&folder);
-    let Some(disk) = is_root().then(|| Disk::mounted(&folder.path("out"), 1 << 20)).flatten() else {
+    let Some(disk) = is_root().then(|| Disk::mounted(&folder.path("out"), 4 << 20)).flatten() else {
         return skipped(
             "a_full_disk_costs_no_more_than_room_for_what_was_not_done",
             "only root may mount one",
         );
     };
-    // Room for a result or two of 64 KiB, and what is written down about them.
+    // Room for a result or two of 64 KiB, their pictures, and what is written down about them.
     let filler = folder.path("out/filler");
-    std::fs::write(&filler, vec![1; (1 << 20) - (300 << 10)]).expect("written");
+    std::fs::write(&filler, vec![1; (4 << 20) - (500 << 10)]).expect("written");
     let output = folder.recon("batch plan.toml --threads 1").output().expect("run");
     assert!([Some(1), Some(4)].contains(&output.status.code()), "{}", said(&output));
     assert!(said(&output).contains("space"), "{}", said(&output));
