@@ -275,7 +275,7 @@ fn a_dry_run_tells_what_the_cases_take_and_does_nothing() {
     assert!(!folder.path("out").exists());
     let refused = folder.recon("batch plan.toml --mem 2M").output().expect("run");
     assert!(
-        refused.status.code() == Some(2) && said(&refused).contains("a case takes"),
+        refused.status.code() == Some(6) && said(&refused).contains("a case takes"),
         "{}",
         said(&refused)
     );
