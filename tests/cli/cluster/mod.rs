@@ -124,10 +124,12 @@ fn a_task_that_is_told_of_its_end_goes_on_in_another_job() {
     // What Slurm does two minutes before the end of the time.
     slurm.said(&format!("scancel --batch --signal=USR1 {job}"));
     wait_for("another job", || (slurm.tasks(&job)[0].state == "PENDING").then_some(()));
-    // Slurm would wait for two minutes.
+    // Slurm would wait for two minutes; within the second in which the first job ended it refuses the credential of another.
+    std::thread::sleep(std::time::Duration::from_secs(4));
     slurm.said(&format!("scontrol update JobId={job}_1 StartTime=now"));
     let tasks = slurm.ended(&job, 1);
-    assert_eq!((&*tasks[0].state, &*tasks[0].exit, tasks[0].restarts), ("COMPLETED", "0:0", 1));
+    let ended = (&*tasks[0].state, &*tasks[0].exit, tasks[0].restarts);
+    assert_eq!(ended, ("COMPLETED", "0:0", 1), "{}", logs(&folder));
     assert!(logs(&folder).contains("interrupted"), "{}", logs(&folder));
     assert_eq!(images(&folder.path("out")), whole);
     assert_eq!(attempts(&folder, "done").len(), 6, "no case is done twice");
