@@ -26,7 +26,7 @@ pub use method::{
     Silent, SliceSeed, Tv, TvFrom, Typicality, ZeroFilled,
 };
 pub use names::{FilterName, Named, PhaseAxisName, SamplingName, UnitName};
-pub use refused::{Cancelled, Refused};
+pub use refused::{Cancelled, Refused, one_line};
 pub use task::{
     Body, CaseSeed, Correction, CtSpec, Frame, ImageCt, ImageInput, ImageMar, ImageMri, ImageOf, ImageSize,
     Images, Input, KspaceInput, KspaceMri, MarSpec, MaskChoice, Metal, MriSpec, Remarks, SamplingSpec,

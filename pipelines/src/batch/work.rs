@@ -6,7 +6,7 @@ use super::running::{Running, Slot};
 use super::summary::{PICTURES, pictures};
 use crate::report::Report;
 use crate::report::page::Embedding;
-use crate::{Cancelled, CaseSpec, Methods, Options, Watch, run, target};
+use crate::{Cancelled, CaseSpec, Methods, Options, Watch, one_line, run, target};
 use anyhow::{Context as _, Result};
 use recon_data::{Leftovers, atomic, digest};
 use serde::Serialize;
@@ -352,15 +352,4 @@ pub fn options_digest<M: Serialize + Clone>(case: &CaseSpec<M>) -> Result<String
     let paths = case.input.paths_mut().into_iter().chain(case.task.paths_mut());
     paths.chain(case.output.paths_mut()).for_each(|path| *path = PathBuf::new());
     Ok(digest::sha256_bytes(&serde_json::to_vec(&case)?))
-}
-
-/// An error and its causes, each said once.
-fn one_line(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if !text.contains(&cause) {
-            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
-        }
-    }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

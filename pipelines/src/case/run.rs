@@ -1,96 +1,20 @@
 //! A case from its description to its files.
 
-use super::budget;
 use super::kept::Kept;
+use super::opened::{Opened, comparable, opened};
 use super::result::{self, Finished};
-use super::{CaseSpec, Method, Methods, Outputs, Solver, Target};
-use crate::report::page::Embedding;
+use super::{CaseSpec, Methods, Options, Outcome, Outputs, Solver, Target, budget};
 use crate::report::{InputRecord, Report, Status, data_residual, peak_memory_bytes};
-use crate::{
-    Acquisition, Cancelled, CaseSeed, Correction, ImageCt, ImageMar, ImageMri, Input, KspaceMri, Map,
-    Progress, Refused, Remarks, Schema, Silent, SinogramCt, Study, TaskSpec, judge,
-};
+use crate::{Acquisition, Cancelled, CaseSeed, Map, Refused, Remarks, Schema, Study, TaskSpec, judge};
 use anyhow::Result;
-use recon_data::{Deidentifier, Format, Leftovers, Overwrite, Source, Unit, atomic, digest, npy};
+use recon_data::{Deidentifier, Format, Overwrite, Source, Unit, atomic, digest, npy};
 use recon_operators::Mask;
 use serde::Serialize;
-use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What de-identification cannot do.
 const BURNED_IN: &str = "the source says that there is text in its pixels, which --deidentify leaves there: it may still name the patient";
-
-/// Hears how a case goes.
-pub trait Watch: Progress {
-    /// Something that the user should know.
-    fn say(&self, line: &str);
-    /// Something that only a curious user wants to know.
-    fn detail(&self, line: &str);
-    /// So many slices are about to be reconstructed.
-    fn begin(&self, slices: usize);
-    /// `done` of `slices` slices are finished.
-    fn slice(&self, done: usize, slices: usize);
-    /// The last slice is done, or will not be.
-    fn end(&self);
-}
-
-impl Watch for Silent {
-    fn say(&self, _line: &str) {}
-    fn detail(&self, _line: &str) {}
-    fn begin(&self, _slices: usize) {}
-    fn slice(&self, _done: usize, _slices: usize) {}
-    fn end(&self) {}
-}
-
-/// How to run a case; nothing here changes a result.
-pub struct Options<'a> {
-    /// Write over existing files.
-    pub force: bool,
-    /// What happens to slices that an interrupted run has finished.
-    pub leftovers: Leftovers,
-    /// Whether the slices that are finished are written under another name when the run is stopped.
-    pub partial: bool,
-    /// Number of threads, for the report.
-    pub threads: usize,
-    /// The command line, for the report.
-    pub command: Vec<String>,
-    /// Version of the program, for the report.
-    pub version: String,
-    /// What the report says besides.
-    pub sidecar: serde_json::Map<String, Value>,
-    /// Where a few pictures are written for a page, and how fine.
-    pub excerpt: Option<(PathBuf, Embedding)>,
-    /// Hears how it goes, and may stop it.
-    pub watch: &'a dyn Watch,
-}
-
-impl Default for Options<'_> {
-    /// Nothing is written over, nothing is heard, and the report names no command.
-    fn default() -> Self {
-        Self {
-            force: false,
-            leftovers: Leftovers::Discard,
-            partial: true,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-            command: Vec::new(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            sidecar: serde_json::Map::new(),
-            excerpt: None,
-            watch: &Silent,
-        }
-    }
-}
-
-/// What came of a case.
-pub struct Outcome<M> {
-    /// The name of the method.
-    pub method: &'static str,
-    /// The sidecar.
-    pub report: Report<M>,
-    /// How many of the report's warnings were told before the first slice.
-    pub told: usize,
-}
 
 /// Runs a case and writes its files.
 ///
@@ -111,46 +35,6 @@ pub fn run<M: Clone + Serialize>(
     let run = Run { case, methods, options, inputs, target, deidentifier };
     let seed = CaseSeed { seed: case.seed, case: digest::case_id(&run.inputs[0].sha256) };
     opened((case, seed), methods, run)
-}
-
-/// Does something with a study, whatever is measured.
-pub(super) trait Opened {
-    /// What comes of it.
-    type Output;
-
-    /// Does it, knowing what a reader of the result should know.
-    fn on<S: Study>(self, study: S, remarks: Remarks) -> Result<Self::Output>
-    where
-        S::Transform: Acquisition;
-}
-
-/// Opens the input of a case.
-///
-/// # Errors
-/// When it cannot be used, and whatever `visitor` ends with.
-pub(super) fn opened<M, V: Opened>(
-    (case, seed): (&CaseSpec<M>, CaseSeed),
-    methods: &impl Methods<M>,
-    visitor: V,
-) -> Result<V::Output> {
-    macro_rules! on {
-        ($opened:expr) => {{
-            let (study, remarks) = $opened?;
-            visitor.on(study, remarks)
-        }};
-    }
-    match (&case.input, &case.task) {
-        (Input::Image(input), TaskSpec::Ct(spec)) => on!(ImageCt::open(input, spec, seed)),
-        (Input::Sinogram(input), TaskSpec::Ct(spec)) => on!(SinogramCt::open(input, spec, seed)),
-        (Input::Image(input), TaskSpec::Mri(spec)) => on!(ImageMri::open(input, spec, seed)),
-        (Input::Kspace(input), TaskSpec::Mri(spec)) => on!(KspaceMri::open(input, spec, seed)),
-        (Input::Image(input), TaskSpec::Mar(spec)) => {
-            let trusts = methods.trusts_metal(&case.method);
-            let correction = if trusts { Correction::None } else { Correction::Margin(spec.metal_margin) };
-            on!(ImageMar::open(input, spec, correction, seed))
-        }
-        _ => Err(Refused::Usage("the input is not one of this task".to_owned()).into()),
-    }
 }
 
 /// The files of a case's result, none of which may exist unless `force`.
@@ -415,18 +299,4 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
         }
         Ok(report)
     }
-}
-
-/// The baselines worth running: all beside a reference, the strongest for a picture, else none.
-pub(super) fn comparable<'m, S: Study>(
-    outputs: &Outputs,
-    study: &S,
-    baselines: &'m [Method<S::Transform>],
-) -> Vec<&'m Method<S::Transform>> {
-    let first = match (study.knows_truth(), &outputs.preview) {
-        (true, _) => 0,
-        (false, Some(_)) => baselines.len().saturating_sub(1),
-        (false, None) => baselines.len(),
-    };
-    baselines[first..].iter().collect()
 }

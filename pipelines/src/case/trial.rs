@@ -1,7 +1,7 @@
 //! What a case will take, by a short trial on one of its slices.
 
 use super::budget::first;
-use super::run::{Opened, comparable, opened};
+use super::opened::{Opened, comparable, opened};
 use super::{CaseSpec, Methods};
 use crate::report::resident_memory_bytes;
 use crate::{Acquisition, Cancelled, CaseSeed, Progress, Remarks, Slice, Study};

@@ -6,7 +6,7 @@ use recon::models::ModelError;
 use recon_data::network::NetworkError;
 use recon_data::{DataError, DataErrorKind};
 use recon_operators::OperatorError;
-use recon_pipelines::Refused;
+use recon_pipelines::{Refused, one_line};
 use std::fmt;
 
 /// A failure whose kind is known at the command line.
@@ -140,17 +140,6 @@ pub fn shown(line: &str) -> String {
 /// Characters that turn the direction of text, or are not seen.
 fn is_formatting(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-/// The messages of an error and its causes; a cause that is quoted already is not repeated.
-fn one_line(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if !text.contains(&cause) {
-            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
-        }
-    }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
