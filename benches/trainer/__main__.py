@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from .bundle import config_of, export, replace, weights_of
-from .data import Drawn, Extent, Plan, Sampler, read_folders, stream
+from .data import Ahead, Drawn, Extent, Plan, Sampler, Volume, read_folders
 from .losses import Shares, backward_losses, measure
 from .masks import Family
 from .optimiser import follow, optimisers
@@ -26,19 +26,19 @@ from .unet import Unet
 from .validate import middle, protocol_slices, psnrs
 
 SPECTRUM_SLICES = 200
-SAVE_EVERY = 120.0
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="trainer", description="Trains a conditional prior for Cartesian MR.")
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="folder with MANIFEST.tsv and mri/train…")
+    add("--data", type=Path, required=True, help="folder with MANIFEST.tsv and mri/train…, or one by `trainer.pack`")
     add("--folders", default="train,train2,train_sparse,train2_other", help="training folders below mri")
     add("--start", type=Path, required=True, help="bundle whose weights and size the training starts with")
     add("--state", type=Path, required=True, help="folder for states, log and exports")
     add("--seconds", type=float, default=600, help="length of the training, of all runs together")
     add("--steps", type=int, default=10**9, help="end after so many steps, of all runs together, even before")
     add("--log-every", type=int, default=50, help="steps")
+    add("--save-every", type=float, default=120.0, help="seconds")
     add("--resume", action="store_true", help="go on with the state, if there is one")
     add("--device", default="cpu", choices=["cpu", "cuda"])
     add("--threads", type=int, default=1)
@@ -47,7 +47,7 @@ def arguments() -> argparse.Namespace:
     add("--seed", type=int, default=0)
     add("--batch", type=int, default=2, help="strips in a step")
     add("--strip", "--rows", dest="strip", type=int, default=48, help="readout pixels of a strip")
-    add("--sides", default="", help="sides of slices, such as 256,384, by air or without it; one a step (default: as they are)")
+    add("--sides", default="", help="rows x columns of slices, such as 320x288,224x192, by air or without it; one a step (default: as they are)")
     add("--whole", type=float, default=0.1, help="share of steps on whole slices")
     add("--whole-batch", type=int, default=1, help="slices in such a step")
     add("--workers", type=int, default=0, help="processes that draw slices ahead")
@@ -75,9 +75,29 @@ def script_hash() -> str:
     return digest.hexdigest()
 
 
-def fewer(count: int, side: int | None, sides: list, power: int = 1) -> int:
-    """As many images of this side as have the pixels of `count` images of the first one."""
-    return count if side is None else max(1, round(count * (sides[0] / side) ** power))
+def read(data: Path, folders: list[str]) -> list[Volume]:
+    """Scans as they are or packed; Pillow is needed for these alone."""
+    if (data / "scans.json").exists():
+        from .pack import read as unpack
+
+        return unpack(data)
+    return read_folders(data, folders)
+
+
+def fewer(count: int, pixels: int, of_first: int) -> int:
+    """As many images as have the pixels of `count` images of the first size."""
+    return max(1, round(count * of_first / pixels))
+
+
+def extents(args: argparse.Namespace) -> tuple[tuple[Extent, ...], tuple[Extent, ...]]:
+    """What steps on strips and on whole slices see, one for each size."""
+    sizes = [tuple(int(n) for n in size.split("x")) for size in args.sides.split(",") if size]
+    if not sizes:
+        return (Extent(args.batch, args.strip),), (Extent(args.whole_batch, None),)
+    rows, columns = sizes[0]
+    strips = tuple(Extent(fewer(args.batch, c, columns), args.strip, r, c) for r, c in sizes)
+    whole = tuple(Extent(fewer(args.whole_batch, r * c, rows * columns), None, r, c) for r, c in sizes)
+    return strips, whole
 
 
 @dataclass
@@ -100,14 +120,12 @@ class Training:
         torch.set_float32_matmul_precision("high")
         args.state.mkdir(parents=True, exist_ok=True)
         self.log_path, self.state_path = args.state / "log.jsonl", args.state / "state.pt"
-        volumes = read_folders(args.data, args.folders.split(","))
+        volumes = read(args.data, args.folders.split(","))
         if args.rehearse:
             volumes = volumes[:6]
         self.sampler, self.family = Sampler(volumes), Family()
-        sides = [int(side) for side in args.sides.split(",") if side] or [None]
-        strips = tuple(Extent(fewer(args.batch, side, sides), args.strip, side, side) for side in sides)
-        whole = tuple(Extent(fewer(args.whole_batch, side, sides, 2), None, side, side) for side in sides)
-        self.plan = Plan(self.sampler, self.family, strips, whole, args.whole, args.seed)
+        plan = Plan(self.sampler, self.family, *extents(args), args.whole, args.seed)
+        self.ahead = Ahead(plan, args.workers)
         self.shares = Shares(first=args.first, chain=args.chain, noisy=args.noisy)
         rng = np.random.default_rng(args.seed)
         self.spectrum = Spectrum.of([self.sampler.draw(rng) for _ in range(SPECTRUM_SLICES)])
@@ -165,6 +183,7 @@ class Training:
         replace(self.state_path, lambda path: torch.save(state, path))
         training = self.card | asdict(self.progress)
         export(self.args.state / "bundle", self.average, self.spectrum, self.family, training)
+        export(self.args.state / "last", self.network, self.spectrum, self.family, training)
 
     def rate(self) -> float:
         """By the clock: constant, then linearly to zero at the deadline."""
@@ -173,14 +192,14 @@ class Training:
         falling = 1.0 if done < args.hold else (1 - done) / (1 - args.hold)
         return args.rate * falling * min(1.0, (self.progress.step + 1) / args.warm_up)
 
-    def step(self, drawn: Drawn) -> dict[str, float]:
-        """One step."""
+    def step(self, drawn: Drawn) -> dict[str, torch.Tensor]:
+        """One step. What it found stays on the device, so that nothing waits for it."""
         rng = np.random.default_rng((self.args.seed, self.progress.step, 1))
         batch = measure(drawn, self.device)
         found = backward_losses(
             self.called, self.average_called, batch, self.spectrum, self.shares, rng, self.precision
         )
-        found["gradient"] = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0))
+        found["gradient"] = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = self.rate()
@@ -208,24 +227,26 @@ class Training:
         began, before = time.monotonic(), progress.seconds
         saved, sums, counts = before, {}, {}
         logged = before
-        drawn = stream(self.plan, progress.step, args.workers)
+        drawn = self.ahead.steps(progress.step)
         while progress.seconds < args.seconds and progress.step < args.steps and not self.stop:
             for name, value in self.step(next(drawn)).items():
                 sums[name], counts[name] = sums.get(name, 0.0) + value, counts.get(name, 0) + 1
             progress.seconds = before + time.monotonic() - began
             if progress.step % args.log_every == 0:
-                means = {name: round(sums[name] / counts[name], 5) for name in sums}
+                means = {name: round(float(sums[name]) / counts[name], 5) for name in sums}
+                progress.seconds = before + time.monotonic() - began
                 speed = max(counts.values()) / max(progress.seconds - logged, 1e-9)
                 line = {"step": progress.step, "seconds": round(progress.seconds, 1), "rate": self.rate()}
                 self.log(**line, per_second=round(speed, 3), **means)
                 sums, counts, logged = {}, {}, progress.seconds
-            if progress.seconds - saved >= SAVE_EVERY:
+            if progress.seconds - saved >= args.save_every:
                 self.save()
                 saved = progress.seconds
             if progress.seconds - progress.validated >= args.validate_every:
                 progress.validated = progress.seconds
                 self.validate()
                 progress.seconds = before + time.monotonic() - began
+        self.ahead.close()
         self.save()
         if not self.stop:
             self.validate()

@@ -1,5 +1,6 @@
 """Training slices: read plane by plane, balanced over people and contrasts, and varied."""
 import csv
+import itertools
 import multiprocessing
 from collections import defaultdict, deque
 from collections.abc import Iterator
@@ -268,21 +269,36 @@ def _begin(plan: Plan) -> None:
 
 
 def _step(number: int) -> Drawn:
-    return _plan[0].step(number)
+    """Slices in half precision: they go from one process to another."""
+    drawn = _plan[0].step(number)
+    drawn.images = [image.astype(np.float16) for image in drawn.images]
+    return drawn
 
 
-def stream(plan: Plan, first: int, workers: int) -> Iterator[Drawn]:
-    """The steps from `first` on, drawn ahead by other processes, or by this one where `workers` is 0."""
-    number = first
-    if workers == 0:
-        while True:
-            yield plan.step(number)
-            number += 1
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, context, _begin, (plan,)) as pool:
-        waiting = deque(pool.submit(_step, first + k) for k in range(2 * workers))
-        number += len(waiting)
-        while True:
+class Ahead:
+    """Draws steps ahead in other processes, or at once in this one where `workers` is 0.
+
+    The processes are begun at once: before a device is used, which a forked process cannot.
+    """
+
+    def __init__(self, plan: Plan, workers: int):
+        self.plan, self.workers, self.pool = plan, workers, None
+        if workers:
+            context = multiprocessing.get_context("fork")
+            self.pool = ProcessPoolExecutor(workers, context, _begin, (plan,))
+            self.pool.submit(int).result()
+
+    def steps(self, first: int) -> Iterator[Drawn]:
+        """The steps from `first` on."""
+        if self.pool is None:
+            yield from map(self.plan.step, itertools.count(first))
+            return
+        waiting = deque(self.pool.submit(_step, first + k) for k in range(2 * self.workers))
+        for number in itertools.count(first + len(waiting)):
             yield waiting.popleft().result()
-            waiting.append(pool.submit(_step, number))
-            number += 1
+            waiting.append(self.pool.submit(_step, number))
+
+    def close(self) -> None:
+        """Ends the processes."""
+        if self.pool:
+            self.pool.shutdown(wait=False, cancel_futures=True)

@@ -37,7 +37,7 @@ class Batch:
         """The clean image with noise in the lines that were not measured."""
         device = self.clean.device
         measured = as_tensor(self.masks, device)
-        noise = torch.randn(self.clean.shape, generator=generator).to(device)
+        noise = torch.randn(self.clean.shape, generator=generator, device=device)
         noise = noise - keep(noise, measured[:, None, None, :])
         scaled = torch.tensor(levels, dtype=torch.float32, device=device)[:, None, None, None] * noise
         everything = [np.ones_like(mask) for mask in self.masks]
@@ -62,7 +62,7 @@ def measure(drawn: Drawn, device: torch.device) -> Batch:
 
 def measure_alike(drawn: Drawn, group: slice, device: torch.device) -> tuple[torch.Tensor, ...]:
     """Clean, zero-filled and start `[batch, 1, row, col]` and the lost energy, of slices of one shape."""
-    clean = torch.from_numpy(np.stack(drawn.images[group]))[:, None].to(device)
+    clean = torch.from_numpy(np.stack(drawn.images[group]))[:, None].to(device).float()
     measured = as_tensor(drawn.masks[group], device)[:, None, None, :]
     zero_filled = keep(clean, measured)
     unit = units_of(zero_filled)
@@ -91,7 +91,7 @@ class Shares:
     chain: float = 0.3
     full: float = 0.25
     noisy: float = 0.0
-    noise_levels: tuple[float, float] = (0.01, 1.0)
+    noise_levels: tuple[float, float] = (0.005, 2.0)
 
 
 def relative_error(image: torch.Tensor, batch: Batch) -> torch.Tensor:
@@ -107,7 +107,7 @@ def backward_losses(
     shares: Shares,
     rng: np.random.Generator,
     precision: torch.autocast,
-) -> dict[str, float]:
+) -> dict[str, torch.Tensor]:
     """Adds the gradients of the losses of one batch; their values by name.
 
     Loss 1 is mostly at the first rung, where only the measured lines are known, else on true lines at a random one.
@@ -119,21 +119,21 @@ def backward_losses(
     if rng.random() < shares.noisy:
         low, high = np.log(shares.noise_levels)
         levels = np.exp(rng.uniform(low, high, count))
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        generator = torch.Generator(batch.clean.device).manual_seed(int(rng.integers(2**62)))
         rung = batch.noisy(levels, spectrum, generator)
         with precision:
             image = denoise(network, rung)
         # Relative to the error of the noisy image, not to the energy of the lines.
         loss = ((image - batch.clean).square().mean(dim=(1, 2, 3)) / rung.sigma.square()).mean()
         loss.backward()
-        return {"noisy": float(loss.detach())}
+        return {"noisy": loss.detach()}
     first = rng.random() < shares.first
     start = np.zeros(count) if first else rng.uniform(0, 1, count)
     with precision:
         image = denoise(network, batch.rung(batch.clean, start, spectrum))
     loss = relative_error(image, batch)
     loss.backward()
-    found = {"first" if first else "true": float(loss.detach())}
+    found = {"first" if first else "true": loss.detach()}
     with torch.no_grad(), precision:
         own = image.detach() if first else denoise(average, batch.rung(batch.clean, np.zeros(count), spectrum))
         low = np.zeros(count)
@@ -146,5 +146,5 @@ def backward_losses(
         image = denoise(network, rung)
     loss = relative_error(image, batch)
     loss.backward()
-    found["own"] = float(loss.detach())
+    found["own"] = loss.detach()
     return found

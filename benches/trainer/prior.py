@@ -18,6 +18,7 @@ all lines and `σ_e² = σ² (1 − share of M_T)`.
 `D = s²/(σ_e² + s²) z + σ_e s/√(σ_e² + s²) F`, after which the measured lines are put back.
 """
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -51,10 +52,14 @@ class Spectrum:
 
     def missing(self, mask: np.ndarray) -> float:
         """The energy a pixel in the lines that the mask has not got."""
-        count = len(mask)
-        knots = np.linspace(0, 0.5, len(self.power))
-        power = np.exp(np.interp(distance_from_centre(count) / count, knots, np.log(self.power)))
-        return float(power[~mask].sum() / count)
+        return float(power_of_lines(self.power, len(mask))[~mask].sum() / len(mask))
+
+
+@lru_cache
+def power_of_lines(power: tuple[float, ...], count: int) -> np.ndarray:
+    """The spectrum at each of so many lines, geometric between its knots."""
+    knots = np.linspace(0, 0.5, len(power))
+    return np.exp(np.interp(distance_from_centre(count) / count, knots, np.log(power)))
 
 
 @dataclass

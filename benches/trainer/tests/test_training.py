@@ -110,7 +110,7 @@ def train(place: Path, *options: str) -> list[dict]:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_training_runs_goes_on_and_leaves_a_bundle(place, workers):
-    options = ["--workers", workers, "--noisy", "0.3", "--sides", "48,32", "--precision", "bf16", "--log-every", "1"]
+    options = ["--workers", workers, "--noisy", "0.3", "--sides", "48x48,32x32", "--precision", "bf16", "--log-every", "1"]
     first = train(place, *options, "--steps", "4")
     assert [line["step"] for line in first if "gradient" in line] == [1, 2, 3, 4]
     again = train(place, *options, "--steps", "6", "--resume")
