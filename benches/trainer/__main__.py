@@ -232,7 +232,7 @@ class Training:
             for name, value in self.step(next(drawn)).items():
                 sums[name], counts[name] = sums.get(name, 0.0) + value, counts.get(name, 0) + 1
             progress.seconds = before + time.monotonic() - began
-            if progress.step % args.log_every == 0:
+            if progress.step % args.log_every == 0 or progress.step <= 3:
                 means = {name: round(float(sums[name]) / counts[name], 5) for name in sums}
                 progress.seconds = before + time.monotonic() - began
                 speed = max(counts.values()) / max(progress.seconds - logged, 1e-9)
