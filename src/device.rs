@@ -121,9 +121,30 @@ fn cuda(number: usize) -> Result<(Device, String), Unusable> {
             Unusable::Broken(cause)
         }
     })?;
+    keep_freed_memory(&device);
     let name = gpu_name(&device).map_or_else(String::new, |name| format!(" ({name})"));
     Ok((device, format!("cuda:{number}{name}")))
 }
+
+/// Leaves freed memory with the process. Without it the driver takes all of it back whenever the program waits for a
+/// result, once a network call, and the next call has to ask for the same gigabyte again.
+#[cfg(feature = "cuda")]
+fn keep_freed_memory(device: &Device) {
+    use candle_core::cuda_backend::cudarc::driver::{result, sys};
+    let Ok(gpu) = device.as_cuda_device() else { return };
+    let mut kept = u64::MAX;
+    // SAFETY: the context is alive and has the device's number; the threshold is a 64-bit number, which is read during
+    // the call. A driver without pools refuses, and nothing changes.
+    let _ = unsafe {
+        result::device::get_default_mem_pool(gpu.cuda_stream().context().cu_device()).and_then(|pool| {
+            let threshold = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+            result::mem_pool::set_attribute(pool, threshold, (&raw mut kept).cast())
+        })
+    };
+}
+
+#[cfg(not(feature = "cuda"))]
+fn keep_freed_memory(_device: &Device) {}
 
 /// What the GPU calls itself.
 #[cfg(feature = "cuda")]

@@ -32,11 +32,20 @@ pub(super) fn norm_silu(
 ) -> Result<Tensor> {
     let (batch, channels, rows, cols) = x.dims4()?;
     let grouped = x.reshape((batch, groups, channels / groups * rows * cols))?;
-    let centred = grouped.broadcast_sub(&grouped.mean_keepdim(D::Minus1)?)?;
-    let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+    let centred = grouped.broadcast_sub(&mean(&grouped)?)?;
+    let variance = mean(&centred.sqr()?)?;
     let normed = centred.broadcast_div(&variance.affine(1.0, eps)?.sqrt()?)?.reshape(x.shape())?;
     let per_channel = (batch, channels, 1, 1);
     normed.broadcast_mul(&scale.reshape(per_channel)?)?.broadcast_add(&shift.reshape(per_channel)?)?.silu()
+}
+
+/// The mean of each row, of `[batch, group, value]`. A GPU gives each sum to one of its processors, and there are few
+/// groups: the rows are cut, so that all processors have something to do.
+fn mean(rows: &Tensor) -> Result<Tensor> {
+    let (batch, groups, count) = rows.dims3()?;
+    let pieces = 1 << count.trailing_zeros().min(8);
+    let cut = rows.reshape((batch, groups, pieces, count / pieces))?;
+    cut.mean(D::Minus1)?.mean_keepdim(D::Minus1)
 }
 
 /// The mean of each 2x2 block; rows and columns are even.

@@ -8,5 +8,6 @@ mod hostile_checkpoints;
 mod networks;
 mod rooms;
 mod score;
+mod speed;
 mod training;
 mod unet_parity;
