@@ -1,0 +1,1 @@
+"""Trains a prior for sparse-view CT that knows what was measured; see README.md."""
