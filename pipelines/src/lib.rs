@@ -22,8 +22,8 @@ pub use case::{
     run, sibling, target,
 };
 pub use method::{
-    Acquisition, Classical, Direct, Estimate, L1Wavelet, LinearInterpolation, Map, Progress, Reconstruct,
-    Silent, SliceSeed, Tv, TvFrom, Typicality, ZeroFilled,
+    Acquisition, Classical, Direct, Estimate, Known, L1Wavelet, LinearInterpolation, Map, Progress,
+    Reconstruct, Silent, SliceSeed, Tv, TvFrom, Typicality, ZeroFilled,
 };
 pub use names::{FilterName, Named, PhaseAxisName, SamplingName, UnitName};
 pub use refused::{Cancelled, Refused, one_line};

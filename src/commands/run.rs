@@ -98,8 +98,8 @@ fn read(path: &Path) -> Result<Vec<CaseSpec<MethodTable>>> {
 
 /// The method of a case: what the file says, over what the card of its model says.
 fn method_of(table: &MethodTable, task: Task, path: &Path, registry: &Registry) -> Result<MethodSpec> {
-    // Only a whole description names the estimate that samples are drawn around.
-    if table.0.contains_key("around") {
+    // Only a whole description names the estimate that samples are drawn around, or a method that stands in.
+    if ["around", "fallback"].iter().any(|key| table.0.contains_key(*key)) {
         return Ok(MethodSpec::of_table(task, table)?);
     }
     let Some(name) = table.0.get("name").and_then(toml::Value::as_str) else {

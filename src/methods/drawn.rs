@@ -71,7 +71,9 @@ impl Coarse {
         let card = prior.manifest();
         let place = match source {
             ModelSource::Path(folder) => folder.display().to_string(),
-            ModelSource::Builtin(_) | ModelSource::BuiltinCoarse(_) => card.name.clone(),
+            ModelSource::Builtin(_) | ModelSource::BuiltinCoarse(_) | ModelSource::BuiltinConditional(_) => {
+                card.name.clone()
+            }
         };
         let wrong =
             |detail: &str| Refused::Input(format!("{place}: {detail}; train it with recon train --shrink"));

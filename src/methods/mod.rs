@@ -1,5 +1,6 @@
 //! Learned methods that run: descriptions become samplers with a network.
 
+mod conditional;
 mod drawn;
 mod process;
 mod registry;
@@ -7,6 +8,7 @@ mod sampled;
 mod spread;
 mod typicality;
 
+pub use conditional::Conditioned;
 pub use drawn::Drawn;
 pub use process::{Shown, process_of, sampling_end, value_range};
 pub use registry::Registry;

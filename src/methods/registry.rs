@@ -1,10 +1,15 @@
 //! From descriptions of methods to methods: networks are opened once and shared.
 
-use super::{Sampled, Trial};
+use super::{Conditioned, Sampled, Trial};
 use crate::device::DeviceChoice;
-use crate::models::{Manifest, Modality, ModelSource, Prior, Typical, ValueMapping, open, read_card};
+use crate::models::{
+    ConditionalPrior, Manifest, Modality, ModelSource, Prior, Typical, ValueMapping, open, open_conditional,
+    read_card,
+};
 use crate::score::{Autograd, UnitRule};
-use crate::settings::{Entry, Layers, Learned, MethodSpec, Origin, SamplerSpec, TvSpec, Value};
+use crate::settings::{
+    ConditionalSpec, Entry, Layers, Learned, MethodSpec, Origin, SamplerSpec, TvSpec, Value,
+};
 use anyhow::Result;
 use candle_core::Device;
 use recon_data::{Derivation, Unit};
@@ -18,12 +23,18 @@ pub struct Registry {
     choice: DeviceChoice,
     device: OnceLock<(Device, String)>,
     priors: Mutex<BTreeMap<String, Arc<Prior>>>,
+    conditional: Mutex<BTreeMap<String, Arc<ConditionalPrior>>>,
 }
 
 impl Registry {
     /// Methods whose networks run on the device of this choice, which is opened when the first of them is made.
     pub fn new(device: DeviceChoice) -> Self {
-        Self { choice: device, device: OnceLock::new(), priors: Mutex::default() }
+        Self {
+            choice: device,
+            device: OnceLock::new(),
+            priors: Mutex::default(),
+            conditional: Mutex::default(),
+        }
     }
 
     /// The method of this name with everything that is said about its settings, the card of its model included.
@@ -65,17 +76,38 @@ impl Registry {
 
     /// The prior of this name for a task, opened once.
     fn prior(&self, name: &str, task: Task) -> Result<Arc<Prior>> {
-        let mut priors = self.priors.lock().unwrap_or_else(PoisonError::into_inner);
-        let prior = match priors.get(name) {
-            Some(prior) => prior.clone(),
-            None => {
-                let prior = Arc::new(open(&ModelSource::named(name)?, &self.device()?.0)?);
-                priors.insert(name.to_owned(), prior.clone());
-                prior
-            }
-        };
+        let prior = once(&self.priors, name, || Ok(open(&ModelSource::named(name)?, &self.device()?.0)?))?;
         check(name, &prior, modality(task))?;
         Ok(prior)
+    }
+
+    /// The conditional prior of this name for a task, opened once.
+    fn conditional_prior(&self, name: &str, task: Task) -> Result<Arc<ConditionalPrior>> {
+        let prior = once(&self.conditional, name, || {
+            Ok(open_conditional(&ModelSource::named(name)?, &self.device()?.0)?)
+        })?;
+        check_modality(name, prior.manifest().modality, modality(task))?;
+        Ok(prior)
+    }
+
+    fn conditioned<T: Acquisition>(
+        &self,
+        spec: &ConditionalSpec,
+        task: Task,
+        unit: Unit,
+    ) -> Result<Method<T>> {
+        let prior = self.conditional_prior(&spec.model, task)?;
+        // What is typical is asked of the prior that stands in, where it does.
+        let fallback = self.learned::<T>(&spec.fallback, task, unit)?;
+        let run = Conditioned {
+            climb: spec.climb,
+            fallback: fallback.run,
+            fallback_name: fallback.name,
+            device: self.device()?.0.clone(),
+            prior: prior.clone(),
+        };
+        let model = Some(record(prior.manifest()));
+        Ok(Method { name: ConditionalSpec::INFO.name, run: Box::new(run), model, samples: 1, ..fallback })
     }
 
     fn learned<T: Acquisition>(&self, spec: &Learned, task: Task, unit: Unit) -> Result<Method<T>> {
@@ -111,8 +143,11 @@ impl Registry {
 impl Methods<MethodSpec> for Registry {
     fn build<T: Acquisition>(&self, method: &MethodSpec, task: Task, unit: Unit) -> Result<Method<T>> {
         let (name, Some(classical)) = (method.info().label(task), method.classical()) else {
-            let MethodSpec::Learned(learned) = method else { unreachable!("all others are classical") };
-            return self.learned(learned, task, unit);
+            return match method {
+                MethodSpec::Learned(learned) => self.learned(learned, task, unit),
+                MethodSpec::Conditional(conditional) => self.conditioned(conditional, task, unit),
+                _ => unreachable!("all others are classical"),
+            };
         };
         match T::classical(&classical, task) {
             Some(run) => Ok(Method::classical(name, classical.derivation(), run)),
@@ -130,8 +165,12 @@ impl Methods<MethodSpec> for Registry {
     }
 
     fn model(&self, method: &MethodSpec, _task: Task) -> Result<Option<ModelRecord>> {
-        let MethodSpec::Learned(learned) = method else { return Ok(None) };
-        Ok(Some(record(&read_card(&ModelSource::named(&learned.model)?)?)))
+        let model = match method {
+            MethodSpec::Learned(learned) => &learned.model,
+            MethodSpec::Conditional(conditional) => &conditional.model,
+            _ => return Ok(None),
+        };
+        Ok(Some(record(&read_card(&ModelSource::named(model)?)?)))
     }
 
     fn samples(&self, method: &MethodSpec) -> usize {
@@ -143,27 +182,69 @@ impl Methods<MethodSpec> for Registry {
     }
 
     fn pace(&self, method: &MethodSpec, task: Task) -> Option<Pace> {
-        let MethodSpec::Learned(learned) = method else { return None };
-        let (passes, most) = learned.sampler.pace(task, learned.samples > 1);
-        Some(Pace { runs: learned.samples * passes, most })
+        match method {
+            MethodSpec::Learned(learned) => {
+                let (passes, most) = learned.sampler.pace(task, learned.samples > 1);
+                Some(Pace { runs: learned.samples * passes, most })
+            }
+            MethodSpec::Conditional(_) => Some(Pace { runs: 1, most: ConditionalSpec::most_steps(task) }),
+            _ => None,
+        }
     }
 
     fn with_steps(&self, method: &MethodSpec, steps: usize, trial: bool) -> MethodSpec {
         match method {
             MethodSpec::Learned(learned) => MethodSpec::Learned(Box::new(learned.with_steps(steps, trial))),
+            MethodSpec::Conditional(conditional) => {
+                MethodSpec::Conditional(Box::new(conditional.with_steps(steps, trial)))
+            }
             other => other.clone(),
         }
     }
 }
 
+/// What this name stands for, opened the first time that it is asked for.
+fn once<P>(
+    opened: &Mutex<BTreeMap<String, Arc<P>>>,
+    name: &str,
+    open: impl FnOnce() -> Result<P>,
+) -> Result<Arc<P>> {
+    let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(prior) = opened.get(name) {
+        return Ok(prior.clone());
+    }
+    let prior = Arc::new(open()?);
+    opened.insert(name.to_owned(), prior.clone());
+    Ok(prior)
+}
+
 /// What the card of the method's model says about its settings, with those that were found for it if they are wanted.
+///
+/// A conditional prior also has what the card of the prior says that stands in for it, under the name of that method.
 fn card(name: &str, task: Task, layers: &Layers, tuned: bool) -> Result<Vec<Entry>> {
     let Some(info) = crate::settings::find(name).filter(|info| info.learned) else { return Ok(Vec::new()) };
-    let model = layers.text(info, "model").unwrap_or_else(|| modality_name(modality(task)).to_owned());
+    let said = layers.text(info, "model");
+    if info.name == ConditionalSpec::INFO.name {
+        return conditional_card(said, task, layers, tuned);
+    }
+    let model = said.unwrap_or_else(|| modality_name(modality(task)).to_owned());
     let card = read_card(&ModelSource::named(&model)?)?;
     let mut entries = card_entries(&card, &model);
     if tuned {
         entries.extend(card.tuned.entries(task, info.name, &model));
+    }
+    Ok(entries)
+}
+
+fn conditional_card(said: Option<String>, task: Task, layers: &Layers, tuned: bool) -> Result<Vec<Entry>> {
+    let fallback = ConditionalSpec::FALLBACK_INFO.name;
+    let mut entries = card(fallback, task, &layers.naming_methods(), tuned)?;
+    entries.iter_mut().for_each(|entry| entry.method = Some(fallback.to_owned()));
+    let model = said.unwrap_or_else(|| ConditionalSpec::model(task));
+    // A model that is not there is told when the method is built, so that help and plans do without it.
+    if let Ok(source) = ModelSource::named(&model) {
+        let own = read_card(&source)?.tuned.entries(task, ConditionalSpec::INFO.name, &model);
+        entries.extend(own.into_iter().filter(|_| tuned));
     }
     Ok(entries)
 }
@@ -213,13 +294,17 @@ fn check(name: &str, prior: &Prior, wanted: Modality) -> Result<(), Refused> {
             "{name}: is a model of images with {channels} channels; give one of plain images"
         )));
     }
-    if found != wanted {
-        let (found, wanted) = (modality_name(found), modality_name(wanted));
-        return Err(Refused::Input(format!(
-            "{name}: is a model of {found} images; give one of {wanted} images"
-        )));
+    check_modality(name, Some(found), wanted)
+}
+
+fn check_modality(name: &str, found: Option<Modality>, wanted: Modality) -> Result<(), Refused> {
+    match found {
+        Some(found) if found != wanted => {
+            let (found, wanted) = (modality_name(found), modality_name(wanted));
+            Err(Refused::Input(format!("{name}: is a model of {found} images; give one of {wanted} images")))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn record(card: &Manifest) -> ModelRecord {

@@ -1,5 +1,6 @@
 //! Bundles: a folder with a model card and its tensors, read with suspicion.
 
+use super::conditional::ConditionalPrior;
 use super::copy::read_card;
 use super::manifest::{Dtype, Manifest, WeightsCard};
 use super::prior::Prior;
@@ -38,6 +39,26 @@ pub enum ModelError {
     LeftOut {
         /// The name.
         name: String,
+    },
+    /// A model of the program that is yet to come.
+    #[error("{name}: does not ship with this version; give the folder of such a model with --model")]
+    NotShipped {
+        /// The name.
+        name: String,
+    },
+    /// A network that is told what was measured, where one that knows images alone is needed.
+    #[error(
+        "{path}: is a conditional prior; use it with --method conditional, or give a prior of images alone"
+    )]
+    Conditional {
+        /// The bundle.
+        path: PathBuf,
+    },
+    /// The other way round.
+    #[error("{path}: is a prior of images alone; give a conditional one, whose card has a table [family]")]
+    Unconditional {
+        /// The bundle.
+        path: PathBuf,
     },
     /// The file cannot be read or written.
     #[error("{path}: {source}; give a bundle folder with manifest.toml and weights.safetensors")]
@@ -92,15 +113,46 @@ pub enum ModelError {
 /// The prior of `source`, verified, on `device`.
 ///
 /// # Errors
-/// When a file is missing, altered, of another shape, or holds values that are not finite.
+/// When a file is missing, altered, of another shape, or holds values that are not finite; when it is a conditional prior.
 pub fn open(source: &ModelSource, device: &Device) -> Result<Prior, ModelError> {
     let (manifest, tensors) = read_source(source)?;
-    let get = |name: &str| match tensors.get(name) {
+    if manifest.family.is_some() {
+        return Err(ModelError::Conditional { path: source.path() });
+    }
+    Prior::new(manifest, device, &|name| on(device, &tensors, name))
+        .map_err(|error| ModelError::Network { path: source.path(), source: error })
+}
+
+/// The conditional prior of `source`, verified, on `device`.
+///
+/// # Errors
+/// As [`open`]; when it is a prior of images alone.
+pub fn open_conditional(source: &ModelSource, device: &Device) -> Result<ConditionalPrior, ModelError> {
+    let (manifest, tensors) = read_source(source)?;
+    if manifest.family.is_none() {
+        return Err(ModelError::Unconditional { path: source.path() });
+    }
+    ConditionalPrior::new(manifest, &|name| on(device, &tensors, name))
+        .map_err(|error| ModelError::Network { path: source.path(), source: error })
+}
+
+/// The card of a bundle of either kind whose network can be built.
+///
+/// # Errors
+/// When a file is missing, altered, of another shape, or holds values that are not finite.
+pub fn verified_card(source: &ModelSource) -> Result<Manifest, ModelError> {
+    match open(source, &Device::Cpu) {
+        Ok(prior) => Ok(prior.manifest().clone()),
+        Err(ModelError::Conditional { .. }) => Ok(open_conditional(source, &Device::Cpu)?.manifest().clone()),
+        Err(error) => Err(error),
+    }
+}
+
+fn on(device: &Device, tensors: &BTreeMap<String, Tensor>, name: &str) -> candle_core::Result<Tensor> {
+    match tensors.get(name) {
         Some(tensor) => tensor.to_device(device),
         None => candle_core::bail!("no tensor {name}"),
-    };
-    Prior::new(manifest, device, &get)
-        .map_err(|error| ModelError::Network { path: source.path(), source: error })
+    }
 }
 
 /// The card and the tensors (f32, on the CPU) of `source`, verified.

@@ -1,6 +1,7 @@
 //! The model card as it stands in the file, where a card has the tables that its kind of network needs.
 
 use super::Tuned;
+use super::family::Family;
 use super::manifest::{Architecture, FilmUnet, Manifest, Training, Typical, UnetConfig, WeightsCard};
 use super::published::{ArchFile, DataConfig, NetworkConfig, SdeConfig};
 use super::value_mapping::ValueMapping;
@@ -34,6 +35,8 @@ pub(super) struct Card {
     sde: Option<SdeConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<ValueMapping>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    family: Option<Family>,
     #[serde(default, skip_serializing_if = "is_unknown")]
     training: Training,
     #[serde(default, skip_serializing_if = "Tuned::is_empty")]
@@ -59,8 +62,8 @@ impl TryFrom<Card> for Manifest {
 
     fn try_from(card: Card) -> Result<Self, String> {
         let architecture = architecture(&card)?;
-        let Card { name, version, modality, summary, side, value, training, tuned, typical, weights, .. } =
-            card;
+        let Card { name, version, modality, summary, side, value, family, .. } = card;
+        let Card { training, tuned, typical, weights, .. } = card;
         Ok(Self {
             name,
             version,
@@ -68,6 +71,7 @@ impl TryFrom<Card> for Manifest {
             summary,
             side,
             architecture,
+            family,
             value,
             training,
             tuned,
@@ -116,7 +120,7 @@ fn published(card: &Card, network: &NetworkConfig) -> Result<Architecture, Strin
 impl From<Manifest> for Card {
     fn from(manifest: Manifest) -> Self {
         let Manifest { name, version, modality, summary, side, architecture, value, training, .. } = manifest;
-        let Manifest { tuned, typical, weights, .. } = manifest;
+        let Manifest { family, tuned, typical, weights, .. } = manifest;
         let empty = Self {
             name,
             version,
@@ -131,6 +135,7 @@ impl From<Manifest> for Card {
             data: None,
             sde: None,
             value,
+            family,
             training,
             tuned,
             typical,

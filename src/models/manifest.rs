@@ -3,6 +3,7 @@
 use super::Parameter;
 use super::Tuned;
 use super::card::Card;
+use super::family::Family;
 use super::published::ArchFile;
 use super::value_mapping::ValueMapping;
 use recon_data::Modality;
@@ -24,6 +25,8 @@ pub struct Manifest {
     pub side: Option<usize>,
     /// The network.
     pub architecture: Architecture,
+    /// The measurements that it was trained for, for a network that is told what was measured.
+    pub family: Option<Family>,
     /// How physical values become model values; a network without one is no prior.
     pub value: Option<ValueMapping>,
     /// How it was trained.
@@ -73,6 +76,18 @@ pub struct UnetConfig {
     pub embedding: usize,
     /// Number of Fourier frequencies of `ln σ / 4`.
     pub frequencies: usize,
+    /// Input channels: 1 for an image alone.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub inputs: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the serialiser passes a reference")]
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 /// What images of the kind that a network was trained on look like to it.
@@ -144,6 +159,8 @@ const MAX_SIDE: usize = 4096;
 const MAX_LEVELS: usize = 8;
 /// Largest number of residual blocks in a row.
 const MAX_BLOCKS: usize = 64;
+/// Largest number of input channels.
+const MAX_INPUTS: usize = 64;
 /// Channels that share a mean and a variance.
 pub(super) const GROUP_CHANNELS: usize = 8;
 
@@ -157,7 +174,30 @@ impl Manifest {
         };
         let side = self.side.filter(|side| !(1..=MAX_SIDE).contains(side));
         let side = side.map(|side| format!("side = {side} must lie in 1..={MAX_SIDE}"));
-        value.or(side).or_else(network).or_else(|| self.tuned.problem(self.modality))
+        value
+            .or(side)
+            .or_else(network)
+            .or_else(|| self.family_problem())
+            .or_else(|| self.tuned.problem(self.modality))
+    }
+
+    /// What does not fit between the network and the measurements that it was trained for, if anything.
+    fn family_problem(&self) -> Option<String> {
+        let inputs = self.film_unet().map_or(1, |unet| unet.size.inputs);
+        let Some(family) = &self.family else {
+            let message = || format!("inputs = {inputs}, and no table [family] says what they are");
+            return (inputs != 1).then(message);
+        };
+        if self.film_unet().is_none() {
+            return Some("[family] belongs to a card with [architecture]".to_owned());
+        }
+        if inputs != family.inputs() {
+            return Some(format!("inputs = {inputs}, and such a family has {}", family.inputs()));
+        }
+        if self.modality != Some(family.modality()) {
+            return Some("[family] is one of another modality".to_owned());
+        }
+        family.problem()
     }
 
     /// The program's own network, if it is one.
@@ -239,9 +279,13 @@ impl UnetConfig {
         if self.middle > MAX_BLOCKS {
             return Some(format!("middle = {} is more than {MAX_BLOCKS}", self.middle));
         }
-        let sizes = [("embedding", self.embedding, 1), ("frequencies", self.frequencies, 2)];
-        let out = sizes.iter().find(|(_, n, least)| !(*least..=MAX_WIDTH).contains(n));
-        out.map(|(name, n, least)| format!("{name} = {n} must lie in {least}..={MAX_WIDTH}"))
+        let sizes = [
+            ("embedding", self.embedding, 1, MAX_WIDTH),
+            ("frequencies", self.frequencies, 2, MAX_WIDTH),
+            ("inputs", self.inputs, 1, MAX_INPUTS),
+        ];
+        let out = sizes.iter().find(|(_, n, least, most)| !(least..=most).contains(&n));
+        out.map(|(name, n, least, most)| format!("{name} = {n} must lie in {least}..={most}"))
     }
 }
 
@@ -267,6 +311,7 @@ mod tests {
             middle: 1,
             embedding: 8,
             frequencies: 4,
+            inputs: 1,
         };
         assert_eq!(config(vec![8, 16], vec![2, 1]).problem(), None);
         for bad in [vec![], vec![8; 9], vec![12], vec![0], vec![1 << 40]] {

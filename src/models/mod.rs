@@ -6,9 +6,11 @@
 mod bundle;
 mod card;
 mod checkpoint;
+mod conditional;
 mod copy;
 mod dequantizer;
 mod embedding;
+mod family;
 mod head;
 mod layers;
 mod manifest;
@@ -22,11 +24,13 @@ mod unet;
 mod value_mapping;
 
 pub(crate) use bundle::replace;
-pub use bundle::{ModelError, open, read_bundle, read_source, write_bundle};
+pub use bundle::{ModelError, open, open_conditional, read_bundle, read_source, verified_card, write_bundle};
 pub(crate) use checkpoint::upstream_levels;
 pub use checkpoint::{Checkpoint, Element, Format, StoredTensor, Weights};
+pub use conditional::ConditionalPrior;
 pub use copy::{copy_bundle, read_card};
 pub use dequantizer::{Dequantizer, Placed};
+pub use family::Family;
 pub use head::{Head, HeadBody, HeadConfig, LastLayer};
 pub use manifest::{
     Architecture, Collection, Dtype, FilmUnet, Manifest, Training, Typical, UnetConfig, WeightsCard,

@@ -17,25 +17,43 @@ pub enum ModelSource {
     Builtin(Modality),
     /// The coarse model beside it.
     BuiltinCoarse(Modality),
+    /// The conditional one for measurements of such images.
+    BuiltinConditional(Modality),
     /// A bundle folder.
     Path(PathBuf),
 }
 
 impl ModelSource {
-    /// The model of this name: `ct` and `mr` ship with the program, so do their coarse models (`ct/coarse`); anything else
-    /// is a bundle folder.
+    /// The model of this name: `ct` and `mr` ship with the program, so do their coarse models (`ct/coarse`) and conditional
+    /// ones (`mr/conditional`) as far as there are any; anything else is a bundle folder.
     ///
     /// # Errors
-    /// [`ModelError::Unknown`] when there is no such folder.
+    /// [`ModelError::Unknown`] when there is no such folder, [`ModelError::NotShipped`] for a conditional model that is yet to
+    /// come.
     pub fn named(name: &str) -> Result<Self, ModelError> {
         match name {
             "ct" => Ok(Self::Builtin(Modality::Ct)),
             "mr" => Ok(Self::Builtin(Modality::Mr)),
             "ct/coarse" => Ok(Self::BuiltinCoarse(Modality::Ct)),
             "mr/coarse" => Ok(Self::BuiltinCoarse(Modality::Mr)),
+            "ct/conditional" | "mr/conditional" => {
+                let modality = if name.starts_with("ct") { Modality::Ct } else { Modality::Mr };
+                let source = Self::BuiltinConditional(modality);
+                source
+                    .builtin()
+                    .is_some()
+                    .then_some(source)
+                    .ok_or_else(|| ModelError::NotShipped { name: name.to_owned() })
+            }
             folder if Path::new(folder).exists() => Ok(Self::Path(PathBuf::from(folder))),
             _ => Err(ModelError::Unknown { name: name.to_owned() }),
         }
+    }
+
+    /// The names of all that ship with the program.
+    pub fn shipped() -> impl Iterator<Item = &'static str> {
+        let names = ["ct", "mr", "ct/coarse", "mr/coarse", "ct/conditional", "mr/conditional"];
+        names.into_iter().filter(|name| Self::named(name).is_ok_and(|source| source.builtin().is_some()))
     }
 
     /// What messages call it.
@@ -45,6 +63,8 @@ impl ModelSource {
             Self::Builtin(Modality::Mr) => PathBuf::from("built-in mr"),
             Self::BuiltinCoarse(Modality::Ct) => PathBuf::from("built-in ct/coarse"),
             Self::BuiltinCoarse(Modality::Mr) => PathBuf::from("built-in mr/coarse"),
+            Self::BuiltinConditional(Modality::Ct) => PathBuf::from("built-in ct/conditional"),
+            Self::BuiltinConditional(Modality::Mr) => PathBuf::from("built-in mr/conditional"),
             Self::Path(folder) => folder.clone(),
         }
     }
@@ -56,6 +76,8 @@ impl ModelSource {
             Self::Builtin(Modality::Mr) => Some(weights::MR),
             Self::BuiltinCoarse(Modality::Ct) => Some(weights::CT_COARSE),
             Self::BuiltinCoarse(Modality::Mr) => Some(weights::MR_COARSE),
+            Self::BuiltinConditional(Modality::Ct) => weights::CT_CONDITIONAL,
+            Self::BuiltinConditional(Modality::Mr) => weights::MR_CONDITIONAL,
             Self::Path(_) => None,
         }
     }
@@ -64,7 +86,7 @@ impl ModelSource {
     pub fn coarse(&self) -> Option<Self> {
         match self {
             Self::Builtin(modality) => Some(Self::BuiltinCoarse(*modality)),
-            Self::BuiltinCoarse(_) => None,
+            Self::BuiltinCoarse(_) | Self::BuiltinConditional(_) => None,
             Self::Path(folder) => {
                 let coarse = folder.join(COARSE);
                 coarse.join(MANIFEST).exists().then_some(Self::Path(coarse))
@@ -81,6 +103,10 @@ mod tests {
     fn a_model_is_a_name_or_a_folder() {
         assert_eq!(ModelSource::named("ct").ok(), Some(ModelSource::Builtin(Modality::Ct)));
         assert_eq!(ModelSource::named("mr/coarse").ok(), Some(ModelSource::BuiltinCoarse(Modality::Mr)));
+        match ModelSource::named("mr/conditional") {
+            Ok(source) => assert_eq!(source, ModelSource::BuiltinConditional(Modality::Mr)),
+            Err(error) => assert!(error.to_string().contains("does not ship"), "{error}"),
+        }
         let error = ModelSource::named("no-such-model").expect_err("there is none");
         assert!(error.to_string().starts_with("no-such-model: is not a model; give ct, mr or "), "{error}");
     }

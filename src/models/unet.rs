@@ -7,7 +7,7 @@ use crate::kernels::{self, Features};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::{Linear, Module};
 
-/// The network `F(x, c)`: one channel in, one out, rows and columns multiples of
+/// The network `F(x, c)`: [`UnetConfig::inputs`] channels in, one out, rows and columns multiples of
 /// [`UnetConfig::multiple`]. The same code runs for inference and, over variables, for training.
 pub struct Unet {
     frequencies: usize,
@@ -43,7 +43,7 @@ impl Unet {
         })
     }
 
-    /// `F(x, c)` for `x` `[batch, 1, row, col]` and `c` `[batch]`.
+    /// `F(x, c)`, `[batch, 1, row, col]`, for `x` `[batch, channel, row, col]` and `c` `[batch]`.
     ///
     /// # Errors
     /// When a tensor operation fails (shape, memory, device).
@@ -124,7 +124,7 @@ impl UnetConfig {
         let mut list = Vec::new();
         push_affine(&mut list, "embed1", &[self.embedding, 2 * self.frequencies]);
         push_affine(&mut list, "embed2", &[self.embedding, self.embedding]);
-        push_affine(&mut list, "stem", &[c[0], 1, 3, 3]);
+        push_affine(&mut list, "stem", &[c[0], self.inputs, 3, 3]);
         let down = (0..self.levels()).map(|l| self.down(l));
         let up = (0..self.levels() - 1).map(|l| self.up(l));
         for stage in down.chain([self.mid()]).chain(up) {

@@ -7,6 +7,7 @@
 
 pub mod exact;
 pub mod flow;
+pub mod ladder;
 pub mod measure;
 pub mod model;
 pub mod moves;
@@ -22,6 +23,9 @@ pub use exact::{Gaussian, GaussianMixture, NormalMixture, linear_posterior_mean}
 pub use flow::{
     BitsPerDimension, Bound, Bounded, Density, DormandPrince, FlowLikelihood, Flowed, LikelihoodBound,
     LogLikelihood, ProbabilityFlow, Segment, Solution, dequantized, spherical_interpolation, tempered,
+};
+pub use ladder::{
+    CartesianFamily, CartesianRungs, Climb, ConditionalModel, Flips, Question, Rungs, Spectrum,
 };
 pub use measure::bridge;
 pub use measure::{

@@ -1,6 +1,6 @@
 //! Every method, and what there is to know about it.
 
-use super::SamplerSpec;
+use super::{ConditionalSpec, SamplerSpec};
 use crate::knobs::{Info, Knob, Range};
 use recon_pipelines::Task;
 
@@ -65,7 +65,7 @@ pub const CLASSICAL: [Info; 5] = [
 
 /// Every method, the classical ones first.
 pub fn infos() -> impl Iterator<Item = &'static Info> {
-    CLASSICAL.iter().chain(SamplerSpec::INFOS.iter().copied())
+    CLASSICAL.iter().chain(SamplerSpec::INFOS.iter().copied()).chain([ConditionalSpec::INFO])
 }
 
 /// The method of this name.

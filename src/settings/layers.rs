@@ -1,7 +1,8 @@
 //! Where settings come from, and what comes of all of them.
 
+use super::conditional::FALLBACK;
 use super::learned::samples;
-use super::{MethodSpec, SamplerSpec, infos};
+use super::{ConditionalSpec, MethodSpec, SamplerSpec, infos};
 use crate::knobs::{Info, SettingError, Table};
 use recon_pipelines::{Refused, Task};
 use std::path::PathBuf;
@@ -165,15 +166,27 @@ impl Layers {
         let said = self.entries.iter().filter(|entry| entry.concerns(info)).collect::<Vec<_>>();
         let explicit = table(info, &said)?;
         let several = samples(&explicit) > 1;
-        let holds = |entry: &&Entry| !several || SamplerSpec::holds_for_samples(info.name, &entry.key);
+        let holds = |entry: &&Entry| {
+            entry.concerns(info) && (!several || SamplerSpec::holds_for_samples(info.name, &entry.key))
+        };
         let mut given = table(info, &card.iter().filter(holds).collect::<Vec<_>>())?;
         given.extend(explicit.clone());
+        if info.name == ConditionalSpec::INFO.name {
+            given.insert(FALLBACK.to_owned(), self.fallback(card)?.into());
+        }
         if let Some(keys) = SamplerSpec::shared_with_estimate(info.name).filter(|_| several) {
             let mut point = table(info, &card.iter().collect::<Vec<_>>())?;
             point.extend(explicit.into_iter().filter(|(key, _)| keys.contains(&key.as_str())));
             given.insert("around".to_owned(), point.into());
         }
         MethodSpec::given(info.name, task, given).map_err(|error| self.blame(info, card, &error))
+    }
+
+    /// What is said by name about the method that stands in where a conditional prior cannot be used.
+    fn fallback(&self, card: &[Entry]) -> Result<Table, Refused> {
+        let info = ConditionalSpec::FALLBACK_INFO;
+        let named = |entry: &&Entry| entry.method.as_deref() == Some(info.name);
+        table(info, &card.iter().chain(&self.entries).filter(named).collect::<Vec<_>>())
     }
 
     /// Who said the setting that is wrong.

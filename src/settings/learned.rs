@@ -126,7 +126,7 @@ pub(super) fn samples(given: &Table) -> usize {
 }
 
 /// The model that ships with the program for a task.
-fn builtin(task: Task) -> &'static str {
+pub(super) fn builtin(task: Task) -> &'static str {
     match task {
         Task::Ct | Task::Mar => "ct",
         Task::Mri => "mr",

@@ -4,12 +4,14 @@
 //! a model's card, a config file, the environment and the command line say, and resolve it, once, to a spec. A new sampler is
 //! a settings struct that implements [`SamplerSettings`](crate::knobs::SamplerSettings) and one arm in [`SamplerSpec`].
 
+mod conditional;
 mod info;
 mod layers;
 mod learned;
 mod sampler;
 mod spec;
 
+pub use conditional::ConditionalSpec;
 pub use info::{CLASSICAL, find, infos};
 pub use layers::{Entry, Layers, Origin, Value};
 pub use learned::{Learned, PointEstimate};

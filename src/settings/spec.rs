@@ -1,5 +1,6 @@
 //! A method with every setting filled in.
 
+use super::conditional::{ConditionalSpec, FALLBACK};
 use super::{Learned, find};
 use crate::knobs::{Info, SettingError, Table};
 use recon_operators::solvers::{TvSettings, WaveletSettings};
@@ -20,8 +21,10 @@ pub enum MethodSpec {
     Tv(TvSpec),
     /// Sparsity in wavelets.
     L1Wavelet(WaveletSpec),
-    /// With a network.
+    /// With a prior of images alone.
     Learned(Box<Learned>),
+    /// With a prior that is told what was measured.
+    Conditional(Box<ConditionalSpec>),
 }
 
 /// Settings of total variation.
@@ -109,6 +112,9 @@ impl MethodSpec {
                 wavelet.settings.iterations = steps.unwrap_or(wavelet.settings.iterations);
                 Self::L1Wavelet(wavelet)
             }
+            name if name == ConditionalSpec::INFO.name => {
+                Self::Conditional(Box::new(ConditionalSpec::new(task, &given)?))
+            }
             _ => Self::Learned(Box::new(Learned::new(info, task, &given)?)),
         })
     }
@@ -136,6 +142,7 @@ impl MethodSpec {
             Self::Tv(_) => &super::CLASSICAL[3],
             Self::L1Wavelet(_) => &super::CLASSICAL[4],
             Self::Learned(learned) => learned.sampler.info(),
+            Self::Conditional(_) => ConditionalSpec::INFO,
         }
     }
 
@@ -147,7 +154,7 @@ impl MethodSpec {
             Self::Li => Some(Classical::Li),
             Self::Tv(tv) => Some(Classical::Tv(tv.settings.clone())),
             Self::L1Wavelet(wavelet) => Some(Classical::L1Wavelet(wavelet.settings.clone())),
-            Self::Learned(_) => None,
+            Self::Learned(_) | Self::Conditional(_) => None,
         }
     }
 
@@ -156,9 +163,9 @@ impl MethodSpec {
         let tv = || Self::Tv(TvSpec::defaults(task));
         match (self, task) {
             (Self::Tv(_), Task::Ct) => vec![Self::Fbp],
-            (Self::Learned(_), Task::Ct) => vec![Self::Fbp, tv()],
+            (Self::Learned(_) | Self::Conditional(_), Task::Ct) => vec![Self::Fbp, tv()],
             (Self::Tv(_) | Self::L1Wavelet(_), Task::Mri) => vec![Self::ZeroFilled],
-            (Self::Learned(_), Task::Mri) => {
+            (Self::Learned(_) | Self::Conditional(_), Task::Mri) => {
                 vec![Self::ZeroFilled, Self::L1Wavelet(WaveletSpec::defaults()), tv()]
             }
             (Self::Tv(_) | Self::Learned(_), Task::Mar) => vec![Self::Li],
@@ -175,6 +182,7 @@ impl MethodSpec {
                 settings("wavelet-weight", wavelet.settings.weight, wavelet.settings.iterations)
             }
             Self::Learned(learned) => learned.table(),
+            Self::Conditional(conditional) => conditional.table(),
         };
         table.insert("name".to_owned(), self.info().name.into());
         MethodTable(table)
@@ -187,6 +195,12 @@ fn check(info: &Info, given: &mut Table) -> Result<(), SettingError> {
         if key == "around" && info.learned {
             if let Value::Table(point) = value {
                 check(info, point)?;
+            }
+            continue;
+        }
+        if key == FALLBACK && info.name == ConditionalSpec::INFO.name {
+            if let Value::Table(other) = value {
+                check(ConditionalSpec::FALLBACK_INFO, other)?;
             }
             continue;
         }
@@ -252,6 +266,29 @@ mod tests {
         );
         assert!(!samples.contains_key("momentum") && !samples.contains_key("passes"));
         assert_eq!(table("name = \"fista-tv\"")["tv-weight"].as_float(), Some(0.0003));
+    }
+
+    #[test]
+    fn a_conditional_prior_has_a_method_beside_it_and_one_estimate() {
+        let table = spec(Task::Mri, "name = \"conditional\"\nsteps = 4\n[fallback]\nsteps = 9")
+            .expect("a method")
+            .table()
+            .0;
+        let fallback = table["fallback"].as_table().expect("a table");
+        assert_eq!((table["steps"].as_integer(), fallback["steps"].as_integer()), (Some(4), Some(9)));
+        assert_eq!(
+            (table["model"].as_str(), fallback["model"].as_str()),
+            (Some("mr/conditional"), Some("mr"))
+        );
+        let refused = |text: &str| spec(Task::Mri, text).expect_err(text);
+        assert!(refused("name = \"conditional\"\nsamples = 2").starts_with("samples: "));
+        assert!(refused("name = \"conditional\"\nflips = \"none\"").starts_with("flips: "));
+        assert!(refused("name = \"conditional\"\n[fallback]\nsnr = 0.1").starts_with("snr: "));
+        assert!(
+            spec(Task::Ct, "name = \"conditional\"")
+                .expect_err("no such prior")
+                .contains("not a method for ct")
+        );
     }
 
     #[test]

@@ -13,7 +13,8 @@ use std::path::Path;
 /// A network of random weights in `model`, and two scans in `data`.
 fn setup(modality: Modality) -> Folder {
     let folder = Folder::new();
-    let size = UnetConfig { channels: vec![8], blocks: vec![1], middle: 0, embedding: 8, frequencies: 2 };
+    let size =
+        UnetConfig { channels: vec![8], blocks: vec![1], middle: 0, embedding: 8, frequencies: 2, inputs: 1 };
     let tensors = initial_parameters(&size, 1).expect("a network");
     let value = match modality {
         Modality::Ct => {
@@ -37,6 +38,7 @@ fn setup(modality: Modality) -> Folder {
         tuned: Tuned::default(),
         typical: None,
         side: None,
+        family: None,
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F32, parameters: 0 },
     };
     write_bundle(&folder.path("model"), &card, &tensors, Dtype::F32).expect("written");

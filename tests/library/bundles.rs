@@ -14,7 +14,14 @@ use std::fs;
 use std::path::Path;
 
 fn config() -> UnetConfig {
-    UnetConfig { channels: vec![8, 16], blocks: vec![1, 2], middle: 1, embedding: 8, frequencies: 4 }
+    UnetConfig {
+        channels: vec![8, 16],
+        blocks: vec![1, 2],
+        middle: 1,
+        embedding: 8,
+        frequencies: 4,
+        inputs: 1,
+    }
 }
 
 fn manifest() -> Manifest {
@@ -40,6 +47,7 @@ fn manifest() -> Manifest {
         tuned: Tuned::default(),
         typical: None,
         side: None,
+        family: None,
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F32, parameters: 0 },
     }
 }

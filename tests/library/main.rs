@@ -5,6 +5,7 @@ mod checkpoints;
 #[path = "../common/mod.rs"]
 mod common;
 mod hostile_checkpoints;
+mod ladder;
 mod networks;
 mod rooms;
 mod score;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 /// The rooms of the library; each knows itself and those before it.
 const ROOMS: [&str; 8] = ["device", "kernels", "knobs", "score", "settings", "models", "methods", "train"];
 /// The rooms of the score-based stack, in the same order.
-const SCORE: [&str; 9] =
-    ["tensors", "process", "model", "moves", "measure", "uncertainty", "flow", "exact", "samplers"];
+const SCORE: [&str; 10] =
+    ["tensors", "process", "model", "moves", "measure", "uncertainty", "flow", "exact", "samplers", "ladder"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("readable").path());

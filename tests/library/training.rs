@@ -18,7 +18,14 @@ use std::path::Path;
 use std::time::Duration;
 
 fn config() -> UnetConfig {
-    UnetConfig { channels: vec![8, 16, 16], blocks: vec![1, 2, 1], middle: 2, embedding: 16, frequencies: 16 }
+    UnetConfig {
+        channels: vec![8, 16, 16],
+        blocks: vec![1, 2, 1],
+        middle: 2,
+        embedding: 16,
+        frequencies: 16,
+        inputs: 1,
+    }
 }
 
 fn fixture(name: &str) -> HashMap<String, Tensor> {
@@ -113,6 +120,7 @@ fn settings(folder: &Path, steps: u64) -> TrainSettings {
         tuned: Tuned::default(),
         typical: None,
         side: None,
+        family: None,
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F16, parameters: 0 },
     };
     TrainSettings {

@@ -28,6 +28,7 @@ fn manifest() -> Manifest {
                 middle: 2,
                 embedding: 16,
                 frequencies: 16,
+                inputs: 1,
             },
             sigma_data: 0.3,
             sigma_min: 0.002,
@@ -44,6 +45,7 @@ fn manifest() -> Manifest {
         tuned: Tuned::default(),
         typical: None,
         side: None,
+        family: None,
         weights: WeightsCard { sha256: String::new(), dtype: Dtype::F16, parameters: 0 },
     }
 }

@@ -268,8 +268,9 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
             atomic::write_bytes(path, &pictures, Overwrite::Force)?;
         }
         let records = kept.records(slices)?;
+        let first = self.case.input.slices().map_or(0, |range| range.first);
+        warnings.extend(judge::remarks(&records, first));
         if let Some(typical) = method.typical {
-            let first = self.case.input.slices().map_or(0, |range| range.first);
             warnings.extend(judge::warnings(typical, &records, (self.case.task.task(), first)));
         }
         let report = Report {

@@ -22,6 +22,9 @@ pub struct SliceRecord {
     /// How the model took the result, where it was asked.
     #[serde(flatten)]
     pub typicality: Option<Typicality>,
+    /// Why another method was taken than the one asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
     /// Relative data residual `‖Λ(T x − y)‖ / ‖Λ y‖` of the result; none for a slice that was known.
     pub data_residual: Option<f64>,
 }
@@ -71,6 +74,7 @@ where
                     seconds: 0.0,
                     null_space_share: None,
                     typicality: None,
+                    remark: None,
                     data_residual: None,
                 },
             }),
@@ -86,12 +90,12 @@ where
     ) -> Result<Solved> {
         let seed = study.seed(k);
         let begin = Instant::now();
-        let Estimate { image, mut maps, network_calls, typicality } =
+        let Estimate { image, mut maps, network_calls, typicality, remark } =
             self.method.run.reconstruct(problem, seed, progress)?;
         let seconds = begin.elapsed().as_secs_f64();
         let data_residual = Some(problem.residual(&image));
         let mut record =
-            SliceRecord { network_calls, seconds, null_space_share: None, typicality, data_residual };
+            SliceRecord { network_calls, seconds, null_space_share: None, typicality, remark, data_residual };
         if self.null_space {
             let unseen = null_space_part(problem, &image, NULL_SPACE_ITERATIONS);
             record.null_space_share = Some(unseen.norm() / image.norm().max(f64::MIN_POSITIVE));

@@ -7,4 +7,4 @@ mod typical;
 
 pub use calibration::{Calibration, CalibrationSums, INTERVAL};
 pub use quality::{Baseline, Comparison, Quality, QualitySums, assess_outside, metric_values};
-pub use typical::warnings;
+pub use typical::{remarks, warnings};

@@ -36,6 +36,24 @@ pub fn warnings([low, high]: [f64; 2], records: &[SliceRecord], (task, first): (
     lines
 }
 
+/// A line for every reason why slices were reconstructed by another method than the one asked for; `first` is the number of the
+/// first slice in its scan.
+pub fn remarks(records: &[SliceRecord], first: usize) -> Vec<String> {
+    let mut found: Vec<(&str, Vec<(usize, ())>)> = Vec::new();
+    for (k, record) in (first..).zip(records) {
+        let Some(remark) = &record.remark else { continue };
+        match found.iter_mut().find(|(known, _)| known == remark) {
+            Some((_, numbers)) => numbers.push((k, ())),
+            None => found.push((remark, vec![(k, ())])),
+        }
+    }
+    let line = |(remark, numbers): &(&str, Vec<_>)| match numbers.len() == records.len() {
+        true => (*remark).to_owned(),
+        false => format!("{}: {remark}", slices(numbers)),
+    };
+    found.iter().map(line).collect()
+}
+
 /// Which slices, in few words.
 fn slices<T>(found: &[(usize, T)]) -> String {
     const SHOWN: usize = 5;
@@ -57,9 +75,21 @@ mod tests {
             network_calls: 1,
             seconds: 1.0,
             null_space_share: None,
+            remark: None,
             typicality: Some(Typicality { denoising_error, outside }),
             data_residual: None,
         }
+    }
+
+    #[test]
+    fn every_reason_is_told_once() {
+        let remarked =
+            |remark: Option<&str>| SliceRecord { remark: remark.map(str::to_owned), ..record(0.1, 0.0) };
+        assert!(remarks(&[remarked(None)], 0).is_empty());
+        let all = [remarked(Some("a")), remarked(Some("a"))];
+        assert_eq!(remarks(&all, 7), ["a"]);
+        let some = [remarked(Some("a")), remarked(None), remarked(Some("a")), remarked(Some("b"))];
+        assert_eq!(remarks(&some, 7), ["slices 7, 9: a", "slice 10: b"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{Direct, L1Wavelet, LinearInterpolation, Reconstruct, Tv, TvFrom, Zer
 use crate::Task;
 use recon_data::Derivation;
 use recon_operators::solvers::{TvSettings, WaveletSettings};
-use recon_operators::{PhasedFourier, Picture, Radon, Transform};
+use recon_operators::{PhasedFourier, Picture, Problem, Radon, Transform};
 
 /// A method without a network, with its settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +39,19 @@ pub trait Acquisition: Transform<Image: Picture> + Clone + 'static {
 
     /// The image that learned methods start from, where `tv` is the total variation to use.
     fn start(task: Task, tv: TvSettings) -> Box<dyn Reconstruct<Self> + Send>;
+
+    /// The measurement as one of those that networks were trained for; none for other operators.
+    fn known(_problem: &Problem<Self>) -> Option<Known<'_>> {
+        None
+    }
+}
+
+/// A measurement by one of the program's own operators.
+pub enum Known<'a> {
+    /// k-space of a single coil.
+    Fourier(&'a Problem<PhasedFourier>),
+    /// Parallel views.
+    Radon(&'a Problem<Radon>),
 }
 
 impl Acquisition for Radon {
@@ -57,6 +70,10 @@ impl Acquisition for Radon {
     fn start(task: Task, tv: TvSettings) -> Box<dyn Reconstruct<Self> + Send> {
         if task == Task::Mar { Box::new(LinearInterpolation) } else { Box::new(Tv { settings: tv }) }
     }
+
+    fn known(problem: &Problem<Self>) -> Option<Known<'_>> {
+        Some(Known::Radon(problem))
+    }
 }
 
 impl Acquisition for PhasedFourier {
@@ -71,5 +88,9 @@ impl Acquisition for PhasedFourier {
 
     fn start(_task: Task, tv: TvSettings) -> Box<dyn Reconstruct<Self> + Send> {
         Box::new(Tv { settings: tv })
+    }
+
+    fn known(problem: &Problem<Self>) -> Option<Known<'_>> {
+        Some(Known::Fourier(problem))
     }
 }

@@ -8,7 +8,7 @@ mod reconstruct;
 mod tv;
 mod zero_filled;
 
-pub use classical::{Acquisition, Classical};
+pub use classical::{Acquisition, Classical, Known};
 pub use interpolation::LinearInterpolation;
 pub use l1_wavelet::L1Wavelet;
 pub use reconstruct::{Direct, Estimate, Map, Progress, Reconstruct, Silent, SliceSeed, Typicality};

@@ -67,6 +67,8 @@ pub struct Estimate<I> {
     pub network_calls: usize,
     /// Whether the model behind the method knows such images, where that was tried.
     pub typicality: Option<Typicality>,
+    /// What the user should know of how it came about: why another method was taken than the one asked for.
+    pub remark: Option<String>,
 }
 
 /// How the model behind a method takes its finished image.
@@ -87,7 +89,7 @@ impl<I> Estimate<I> {
 
     /// An image alone, after so many network calls.
     pub fn plain(image: I, network_calls: usize) -> Self {
-        Self { image, maps: Vec::new(), network_calls, typicality: None }
+        Self { image, maps: Vec::new(), network_calls, typicality: None, remark: None }
     }
 
     /// The map of this kind.

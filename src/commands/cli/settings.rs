@@ -47,9 +47,10 @@ pub fn all_method_names() -> clap::builder::PossibleValuesParser {
     infos().map(possible).collect::<Vec<_>>().into()
 }
 
-/// The names of the methods with a network.
-pub fn learned_names() -> clap::builder::PossibleValuesParser {
-    infos().filter(|info| info.learned).map(possible).collect::<Vec<_>>().into()
+/// The names of the methods with a network whose settings can be searched for.
+pub fn searched_names() -> clap::builder::PossibleValuesParser {
+    let searched = |info: &&Info| info.learned && info.knobs.iter().any(|knob| knob.search.is_some());
+    infos().filter(searched).map(possible).collect::<Vec<_>>().into()
 }
 
 fn possible(info: &Info) -> clap::builder::PossibleValue {

@@ -182,7 +182,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
             // More digits than a millisecond mean nothing.
             seconds: (record.seconds * 1e3).round() / 1e3,
         };
-        self.tell(&row);
+        self.tell(&row, record.remark.as_deref());
         table.add(row.clone())?;
         Ok(row)
     }
@@ -206,11 +206,14 @@ impl<'a, M: Modality> Evaluation<'a, M> {
         Ok(outcome.ok_or_else(stopped)?)
     }
 
-    fn tell(&self, row: &Row) {
+    fn tell(&self, row: &Row, remark: Option<&str>) {
+        let remark = remark.map_or_else(String::new, |remark| format!("; {remark}"));
         let Key { file, slice, setting, method } = &row.key;
         let psnr = row.psnr.map_or_else(|| "inf".to_owned(), |psnr| format!("{psnr:.2}"));
-        self.context
-            .say(&format!("{file} slice {slice}, {setting}, {method}: {psnr} dB, {:.1} s", row.seconds));
+        self.context.say(&format!(
+            "{file} slice {slice}, {setting}, {method}: {psnr} dB, {:.1} s{remark}",
+            row.seconds
+        ));
     }
 
     /// Draws the entries of the protocol's own settings, or of the `legacy` ones: never both in one plot.

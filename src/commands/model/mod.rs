@@ -7,10 +7,9 @@ mod verify;
 pub use import::{ImportArgs, read_arch};
 
 use anyhow::Result;
-use candle_core::Device;
 use clap::{Args, Subcommand};
 use recon::models::{
-    Architecture, Found, Manifest, ModelSource, Tuned, TunedMethod, UnetConfig, ValueMapping, open,
+    Architecture, Found, Manifest, ModelSource, Tuned, TunedMethod, UnetConfig, ValueMapping, verified_card,
 };
 use recon_pipelines::Task;
 use score::ScoreArgs;
@@ -63,8 +62,7 @@ pub fn run(args: &ModelArgs) -> Result<()> {
 fn answer(action: &ModelAction) -> Result<String> {
     match action {
         ModelAction::List { json } => {
-            let cards =
-                ["ct", "mr", "ct/coarse", "mr/coarse"].map(card).into_iter().collect::<Result<Vec<_>>>()?;
+            let cards = ModelSource::shipped().map(card).collect::<Result<Vec<_>>>()?;
             if *json {
                 return Ok(serde_json::to_string_pretty(&cards)?);
             }
@@ -81,7 +79,7 @@ fn answer(action: &ModelAction) -> Result<String> {
 
 /// The card of a verified bundle.
 fn card(name: &str) -> Result<Manifest> {
-    Ok(open(&ModelSource::named(name)?, &Device::Cpu)?.manifest().clone())
+    Ok(verified_card(&ModelSource::named(name)?)?)
 }
 
 fn describe(m: &Manifest) -> String {
@@ -101,7 +99,7 @@ fn describe(m: &Manifest) -> String {
     let data: Vec<String> =
         m.training.data.iter().map(|c| format!("  {} ({})", c.collection, c.licence)).collect();
     format!(
-        "{} version {}: {}\nmodality    {modality}\nnetwork     {network}, {} numbers\nvalues      {value}\nnoise       {smallest} to {largest}{spread}\ntraining    {} steps, {} s, {}\n            {}\n{}SHA-256     {}\ndata\n{}",
+        "{} version {}: {}\nmodality    {modality}\nnetwork     {network}, {} numbers\nvalues      {value}\nnoise       {smallest} to {largest}{spread}\ntraining    {} steps, {} s, {}\n            {}\n{}{}SHA-256     {}\ndata\n{}",
         m.name,
         m.version,
         m.summary,
@@ -110,6 +108,7 @@ fn describe(m: &Manifest) -> String {
         m.training.seconds,
         m.training.objective,
         m.training.how,
+        m.family.as_ref().map_or_else(String::new, |family| format!("family      {}\n", family.describe())),
         describe_tuned(&m.tuned),
         m.weights.sha256,
         data.join("\n"),
@@ -146,7 +145,7 @@ mod tests {
     #[test]
     fn the_shelf_lists_shows_and_verifies() {
         let list = answer(&ModelAction::List { json: false }).unwrap();
-        assert!(list.lines().count() == 4 && list.contains("CT"));
+        assert!(list.lines().count() == ModelSource::shipped().count() && list.contains("CT"));
         let info = answer(&ModelAction::Info { model: "mr".into(), json: false }).unwrap();
         assert!(info.contains("99.5th percentile") && info.contains("CC0"), "{info}");
         let json = answer(&ModelAction::Info { model: "ct".into(), json: true }).unwrap();

@@ -2,8 +2,8 @@
 
 use crate::commands::session::failure::Failure;
 use anyhow::{Result, bail};
-use candle_core::{Device, Tensor};
-use recon::models::{ModelSource, open, read_source};
+use candle_core::Tensor;
+use recon::models::{ModelSource, read_source, verified_card};
 use std::collections::BTreeMap;
 
 /// Largest weight that a network may have: far above any that was ever trained.
@@ -18,7 +18,7 @@ pub(super) fn verify(model: &str) -> Result<String> {
     let source = ModelSource::named(model)?;
     let (card, tensors) = read_source(&source)?;
     let (least, most) = range(model, &tensors)?;
-    open(&source, &Device::Cpu)?;
+    verified_card(&source)?;
     Ok(format!(
         "{model}: good, {} tensors, {} numbers as {:?} from {least} to {most}, SHA-256 {}",
         tensors.len(),

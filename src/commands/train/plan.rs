@@ -141,6 +141,12 @@ fn bundled(args: &TrainArgs, bundle: &Path) -> Result<(Manifest, BTreeMap<String
             bundle.display()
         )));
     }
+    if manifest.family.is_some() {
+        return Err(usage(format!(
+            "{}: is a conditional prior, which benches/trainer trains; give a prior of images alone",
+            bundle.display()
+        )));
+    }
     if let Architecture::Published(arch) = &manifest.architecture
         && arch.data.num_channels != 1
     {

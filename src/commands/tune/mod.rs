@@ -10,7 +10,7 @@ mod search;
 mod trial;
 
 use super::cli::common::RunOptions;
-use super::cli::settings::{SettingArgs, learned_names};
+use super::cli::settings::{SettingArgs, searched_names};
 use super::cli::values::{count, duration};
 use super::eval::measure::{self, Modality};
 use super::eval::metal::Mar;
@@ -39,7 +39,7 @@ pub struct TuneArgs {
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// The method whose settings are searched.
-    #[arg(long, value_parser = learned_names(), default_value = "score")]
+    #[arg(long, value_parser = searched_names(), default_value = "score")]
     pub method: String,
     /// Folder for trials.jsonl, settings.json, summary.json and model/, a copy of the model with the best
     /// settings on its card; a search that was stopped goes on there.
@@ -95,7 +95,9 @@ impl TuneArgs {
     fn target(&self, source: &ModelSource) -> Result<PathBuf, Failure> {
         match source {
             ModelSource::Path(folder) if self.write => Ok(folder.clone()),
-            ModelSource::Builtin(_) | ModelSource::BuiltinCoarse(_) if self.write => {
+            ModelSource::Builtin(_) | ModelSource::BuiltinCoarse(_) | ModelSource::BuiltinConditional(_)
+                if self.write =>
+            {
                 let message = "--write: the built-in models stay as they are; leave it out for a copy in -o";
                 Err(Failure::Usage(message.to_owned()))
             }

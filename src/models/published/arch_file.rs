@@ -194,6 +194,7 @@ impl ArchFile {
             training: Training::default(),
             tuned: Tuned::default(),
             typical: None,
+            family: None,
             side: None,
             weights: WeightsCard { sha256: String::new(), dtype: Dtype::F32, parameters: 0 },
         }

@@ -1,7 +1,7 @@
 //! How physical values become the model's.
 
 use anyhow::{Result, bail};
-use recon_operators::{Picture, Problem, Rank, Transform, quantile};
+use recon_operators::{Field, LinearOperator, Picture, Problem, Rank, Transform, quantile};
 
 /// Which physical value is 1 for the model: `x_model = x / unit`, and by linearity `y_model = y / unit`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,14 +24,24 @@ impl UnitRule {
     /// # Errors
     /// When the unit is not a positive number, or the percentile is outside 0 to 100.
     pub fn unit<T: Transform<Image: Picture>>(&self, problem: &Problem<T>) -> Result<f32> {
+        match self {
+            Self::Fixed(_) => self.of(&T::Image::zeros(&problem.image_shape())),
+            Self::Percentile { .. } => self.of(&problem.transform.inverse(&problem.measured)),
+        }
+    }
+
+    /// The unit for a slice where this image stands for `T⁻¹ Λ y`.
+    ///
+    /// # Errors
+    /// As [`UnitRule::unit`].
+    pub fn of<P: Picture>(&self, image: &P) -> Result<f32> {
         let unit = match *self {
             Self::Fixed(unit) => unit,
             Self::Percentile { percentile, .. } if !(0.0..=100.0).contains(&percentile) => {
                 bail!("a percentile is between 0 and 100, not {percentile}")
             }
             Self::Percentile { percentile, factor } => {
-                let image = problem.transform.inverse(&problem.measured);
-                positive_percentile(&image, percentile).map_or(1.0, |value| value * factor)
+                positive_percentile(image, percentile).map_or(1.0, |value| value * factor)
             }
         };
         if !(unit.is_finite() && unit > 0.0) {

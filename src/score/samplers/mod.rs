@@ -19,6 +19,7 @@ pub use predictor_corrector::PredictorCorrector;
 pub use pseudo_inverse::PseudoInverseGuided;
 pub use red_diff::RedDiff;
 pub(crate) use sampler::Part;
-use sampler::{COEFFICIENT, SIGMA_MAX, SIGMA_MIN, T_END, descent, falling, report};
+pub(in crate::score) use sampler::report;
+use sampler::{COEFFICIENT, SIGMA_MAX, SIGMA_MIN, T_END, descent, falling};
 pub use sampler::{Sampler, Start};
 pub use score_sde::NoisyGuidance;

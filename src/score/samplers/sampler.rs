@@ -71,7 +71,7 @@ pub(super) const COEFFICIENT: Knob =
 pub(super) const T_END: f64 = 1e-5;
 
 /// Reports one more step, and fails with [`Cancelled`] when the user wants to stop.
-pub(super) fn report(progress: &dyn Progress, done: usize, steps: usize) -> Result<()> {
+pub(in crate::score) fn report(progress: &dyn Progress, done: usize, steps: usize) -> Result<()> {
     progress.step(done, steps);
     if progress.cancelled() { Err(Cancelled.into()) } else { Ok(()) }
 }

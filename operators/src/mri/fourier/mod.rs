@@ -1,9 +1,11 @@
 //! The centred orthonormal Fourier transform and the MRI operators made of it.
 
+mod lines;
 mod phase;
 mod phased;
 mod stacked;
 
+pub use lines::LineFilter;
 pub use phase::{low_resolution_phase, phase_misfit, phase_of};
 pub use phased::PhasedFourier;
 pub use stacked::StackedFourier;

@@ -1,10 +1,13 @@
 //! Which part of k-space is measured.
 
 mod draw;
+mod ladder;
 mod lines;
 mod points;
 mod poisson;
 mod spokes;
+
+pub use ladder::{filled_lines, line_distances, mirror_line, mirrored_lines, nested_lines};
 
 use crate::{Mask, OperatorError};
 use rand::SeedableRng;

@@ -1,0 +1,77 @@
+//! A conditional prior, as a method that reconstructs.
+
+use crate::models::{ConditionalPrior, Family, ValueMapping};
+use crate::score::measure::{UnitRule, bridge};
+use crate::score::{CartesianRungs, Climb, Rungs};
+use anyhow::{Result, bail};
+use candle_core::Device;
+use recon_operators::{Field, Problem};
+use recon_pipelines::{Acquisition, Estimate, Known, Progress, Reconstruct, SliceSeed};
+use std::sync::Arc;
+
+/// Climbs the ladder of a measurement of the prior's family, and leaves all others to another method.
+pub struct Conditioned<T: Acquisition> {
+    /// The prior.
+    pub prior: Arc<ConditionalPrior>,
+    /// The climb.
+    pub climb: Climb,
+    /// The method of measurements that are not of the family.
+    pub fallback: Box<dyn Reconstruct<T>>,
+    /// The name of that method.
+    pub fallback_name: &'static str,
+    /// Where the prior lives.
+    pub device: Device,
+}
+
+/// The rungs of a measurement, and what is 1 in model units.
+type Found<'a> = (Box<dyn Rungs + 'a>, f32);
+
+impl<T: Acquisition> Conditioned<T> {
+    /// The rungs of a measurement, or why it is not of the family.
+    fn rungs<'a>(&'a self, problem: &'a Problem<T>) -> Result<std::result::Result<Found<'a>, String>> {
+        match (self.prior.family(), T::known(problem)) {
+            (Family::CartesianLines(family), Some(Known::Fourier(problem))) => {
+                let lines = match family.lines(problem) {
+                    Ok(lines) => lines,
+                    Err(why) => return Ok(Err(why)),
+                };
+                let Some(ValueMapping::Percentile { percentile }) = self.prior.manifest().value else {
+                    bail!(
+                        "{}: MR images have no unit; correct [value] in the model card",
+                        self.prior.manifest().name
+                    )
+                };
+                let unit = UnitRule::Percentile { percentile, factor: 1.0 };
+                let steps = (self.climb.steps, self.climb.noise_trust);
+                let rungs = CartesianRungs::new(family, (problem, &lines), unit, steps, &self.device)?;
+                let unit = rungs.unit();
+                Ok(Ok((Box::new(rungs), unit)))
+            }
+            (Family::CartesianLines(_), _) => {
+                Ok(Err("the prior knows k-space of a single coil alone".to_owned()))
+            }
+        }
+    }
+}
+
+impl<T: Acquisition> Reconstruct<T> for Conditioned<T> {
+    fn reconstruct(
+        &self,
+        problem: &Problem<T>,
+        seed: SliceSeed,
+        progress: &dyn Progress,
+    ) -> Result<Estimate<T::Image>> {
+        let (rungs, unit) = match self.rungs(problem)? {
+            Ok(found) => found,
+            Err(why) => {
+                let remark = format!("{why}; reconstructed with --method {} instead", self.fallback_name);
+                let found = self.fallback.reconstruct(problem, seed, progress)?;
+                return Ok(Estimate { remark: Some(remark), ..found });
+            }
+        };
+        let x = self.climb.run(&*self.prior, &*rungs, progress)?;
+        let mut image: T::Image = bridge::to_pictures(&x)?.swap_remove(0);
+        image.scale(unit);
+        Ok(Estimate::plain(image, self.climb.steps * self.climb.flips.calls()))
+    }
+}
