@@ -11,7 +11,7 @@ use recon::score::{CartesianFamily, CartesianRungs, Climb, ConditionalModel, Fli
 use recon::settings::{Layers, MethodSpec};
 use recon_data::Unit;
 use recon_operators::{
-    DataNoise, LinearOperator, Mask, PhaseAxis, PhasedFourier, Problem, Sampling, SamplingPlan, Transform,
+    DataNoise, Mask, PhaseAxis, PhasedFourier, Problem, Sampling, SamplingPlan, Transform,
 };
 use recon_pipelines::task::mri::measure;
 use recon_pipelines::{Direct, Estimate, Methods, Reconstruct, Silent, SliceSeed, Task};
