@@ -1,5 +1,6 @@
 //! Learned methods that run: descriptions become samplers with a network.
 
+mod card;
 mod conditional;
 mod drawn;
 mod process;

@@ -1,15 +1,11 @@
 //! From descriptions of methods to methods: networks are opened once and shared.
 
+use super::card::{check, check_modality, entries, modality, modality_name, record, unit_rule};
 use super::{Conditioned, Sampled, Trial};
 use crate::device::DeviceChoice;
-use crate::models::{
-    ConditionalPrior, Manifest, Modality, ModelSource, Prior, Typical, ValueMapping, open, open_conditional,
-    read_card,
-};
-use crate::score::{Autograd, UnitRule};
-use crate::settings::{
-    ConditionalSpec, Entry, Layers, Learned, MethodSpec, Origin, SamplerSpec, TvSpec, Value,
-};
+use crate::models::{ConditionalPrior, ModelSource, Prior, Typical, open, open_conditional, read_card};
+use crate::score::Autograd;
+use crate::settings::{ConditionalSpec, Layers, Learned, MethodSpec, SamplerSpec, TvSpec};
 use anyhow::Result;
 use candle_core::Device;
 use recon_data::{Derivation, Unit};
@@ -42,7 +38,7 @@ impl Registry {
     /// # Errors
     /// When a setting cannot be, or the card cannot be read.
     pub fn resolve(&self, name: &str, task: Task, layers: &Layers) -> Result<MethodSpec> {
-        Ok(layers.resolve(name, task, &card(name, task, layers, true)?)?)
+        Ok(layers.resolve(name, task, &entries(name, task, layers, true)?)?)
     }
 
     /// As [`Registry::resolve`], but settings that the method does not have are left to those that run beside it.
@@ -50,7 +46,7 @@ impl Registry {
     /// # Errors
     /// As [`Registry::resolve`].
     pub fn resolve_among(&self, name: &str, task: Task, layers: &Layers) -> Result<MethodSpec> {
-        Ok(layers.resolve_among(name, task, &card(name, task, layers, true)?)?)
+        Ok(layers.resolve_among(name, task, &entries(name, task, layers, true)?)?)
     }
 
     /// As [`Registry::resolve`], but without the settings that were found for the model.
@@ -58,7 +54,7 @@ impl Registry {
     /// # Errors
     /// As [`Registry::resolve`].
     pub fn resolve_untuned(&self, name: &str, task: Task, layers: &Layers) -> Result<MethodSpec> {
-        Ok(layers.resolve(name, task, &card(name, task, layers, false)?)?)
+        Ok(layers.resolve(name, task, &entries(name, task, layers, false)?)?)
     }
 
     /// The name of the model that ships with the program for a task.
@@ -216,123 +212,6 @@ fn once<P>(
     let prior = Arc::new(open()?);
     opened.insert(name.to_owned(), prior.clone());
     Ok(prior)
-}
-
-/// What the card of the method's model says about its settings, with those that were found for it if they are wanted.
-///
-/// A conditional prior also has what the card of the prior says that stands in for it, under the name of that method.
-fn card(name: &str, task: Task, layers: &Layers, tuned: bool) -> Result<Vec<Entry>> {
-    let Some(info) = crate::settings::find(name).filter(|info| info.learned) else { return Ok(Vec::new()) };
-    let said = layers.text(info, "model");
-    if info.name == ConditionalSpec::INFO.name {
-        return conditional_card(said, task, layers, tuned);
-    }
-    let model = said.unwrap_or_else(|| modality_name(modality(task)).to_owned());
-    let card = read_card(&ModelSource::named(&model)?)?;
-    let mut entries = card_entries(&card, &model);
-    if tuned {
-        entries.extend(card.tuned.entries(task, info.name, &model));
-    }
-    Ok(entries)
-}
-
-fn conditional_card(said: Option<String>, task: Task, layers: &Layers, tuned: bool) -> Result<Vec<Entry>> {
-    let fallback = ConditionalSpec::FALLBACK_INFO.name;
-    let mut entries = card(fallback, task, &layers.naming_methods(), tuned)?;
-    entries.iter_mut().for_each(|entry| entry.method = Some(fallback.to_owned()));
-    let model = said.unwrap_or_else(|| ConditionalSpec::model(task));
-    // A model that is not there is told when the method is built, so that help and plans do without it.
-    if let Ok(source) = ModelSource::named(&model) {
-        let own = read_card(&source)?.tuned.entries(task, ConditionalSpec::INFO.name, &model);
-        entries.extend(own.into_iter().filter(|_| tuned));
-    }
-    Ok(entries)
-}
-
-fn card_entries(card: &Manifest, model: &str) -> Vec<Entry> {
-    let said = |key: &str, value: toml::Value| Entry {
-        method: None,
-        key: key.to_owned(),
-        value: Value::Typed(value),
-        origin: Origin::Card(format!("model {model}: {key}")),
-    };
-    let (lowest, highest) = card.noise_range();
-    let mut entries = vec![said("sigma-min", lowest.into()), said("sigma-max", highest.into())];
-    // The program's own networks are trained on all orientations; of others nobody knows.
-    if card.film_unet().is_none() {
-        entries.push(said("orientations", "upright".into()));
-    }
-    entries
-}
-
-fn modality(task: Task) -> Modality {
-    match task {
-        Task::Ct | Task::Mar => Modality::Ct,
-        Task::Mri => Modality::Mr,
-    }
-}
-
-fn modality_name(modality: Modality) -> &'static str {
-    match modality {
-        Modality::Ct => "ct",
-        Modality::Mr => "mr",
-    }
-}
-
-/// Refuses a prior of another kind of image.
-fn check(name: &str, prior: &Prior, wanted: Modality) -> Result<(), Refused> {
-    let (Some(found), Some(_)) = (prior.manifest().modality, prior.manifest().value) else {
-        return Err(Refused::Input(format!(
-            "{name}: the model card does not say what its numbers mean; add modality = \"{}\" and a table \
-             [value] to manifest.toml (docs/networks.md)",
-            modality_name(wanted)
-        )));
-    };
-    if prior.channels() != 1 {
-        let channels = prior.channels();
-        return Err(Refused::Input(format!(
-            "{name}: is a model of images with {channels} channels; give one of plain images"
-        )));
-    }
-    check_modality(name, Some(found), wanted)
-}
-
-fn check_modality(name: &str, found: Option<Modality>, wanted: Modality) -> Result<(), Refused> {
-    match found {
-        Some(found) if found != wanted => {
-            let (found, wanted) = (modality_name(found), modality_name(wanted));
-            Err(Refused::Input(format!("{name}: is a model of {found} images; give one of {wanted} images")))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn record(card: &Manifest) -> ModelRecord {
-    ModelRecord {
-        name: card.name.clone(),
-        version: card.version.clone(),
-        sha256: card.weights.sha256.clone(),
-    }
-}
-
-/// Percentile of a back-projection that is taken for bone, and what bone is in units of a CT model, when the
-/// measurement has no unit. Bone attenuates 1.6 times as much as water, and water is 0.5.
-const BRIGHT_PERCENTILE: f64 = 99.5;
-const BRIGHT_IN_MODEL_UNITS: f32 = 0.8;
-
-/// How physical values become the model's: as its card says, except for CT without a unit, which is scaled
-/// so that its bright end looks like bone.
-fn unit_rule(card: &Manifest, unit: Unit) -> Result<UnitRule, Refused> {
-    let Some(value) = card.value else {
-        return Err(Refused::Input(format!("{}: the model card has no table [value]; add one", card.name)));
-    };
-    Ok(match value {
-        ValueMapping::Hounsfield { .. } if unit == Unit::Arbitrary => {
-            UnitRule::Percentile { percentile: BRIGHT_PERCENTILE, factor: 1.0 / BRIGHT_IN_MODEL_UNITS }
-        }
-        ValueMapping::Hounsfield { unit_attenuation, .. } => UnitRule::Fixed(unit_attenuation as f32),
-        ValueMapping::Percentile { percentile } => UnitRule::Percentile { percentile, factor: 1.0 },
-    })
 }
 
 #[cfg(test)]

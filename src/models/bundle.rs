@@ -1,9 +1,7 @@
 //! Bundles: a folder with a model card and its tensors, read with suspicion.
 
-use super::conditional::ConditionalPrior;
 use super::copy::read_card;
 use super::manifest::{Dtype, Manifest, WeightsCard};
-use super::prior::Prior;
 use super::source::{MANIFEST, ModelSource};
 use candle_core::{DType, Device, Tensor};
 use recon_data::atomic::write_bytes;
@@ -110,55 +108,10 @@ pub enum ModelError {
     },
 }
 
-/// The prior of `source`, verified, on `device`.
-///
-/// # Errors
-/// When a file is missing, altered, of another shape, or holds values that are not finite; when it is a conditional prior.
-pub fn open(source: &ModelSource, device: &Device) -> Result<Prior, ModelError> {
-    let (manifest, tensors) = read_source(source)?;
-    if manifest.family.is_some() {
-        return Err(ModelError::Conditional { path: source.path() });
-    }
-    Prior::new(manifest, device, &|name| on(device, &tensors, name))
-        .map_err(|error| ModelError::Network { path: source.path(), source: error })
-}
-
-/// The conditional prior of `source`, verified, on `device`.
-///
-/// # Errors
-/// As [`open`]; when it is a prior of images alone.
-pub fn open_conditional(source: &ModelSource, device: &Device) -> Result<ConditionalPrior, ModelError> {
-    let (manifest, tensors) = read_source(source)?;
-    if manifest.family.is_none() {
-        return Err(ModelError::Unconditional { path: source.path() });
-    }
-    ConditionalPrior::new(manifest, &|name| on(device, &tensors, name))
-        .map_err(|error| ModelError::Network { path: source.path(), source: error })
-}
-
-/// The card of a bundle of either kind whose network can be built.
-///
-/// # Errors
-/// When a file is missing, altered, of another shape, or holds values that are not finite.
-pub fn verified_card(source: &ModelSource) -> Result<Manifest, ModelError> {
-    match open(source, &Device::Cpu) {
-        Ok(prior) => Ok(prior.manifest().clone()),
-        Err(ModelError::Conditional { .. }) => Ok(open_conditional(source, &Device::Cpu)?.manifest().clone()),
-        Err(error) => Err(error),
-    }
-}
-
-fn on(device: &Device, tensors: &BTreeMap<String, Tensor>, name: &str) -> candle_core::Result<Tensor> {
-    match tensors.get(name) {
-        Some(tensor) => tensor.to_device(device),
-        None => candle_core::bail!("no tensor {name}"),
-    }
-}
-
 /// The card and the tensors (f32, on the CPU) of `source`, verified.
 ///
 /// # Errors
-/// As [`open`].
+/// As [`open`](super::open).
 pub fn read_source(source: &ModelSource) -> Result<(Manifest, BTreeMap<String, Tensor>), ModelError> {
     let path = source.path();
     let Some(builtin) = source.builtin() else { return read_bundle(&path) };
@@ -175,7 +128,7 @@ pub(super) fn builtin_tensors(builtin: &BuiltinWeights, path: &Path) -> Result<&
 /// The card and the tensors (f32, on the CPU) of a bundle folder, verified.
 ///
 /// # Errors
-/// As [`open`].
+/// As [`open`](super::open).
 pub fn read_bundle(folder: &Path) -> Result<(Manifest, BTreeMap<String, Tensor>), ModelError> {
     let manifest = read_card(&ModelSource::Path(folder.to_owned()))?;
     let path = folder.join(WEIGHTS);

@@ -9,15 +9,15 @@ use candle_core::{Result, Tensor, bail};
 
 /// A conditional prior with its card.
 ///
-/// The network `F` is preconditioned as a [`Prior`](super::Prior) is, at the noise level `σₑ` that says how wrong the image of a rung
-/// usually is (with `s = σ_data`, and `σₑ` at least the card's `sigma_min`):
+/// The network `F` is preconditioned as a [`Prior`](super::Prior) is, at the noise level `σₑ` that says how wrong the
+/// image of a rung usually is (with `s = σ_data`, and `σₑ` at least the card's `sigma_min`):
 ///
 /// ```text
 /// D = s²/(σₑ² + s²) z + σₑ s/√(σₑ² + s²) F([z, A†y]/√(σₑ² + s²), planes; ln σₑ / 4)
 /// ```
 ///
-/// Tensors are `[batch, channel, row, col]` in model units, of any size: the edge is repeated up to the multiple that the network
-/// needs.
+/// Tensors are `[batch, channel, row, col]` in model units, of any size: the edge is repeated up to the multiple that the
+/// network needs.
 pub struct ConditionalPrior {
     manifest: Manifest,
     family: Family,

@@ -14,6 +14,7 @@ mod family;
 mod head;
 mod layers;
 mod manifest;
+mod open;
 mod parameter;
 mod prior;
 mod published;
@@ -24,7 +25,7 @@ mod unet;
 mod value_mapping;
 
 pub(crate) use bundle::replace;
-pub use bundle::{ModelError, open, open_conditional, read_bundle, read_source, verified_card, write_bundle};
+pub use bundle::{ModelError, read_bundle, read_source, write_bundle};
 pub(crate) use checkpoint::upstream_levels;
 pub use checkpoint::{Checkpoint, Element, Format, StoredTensor, Weights};
 pub use conditional::ConditionalPrior;
@@ -35,6 +36,7 @@ pub use head::{Head, HeadBody, HeadConfig, LastLayer};
 pub use manifest::{
     Architecture, Collection, Dtype, FilmUnet, Manifest, Training, Typical, UnetConfig, WeightsCard,
 };
+pub use open::{open, open_conditional, verified_card};
 pub use parameter::Parameter;
 pub(crate) use prior::Preconditioning;
 pub use prior::Prior;

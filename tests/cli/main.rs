@@ -6,6 +6,7 @@ mod cases;
 mod cluster;
 #[path = "../common/mod.rs"]
 mod common;
+mod conditional;
 mod evaluation;
 mod exact_forms;
 mod faults;

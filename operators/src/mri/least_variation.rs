@@ -12,16 +12,16 @@ pub struct VariationSettings {
     pub step: f32,
 }
 
-/// `argmin TV(x)` over the real images whose lines in `measured` are those of `direct`, by the primal-dual method of Chambolle
-/// and Pock 2011 from `direct`:
+/// `argmin TV(x)` over the real images whose lines in `measured` are those of `direct`, by the primal-dual method of
+/// Chambolle and Pock 2011 from `direct`:
 ///
 /// ```text
 /// p ← Π(p + ∇x̄/(8τ)),   Π: |p| ≤ 1 at every pixel
 /// x' = direct + F⁻¹ (I − M) F (x + τ div p),   x̄ = 2x' − x,   x ← x'
 /// ```
 ///
-/// `direct` is the image of the measured lines and their mirror images, zeros elsewhere; `measured` (M) mirrors itself, frequency
-/// zero at index n/2. The variation is isotropic, with differences of 0 across the border. Axes (row, col).
+/// `direct` is the image of the measured lines and their mirror images, zeros elsewhere; `measured` (M) mirrors itself,
+/// frequency zero at index n/2. The variation is isotropic, with differences of 0 across the border. Axes (row, col).
 ///
 /// # Panics
 /// When `measured` is not as long as a row.

@@ -19,8 +19,8 @@ use recon_operators::{
 /// zₜ₊₁ = z₀ + F⁻¹ M_t+1 F (x̂ₜ − z₀)
 /// ```
 ///
-/// The network is told `zₜ`, the zero-filled image of M_T, and M_T and M_t along the columns, as 0 and 1. Where the noise n of the data
-/// is known, lines are not put back but fitted: `argmin_x ‖x − D‖² + (τ σₑ/n)² ‖A x − y‖²`.
+/// The network is told `zₜ`, the zero-filled image of M_T, and M_T and M_t along the columns, as 0 and 1. Where the noise
+/// n of the data is known, lines are not put back but fitted: `argmin_x ‖x − D‖² + (τ σₑ/n)² ‖A x − y‖²`.
 pub struct CartesianRungs<'a> {
     family: &'a CartesianFamily,
     filter: LineFilter,
@@ -36,9 +36,12 @@ pub struct CartesianRungs<'a> {
 
 /// Conjugate-gradient steps of a fit to noisy lines; the operator has three eigenvalues.
 const FIT_ITERATIONS: usize = 6;
+/// What a transform leaves of zeros, as a share of the largest value.
+const ROUNDING: f32 = 2e-6;
 
 impl<'a> CartesianRungs<'a> {
-    /// The rungs of a measurement whose `lines` (one flag a column) are of the family. `unit` is that of the zero-filled image.
+    /// The rungs of a measurement whose `lines` (one flag a column) are of the family. `unit` is that of the zero-filled
+    /// image.
     ///
     /// # Errors
     /// When the unit is not a positive number.
@@ -119,7 +122,8 @@ impl Rungs for CartesianRungs<'_> {
 
 /// The real image of least norm that explains the measured lines: that of the lines and their mirror images.
 ///
-/// `Re F⁻¹ Λ y` has half of a line whose mirror image was not measured.
+/// `Re F⁻¹ Λ y` has half of a line whose mirror image was not measured. Rows without signal are exactly 0: they count for nothing
+/// in the percentile that is the unit.
 fn zero_filled(problem: &Problem<PhasedFourier>, lines: &[bool], filter: &LineFilter) -> Array2<f32> {
     let count = lines.len();
     let gain = |line: usize| match (lines[line], lines[mirror_line(line, count)]) {
@@ -128,5 +132,8 @@ fn zero_filled(problem: &Problem<PhasedFourier>, lines: &[bool], filter: &LineFi
         _ => 2.0,
     };
     let gains: Vec<f32> = (0..count).map(gain).collect();
-    filter.weighted(&problem.adjoint(&problem.measured), &gains)
+    let mut image = filter.weighted(&problem.adjoint(&problem.measured), &gains);
+    let floor = ROUNDING * image.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
+    image.mapv_inplace(|value| if value.abs() < floor { 0.0 } else { value });
+    image
 }

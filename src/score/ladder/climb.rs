@@ -28,8 +28,8 @@ pub trait ConditionalModel: Send + Sync {
     fn estimate(&self, question: &Question) -> candle_core::Result<Tensor>;
 }
 
-/// What a family of measurements supplies to the climb, for one measured slice. Images are `[1, 1, row, col]` in model units; rungs
-/// are counted from 0.
+/// What a family of measurements supplies to the climb, for one measured slice. Images are `[1, 1, row, col]` in model
+/// units; rungs are counted from 0.
 pub trait Rungs {
     /// The image of the first rung.
     ///
@@ -76,8 +76,8 @@ pub enum Flips {
 /// zₜ₊₁ = zₜ with more of what was not measured taken from x̂ₜ
 /// ```
 ///
-/// and the last `x̂` is the result. It is the same for every seed. Nothing is drawn, so it approaches `E[x | y]` and no sample:
-/// where the data leave much open it is smooth.
+/// and the last `x̂` is the result. It is the same for every seed. Nothing is drawn, so it approaches `E[x | y]` and no
+/// sample: where the data leave much open it is smooth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Climb {

@@ -72,9 +72,11 @@ pub struct VariationStart {
 const MAX_ITERATIONS: usize = 10_000;
 /// How far an acceleration may lie outside of the family, as a share: patterns meet theirs on average only.
 const SLACK: f64 = 0.1;
-/// In the centre of its lines, an image of the family leaves no more of the measurement unexplained than rounding does; this is far
-/// above, and far below what a real image cannot explain.
+/// In the centre of its lines, an image of the family leaves no more of the measurement unexplained than rounding does;
+/// this is far above, and far below what a real image cannot explain.
 const LARGEST_MISFIT: f64 = 0.01;
+/// Lines in the smallest centre.
+const LEAST_CENTER: f64 = 2.0;
 /// The smallest share of [`CartesianFamily::center_share`] that a centre has which the range of fractions would make larger.
 const LEAST_OF_SHARE: f64 = 0.8;
 
@@ -109,8 +111,9 @@ impl CartesianFamily {
             .or_else(|| self.spectrum.problem().map(|problem| format!("family.{problem}")))
     }
 
-    /// `σₑ² = a E(M_t) + b (E(M_T) − E(M_t))` with the energies `E` of [`Spectrum::missing`], of an image whose lines in the mask
-    /// `present` (`M_t`) outside of the `measured` ones (`M_T`) are from an estimate, and the others from the start.
+    /// `σₑ² = a E(M_t) + b (E(M_T) − E(M_t))` with the energies `E` of [`Spectrum::missing`], of an image whose lines in
+    /// the mask `present` (`M_t`) outside of the `measured` ones (`M_T`) are from an estimate, and the others from the
+    /// start.
     pub fn sigma(&self, measured: &[bool], present: &[bool]) -> f64 {
         let (all, rest) = (self.spectrum.missing(measured), self.spectrum.missing(present));
         (self.start_share * rest + self.wrong_share * (all - rest)).sqrt()
@@ -157,7 +160,7 @@ impl CartesianFamily {
         let (least, largest) = (least.min(LEAST_OF_SHARE * most), largest.min(most));
         // Lines beside the centre lengthen the run, drawn ones by any number; a line is lost or won by rounding.
         let (run, lines_of) = (run.len() as f64, |fraction: f64| fraction * count as f64);
-        if run + 1.0 < lines_of(least) || (is_regular && run - 3.0 > lines_of(largest)) {
+        if run + 1.0 < lines_of(least).max(LEAST_CENTER) || (is_regular && run - 3.0 > lines_of(largest)) {
             return Err(format!(
                 "a centre of {:.1} % of all lines is outside of the {:.1} % to {:.1} % of the prior at {acceleration:.1}x",
                 100.0 * run / count as f64,
@@ -194,8 +197,8 @@ fn center_run(lines: &[bool]) -> std::ops::Range<usize> {
     middle - below..middle + above
 }
 
-/// Whether the lines outside of the centre are those of a grid of equal distances, each rounded to a line; beside the centre they may
-/// be hidden in it.
+/// Whether the lines outside of the centre are those of a grid of equal distances, each rounded to a line; beside the
+/// centre they may be hidden in it.
 fn has_equal_distances(lines: &[bool], center: &std::ops::Range<usize>) -> bool {
     let outside: Vec<usize> =
         (0..lines.len()).filter(|line| lines[*line] && !center.contains(line)).collect();
@@ -220,7 +223,8 @@ fn has_equal_distances(lines: &[bool], center: &std::ops::Range<usize>) -> bool 
     })
 }
 
-/// `‖Λ(F a − y)‖/‖Λ y‖` for the real image a that comes nearest to the data: 0 where a line and its mirror image tell the same.
+/// `‖Λ(F a − y)‖/‖Λ y‖` for the real image a that comes nearest to the data: 0 where a line and its mirror image tell the
+/// same.
 fn asymmetry(problem: &Problem<PhasedFourier>, lines: &[bool]) -> f64 {
     let shape = problem.image_shape();
     let (rows, cols) = (shape[0], shape[1]);

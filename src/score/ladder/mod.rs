@@ -1,7 +1,8 @@
 //! Conditional priors: networks that are told what was measured, and the climb along a ladder of measurements.
 //!
-//! [`Climb`] is the same for every family of measurements. What differs stands behind [`Rungs`]: the start, what the network is
-//! told at a rung, how wrong the image of a rung usually is, how the measurement is put back, and the image of the next rung.
+//! [`Climb`] is the same for every family of measurements. What differs stands behind [`Rungs`]: the start, what the
+//! network is told at a rung, how wrong the image of a rung usually is, how the measurement is put back, and the image of
+//! the next rung.
 
 mod cartesian;
 mod climb;

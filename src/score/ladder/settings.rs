@@ -40,7 +40,7 @@ impl SamplerSettings for Climb {
         Ok(())
     }
 
-    /// Beyond this the estimates of a network that was trained on six rungs no longer improve.
+    /// Twice as many as it has by default.
     fn most_steps(_task: Task, _several: bool) -> usize {
         12
     }

@@ -3,8 +3,8 @@
 use recon_operators::line_distances;
 use serde::{Deserialize, Serialize};
 
-/// The mean squared size `P(f)` of a sample of k-space by the frequency f of its line, of images in model units: values at equal
-/// distances from 0 to 1/2 cycles a pixel, linear in the logarithm between them.
+/// The mean squared size `P(f)` of a sample of k-space by the frequency f of its line, of images in model units: values
+/// at equal distances from 0 to 1/2 cycles a pixel, linear in the logarithm between them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Spectrum(pub Vec<f64>);

@@ -11,9 +11,9 @@ const PARALLEL: usize = 128 * 128;
 
 /// What weights on the lines of k-space do to a real image: `F⁻¹ W F x`, row by row.
 ///
-/// Where whole lines are left out along columns, the transform along rows cancels, so that every row is measured by itself.
-/// A line and its mirror image must have the same weight; real images then stay real. Weights are ordered as lines are, frequency
-/// zero at index n/2. Axes (row, col).
+/// Where whole lines are left out along columns, the transform along rows cancels, so that every row is measured by
+/// itself. A line and its mirror image must have the same weight; real images then stay real. Weights are ordered as
+/// lines are, frequency zero at index n/2. Axes (row, col).
 ///
 /// # Panics
 /// When an image or the weights have another number of columns than planned.
