@@ -52,8 +52,11 @@ mod tests {
         lines.iter().enumerate().filter(|(_, kept)| **kept).map(|(line, _)| line).collect()
     }
 
+    /// The lines of four masks.
+    type Rungs = [&'static [usize]; 4];
+
     /// `np.flatnonzero` of the first four masks of `ladder(mirrored(given), 4)` in `benches/trainer/masks.py`.
-    const TRAINER: [(usize, &[usize], [&[usize]; 4]); 4] = [
+    const TRAINER: [(usize, &[usize], Rungs); 4] = [
         (
             16,
             &[2, 7, 8, 13],
