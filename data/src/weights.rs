@@ -36,5 +36,5 @@ pub const MR_COARSE: BuiltinWeights = shipped!("mr/coarse");
 /// The prior for CT that is told which views were measured: `Some(shipped!("ct/conditional"))` once it is in its folder.
 pub const CT_CONDITIONAL: Option<BuiltinWeights> = None;
 
-/// The prior for MR that is told which lines were measured: `Some(shipped!("mr/conditional"))` once it is in its folder.
-pub const MR_CONDITIONAL: Option<BuiltinWeights> = None;
+/// The prior for MR that is told which lines were measured.
+pub const MR_CONDITIONAL: Option<BuiltinWeights> = Some(shipped!("mr/conditional"));

@@ -42,8 +42,7 @@ impl<T: Acquisition> Conditioned<T> {
                     )
                 };
                 let unit = UnitRule::Percentile { percentile, factor: 1.0 };
-                let steps = (self.climb.steps, self.climb.noise_trust);
-                let rungs = CartesianRungs::new(family, (problem, &lines), unit, steps, &self.device)?;
+                let rungs = CartesianRungs::new(family, (problem, &lines), unit, &self.climb, &self.device)?;
                 let unit = rungs.unit();
                 Ok(Ok((Box::new(rungs), unit)))
             }

@@ -7,7 +7,9 @@ use recon::device::DeviceChoice;
 use recon::methods::{Conditioned, Registry};
 use recon::models::{ConditionalPrior, Family, ModelSource, open, open_conditional, read_card};
 use recon::score::measure::{UnitRule, bridge};
-use recon::score::{CartesianFamily, CartesianRungs, Climb, ConditionalModel, Flips, Question, Rungs};
+use recon::score::{
+    CartesianFamily, CartesianRungs, Climb, ConditionalModel, Filling, Flips, Question, Rungs,
+};
 use recon::settings::{Layers, MethodSpec};
 use recon_data::Unit;
 use recon_operators::{
@@ -21,6 +23,8 @@ use std::sync::{Arc, Mutex};
 
 const SEED: SliceSeed = SliceSeed { seed: 3, case: 5, slice: 7 };
 const UNIT: UnitRule = UnitRule::Percentile { percentile: 99.5, factor: 1.0 };
+const RENEWING: Climb = Climb { steps: 6, filling: Filling::Renew, flips: Flips::Turn, noise_trust: 1.7 };
+const FILLING: Climb = Climb { filling: Filling::Full, ..RENEWING };
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ladder")
@@ -40,7 +44,7 @@ fn family(prior: &ConditionalPrior) -> &CartesianFamily {
 }
 
 fn climb(flips: Flips, steps: usize) -> Climb {
-    Climb { steps, flips, noise_trust: 1.7 }
+    Climb { steps, flips, ..RENEWING }
 }
 
 fn truth() -> Array2<f32> {
@@ -74,7 +78,7 @@ impl ConditionalModel for Identity {
 fn the_climb_is_that_of_pytorch() {
     let (reference, prior, problem) = (reference(), prior(), problem());
     let rungs =
-        CartesianRungs::new(family(&prior), (&problem, &lines()), UNIT, (6, 1.7), &Device::Cpu).unwrap();
+        CartesianRungs::new(family(&prior), (&problem, &lines()), UNIT, &RENEWING, &Device::Cpu).unwrap();
     let unit = reference["unit"].to_vec1::<f32>().unwrap()[0];
     assert!((rungs.unit() / unit - 1.0).abs() < 1e-5, "{} is not {unit}", rungs.unit());
     for (rung, sigma) in reference["sigmas"].to_vec1::<f64>().unwrap().into_iter().enumerate() {
@@ -108,6 +112,18 @@ fn the_climb_is_that_of_pytorch() {
 }
 
 #[test]
+fn so_is_the_climb_that_fills_in_everything() {
+    let (prior, problem) = (prior(), problem());
+    let rungs =
+        CartesianRungs::new(family(&prior), (&problem, &lines()), UNIT, &FILLING, &Device::Cpu).unwrap();
+    let found = FILLING.run(&prior, &rungs, &Silent).unwrap();
+    let off = largest(&found, &reference()["climb_full"].narrow(0, 5, 1).unwrap());
+    assert!(off < 1e-4, "{off}");
+    let renewed = &reference()["climb_turn"].narrow(0, 5, 1).unwrap();
+    assert!(largest(&found, renewed) > 1e-3, "the two ways are the same");
+}
+
+#[test]
 fn the_masks_are_those_of_pytorch() {
     let expected: Vec<Vec<u8>> = reference()["masks"].to_vec2().unwrap();
     let found = recon_operators::nested_lines(&recon_operators::mirrored_lines(&lines()), 6);
@@ -121,7 +137,7 @@ fn the_masks_are_those_of_pytorch() {
 fn the_identity_gives_the_start() {
     let (prior, problem) = (prior(), problem());
     let rungs =
-        CartesianRungs::new(family(&prior), (&problem, &lines()), UNIT, (6, 1.7), &Device::Cpu).unwrap();
+        CartesianRungs::new(family(&prior), (&problem, &lines()), UNIT, &RENEWING, &Device::Cpu).unwrap();
     for flips in [Flips::Upright, Flips::Turn, Flips::All] {
         let identity = Identity(Mutex::default());
         let found = climb(flips, 6).run(&identity, &rungs, &Silent).unwrap();
@@ -260,7 +276,7 @@ fn threads_and_seeds_do_not_change_a_bit() {
 fn an_image_does_not_depend_on_its_neighbours_in_a_batch() {
     let (prior, problem) = (prior(), problem());
     let rungs =
-        CartesianRungs::new(family(&prior), (&problem, &lines()), UNIT, (6, 1.7), &Device::Cpu).unwrap();
+        CartesianRungs::new(family(&prior), (&problem, &lines()), UNIT, &RENEWING, &Device::Cpu).unwrap();
     let alone = rungs.question(rungs.start().unwrap(), 1).unwrap();
     let doubled = |x: &Tensor, scale: f64| Tensor::cat(&[x, &(x * scale).unwrap()], 0).unwrap();
     let both = Question {
@@ -287,7 +303,7 @@ fn the_registry_makes_it_of_a_folder_and_refuses_other_priors() {
     assert_eq!(conditional.fallback.model, "mr");
     assert_eq!(MethodSpec::of_table(Task::Mri, &spec.table()).unwrap(), spec);
     let found = method.run.reconstruct(&problem(), SEED, &Silent).unwrap();
-    assert_eq!((found.network_calls, found.remark, method.name), (6, None, "conditional"));
+    assert_eq!((found.network_calls, found.remark, method.name), (4, None, "conditional"));
     let rows = SamplingPlan { phase_axis: PhaseAxis::Rows, ..SamplingPlan::equispaced(4.0) };
     let other = method.run.reconstruct(&planned(&rows, 32, 32), SEED, &Silent).unwrap();
     assert!(other.remark.is_some_and(|remark| remark.ends_with("reconstructed with --method score instead")));

@@ -1,6 +1,6 @@
 //! The rungs of Cartesian measurements: nested masks, filled from the last estimate.
 
-use super::climb::{Question, Rungs};
+use super::climb::{Climb, Filling, Question, Rungs};
 use super::family::CartesianFamily;
 use crate::score::measure::{Bridged, Measured, UnitRule, Weighting, bridge};
 use anyhow::Result;
@@ -19,7 +19,7 @@ use recon_operators::{
 /// zₜ₊₁ = z₀ + F⁻¹ M_t+1 F (x̂ₜ − z₀)
 /// ```
 ///
-/// The network is told `zₜ`, the zero-filled image of M_T, and M_T and M_t along the columns, as 0 and 1. Where the noise
+/// With [`Filling::Full`] all masks but the first are `I`. The network is told `zₜ`, the zero-filled image of M_T, and M_T and M_t along the columns, as 0 and 1. Where the noise
 /// n of the data is known, lines are not put back but fitted: `argmin_x ‖x − D‖² + (τ σₑ/n)² ‖A x − y‖²`.
 pub struct CartesianRungs<'a> {
     family: &'a CartesianFamily,
@@ -49,10 +49,13 @@ impl<'a> CartesianRungs<'a> {
         family: &'a CartesianFamily,
         (problem, lines): (&'a Problem<PhasedFourier>, &[bool]),
         unit: UnitRule,
-        (steps, noise_trust): (usize, f64),
+        climb: &Climb,
         device: &Device,
     ) -> Result<Self> {
-        let masks = nested_lines(&mirrored_lines(lines), steps);
+        let mut masks = nested_lines(&mirrored_lines(lines), climb.steps);
+        if climb.filling == Filling::Full {
+            masks.iter_mut().skip(1).for_each(|mask| mask.fill(true));
+        }
         let filter = LineFilter::new(lines.len());
         let mut direct = zero_filled(problem, lines, &filter);
         let unit = unit.of(&direct)?;
@@ -60,7 +63,8 @@ impl<'a> CartesianRungs<'a> {
         let settings =
             VariationSettings { iterations: family.start.iterations, step: family.start.step as f32 };
         let start = least_variation(&direct, &masks[0], &filter, settings);
-        let noisy = (problem.noise != DataNoise::None).then(|| (Bridged::new(problem, unit), noise_trust));
+        let noisy =
+            (problem.noise != DataNoise::None).then(|| (Bridged::new(problem, unit), climb.noise_trust));
         Ok(Self { family, filter, unit, masks, direct, start, noisy, device: device.clone() })
     }
 

@@ -69,11 +69,22 @@ pub enum Flips {
     All,
 }
 
+/// What of the image of the next rung comes from an estimate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Filling {
+    /// All that was not measured.
+    #[default]
+    Full,
+    /// More at every rung, from what was measured to all of it; the rest comes from the start.
+    Renew,
+}
+
 /// A point estimate in a few network calls: from what is wrong with an image of few measurements to one of all of them.
 ///
 /// ```text
 /// x̂ₜ  = data step of D(zₜ; A†y, rung, σₑ)        one network call, or four
-/// zₜ₊₁ = zₜ with more of what was not measured taken from x̂ₜ
+/// zₜ₊₁ = what was not measured, or more of it at every rung, taken from x̂ₜ
 /// ```
 ///
 /// and the last `x̂` is the result. It is the same for every seed. Nothing is drawn, so it approaches `E[x | y]` and no
@@ -83,6 +94,8 @@ pub enum Flips {
 pub struct Climb {
     /// Number of rungs.
     pub steps: usize,
+    /// What of the next image is taken from an estimate.
+    pub filling: Filling,
     /// How the network is shown images.
     pub flips: Flips,
     /// τ, by how much larger than white noise of its level the error of an estimate is where noisy data see it.

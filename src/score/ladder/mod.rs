@@ -11,6 +11,6 @@ mod settings;
 mod spectrum;
 
 pub use cartesian::CartesianRungs;
-pub use climb::{Climb, ConditionalModel, Flips, Question, Rungs};
+pub use climb::{Climb, ConditionalModel, Filling, Flips, Question, Rungs};
 pub use family::{CartesianFamily, ImageKind, LineAxis, LinePattern, VariationStart};
 pub use spectrum::Spectrum;

@@ -1,6 +1,6 @@
 //! What there is to know about the climb, and its settings.
 
-use super::climb::{Climb, Flips};
+use super::climb::{Climb, Filling, Flips};
 use crate::knobs::{Info, Knob, Range, SamplerSettings, SettingError, Table};
 use recon_pipelines::Task;
 
@@ -13,6 +13,11 @@ impl SamplerSettings for Climb {
         tasks: &[Task::Mri],
         knobs: &[
             Knob::new("steps", Range::Count(1), "Number of rungs"),
+            Knob::new(
+                "filling",
+                Range::Choice(&["full", "renew"]),
+                "What comes from the estimate before: all that was not measured, or more of it at every rung",
+            ),
             Knob::new(
                 "flips",
                 Range::Choice(&["upright", "turn", "all"]),
@@ -29,7 +34,7 @@ impl SamplerSettings for Climb {
     };
 
     fn defaults(_task: Task, _given: &Table) -> Self {
-        Self { steps: 6, flips: Flips::Turn, noise_trust: 1.7 }
+        Self { steps: 4, filling: Filling::Full, flips: Flips::Turn, noise_trust: 1.7 }
     }
 
     fn with_steps(&self, steps: usize, _trial: bool) -> Self {
@@ -40,7 +45,7 @@ impl SamplerSettings for Climb {
         Ok(())
     }
 
-    /// Twice as many as it has by default.
+    /// The error grows again after the fifth.
     fn most_steps(_task: Task, _several: bool) -> usize {
         12
     }
