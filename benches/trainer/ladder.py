@@ -10,6 +10,7 @@ from .unet import Unet
 from .variation import least_variation
 
 FLIPS = ((), (-1,), (-2,), (-1, -2))
+PROJECTIONS = 30
 
 
 def call(network: Unet, rung: Rung, flips: tuple[tuple[int, ...], ...]) -> torch.Tensor:
@@ -19,6 +20,15 @@ def call(network: Unet, rung: Rung, flips: tuple[tuple[int, ...], ...]) -> torch
         turned = Rung(rung.z.flip(axes), rung.zero_filled.flip(axes), rung.measured, rung.present, rung.sigma)
         total += denoise(network, turned).flip(axes)
     return total / len(flips)
+
+
+def without_negatives(image: torch.Tensor, zero_filled: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+    """An image that has the measured lines, without negative values as far as they leave it open: by projections onto
+    the one and the other set in turn."""
+    for _ in range(PROJECTIONS):
+        image = image.clamp_min(0)
+        image = image + zero_filled - keep(image, measured[:, None, None, :])
+    return image
 
 
 @torch.no_grad()
@@ -47,7 +57,8 @@ def climb(
     for t in range(rungs):
         sigma = torch.tensor([effective_sigma(spectrum, measured, masks[t])], dtype=torch.float32, device=z.device)
         used = {"one": FLIPS[:1], "turn": (FLIPS[t % 4],), "all": FLIPS}[flips]
-        images.append(call(network, Rung(z, zero_filled, tensors[0], tensors[t], sigma), used))
+        found = call(network, Rung(z, zero_filled, tensors[0], tensors[t], sigma), used)
+        images.append(without_negatives(found, zero_filled, tensors[0]))
         if filling == "keep":
             z = z + keep(images[-1] - z, (tensors[t + 1] - tensors[t])[:, None, None, :])
         else:

@@ -36,7 +36,7 @@ fn a_slice_is_the_same_alone_in_its_volume_in_a_batch_and_on_any_thread() {
     folder.recon("batch plan.toml").assert().success();
     assert_eq!(read(&folder.path("out/batch.npy")), all);
     let report = sidecar(&folder, "all.json");
-    assert_eq!((report["nfe"].as_u64(), report["warnings"].as_array().map(Vec::len)), (Some(12), Some(0)));
+    assert_eq!((report["nfe"].as_u64(), report["warnings"].as_array().map(Vec::len)), (Some(18), Some(0)));
     assert_eq!(report["model"]["name"], "mr/conditional");
     assert!(report["data_residual"].as_f64().is_some_and(|residual| residual < 1e-5));
     // A sidecar says everything that it takes to do it again.

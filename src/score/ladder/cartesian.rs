@@ -15,7 +15,7 @@ use recon_operators::{
 ///
 /// ```text
 /// z₀   = the image of least total variation that explains the measured lines M_T
-/// x̂ₜ   = D(zₜ) with the measured lines put back
+/// x̂ₜ   = D(zₜ) projected onto the images that have the measured lines and, by turns, those without negative values
 /// zₜ₊₁ = z₀ + F⁻¹ M_t+1 F (x̂ₜ − z₀)
 /// ```
 ///
@@ -36,6 +36,8 @@ pub struct CartesianRungs<'a> {
 
 /// Conjugate-gradient steps of a fit to noisy lines; the operator has three eigenvalues.
 const FIT_ITERATIONS: usize = 6;
+/// Rounds of the projections onto the images that explain the data and those without negative values; more change nothing.
+const PROJECTIONS: usize = 30;
 /// What a transform leaves of zeros, as a share of the largest value.
 const ROUNDING: f32 = 2e-6;
 
@@ -94,6 +96,15 @@ impl<'a> CartesianRungs<'a> {
         Tensor::from_vec(flags, (1, 1, 1, cols), &self.device)?.broadcast_as((1, 1, rows, cols))?.contiguous()
     }
 
+    /// The image with these measured `lines`, without negative values as far as they leave it open.
+    ///
+    /// Magnitude images have no negative values. What the measured lines change where there is air is mostly that: taken
+    /// to zero, and the lines put back, again and again, it goes.
+    fn explained(&self, image: &Array2<f32>, lines: &Array2<f32>) -> Array2<f32> {
+        let put_back = |x: &Array2<f32>| x + lines - self.filter.keep(x, self.mask(0));
+        (0..PROJECTIONS).fold(put_back(image), |x, _| put_back(&x.mapv(|value| value.max(0.0))))
+    }
+
     /// What `map` makes of an image on the host.
     fn mapped(&self, x: &Tensor, map: impl Fn(&Array2<f32>) -> Array2<f32>) -> candle_core::Result<Tensor> {
         let images: Vec<_> = bridge::to_images(x)?.iter().map(map).collect();
@@ -114,9 +125,10 @@ impl Rungs for CartesianRungs<'_> {
     fn restored(&self, estimate: &Tensor, rung: usize) -> candle_core::Result<Tensor> {
         if let Some((measured, trust)) = &self.noisy {
             let weighting = Weighting::ByNoise { level: trust * self.sigma(rung), limit: f64::INFINITY };
-            return measured.fit(estimate, 1.0, weighting, FIT_ITERATIONS);
+            let fitted = measured.fit(estimate, 1.0, weighting, FIT_ITERATIONS)?;
+            return self.mapped(&fitted, |x| self.explained(x, &self.filter.keep(x, self.mask(0))));
         }
-        self.mapped(estimate, |x| x + &self.direct - self.filter.keep(x, self.mask(0)))
+        self.mapped(estimate, |x| self.explained(x, &self.direct))
     }
 
     fn image(&self, estimate: &Tensor, rung: usize) -> candle_core::Result<Tensor> {

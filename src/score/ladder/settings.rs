@@ -34,7 +34,7 @@ impl SamplerSettings for Climb {
     };
 
     fn defaults(_task: Task, _given: &Table) -> Self {
-        Self { steps: 4, filling: Filling::Full, flips: Flips::Turn, noise_trust: 1.7 }
+        Self { steps: 6, filling: Filling::Full, flips: Flips::Turn, noise_trust: 1.7 }
     }
 
     fn with_steps(&self, steps: usize, _trial: bool) -> Self {
@@ -45,7 +45,7 @@ impl SamplerSettings for Climb {
         Ok(())
     }
 
-    /// The error grows again after the fifth.
+    /// Twice as many as it has by default.
     fn most_steps(_task: Task, _several: bool) -> usize {
         12
     }
