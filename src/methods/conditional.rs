@@ -1,12 +1,15 @@
 //! A conditional prior, as a method that reconstructs.
 
+use super::sampled::Quiet;
 use crate::models::{ConditionalPrior, Family, ValueMapping};
 use crate::score::measure::{UnitRule, bridge};
-use crate::score::{CartesianRungs, Climb, Rungs};
+use crate::score::{CartesianRungs, Climb, ParallelFamily, ParallelRungs, Rungs};
 use anyhow::{Result, bail};
 use candle_core::Device;
-use recon_operators::{Field, Problem};
-use recon_pipelines::{Acquisition, Estimate, Known, Progress, Reconstruct, SliceSeed};
+use recon_data::Unit;
+use recon_operators::solvers::TvSettings;
+use recon_operators::{Field, Problem, Radon};
+use recon_pipelines::{Acquisition, Estimate, Known, Progress, Reconstruct, SliceSeed, Task};
 use std::sync::Arc;
 
 /// Climbs the ladder of a measurement of the prior's family, and leaves all others to another method.
@@ -19,6 +22,8 @@ pub struct Conditioned<T: Acquisition> {
     pub fallback: Box<dyn Reconstruct<T>>,
     /// The name of that method.
     pub fallback_name: &'static str,
+    /// What the values of images are.
+    pub unit: Unit,
     /// Where the prior lives.
     pub device: Device,
 }
@@ -28,7 +33,12 @@ type Found<'a> = (Box<dyn Rungs + 'a>, f32);
 
 impl<T: Acquisition> Conditioned<T> {
     /// The rungs of a measurement, or why it is not of the family.
-    fn rungs<'a>(&'a self, problem: &'a Problem<T>) -> Result<std::result::Result<Found<'a>, String>> {
+    fn rungs<'a>(
+        &'a self,
+        problem: &'a Problem<T>,
+        seed: SliceSeed,
+        progress: &dyn Progress,
+    ) -> Result<std::result::Result<Found<'a>, String>> {
         match (self.prior.family(), T::known(problem)) {
             (Family::CartesianLines(family), Some(Known::Fourier(problem))) => {
                 let lines = match family.lines(problem) {
@@ -49,7 +59,45 @@ impl<T: Acquisition> Conditioned<T> {
             (Family::CartesianLines(_), _) => {
                 Ok(Err("the prior knows k-space of a single coil alone".to_owned()))
             }
+            (Family::ParallelViews(family), Some(Known::Radon(problem))) => {
+                if self.unit == Unit::Arbitrary {
+                    return Ok(Err(
+                        "the values of the images have no unit, and the prior knows Hounsfield units \
+                                   (--unit says which they have)"
+                            .to_owned(),
+                    ));
+                }
+                match family.count(problem) {
+                    Ok(_) => Ok(Ok(self.parallel(family, problem, seed, progress)?)),
+                    Err(why) => Ok(Err(why)),
+                }
+            }
+            (Family::ParallelViews(_), _) => Ok(Err("the prior knows parallel views alone".to_owned())),
         }
+    }
+
+    /// The rungs of parallel views, from the image that the method `score` starts from too.
+    fn parallel<'a>(
+        &self,
+        family: &'a ParallelFamily,
+        problem: &'a Problem<Radon>,
+        seed: SliceSeed,
+        progress: &dyn Progress,
+    ) -> Result<Found<'a>> {
+        let card = self.prior.manifest();
+        let Some(ValueMapping::Hounsfield { unit_attenuation, .. }) = card.value else {
+            bail!("{}: CT images are in Hounsfield units; correct [value] in the model card", card.name)
+        };
+        let settings = TvSettings {
+            weight: family.start.weight as f32,
+            iterations: family.start.iterations,
+            nonnegative: true,
+        };
+        let method = Radon::start(Task::Ct, settings);
+        let start = method.reconstruct(problem, seed, &Quiet(progress))?.image;
+        let unit = unit_attenuation as f32;
+        let rungs = ParallelRungs::new(family, problem, start, unit, &self.device)?;
+        Ok((Box::new(rungs), unit))
     }
 }
 
@@ -60,7 +108,7 @@ impl<T: Acquisition> Reconstruct<T> for Conditioned<T> {
         seed: SliceSeed,
         progress: &dyn Progress,
     ) -> Result<Estimate<T::Image>> {
-        let (rungs, unit) = match self.rungs(problem)? {
+        let (rungs, unit) = match self.rungs(problem, seed, progress)? {
             Ok(found) => found,
             Err(why) => {
                 let remark = format!("{why}; reconstructed with --method {} instead", self.fallback_name);

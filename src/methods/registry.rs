@@ -99,6 +99,7 @@ impl Registry {
             climb: spec.climb,
             fallback: fallback.run,
             fallback_name: fallback.name,
+            unit,
             device: self.device()?.0.clone(),
             prior: prior.clone(),
         };

@@ -165,7 +165,7 @@ impl<M: ScoreModel> Progress for Calling<'_, M> {
 }
 
 /// Passes on the wish to stop but not the steps.
-struct Quiet<'a>(&'a dyn Progress);
+pub(super) struct Quiet<'a>(pub(super) &'a dyn Progress);
 
 impl Progress for Quiet<'_> {
     fn step(&self, _done: usize, _steps: usize) {}

@@ -1,6 +1,6 @@
 //! What a conditional prior was trained for.
 
-use crate::score::CartesianFamily;
+use crate::score::{CartesianFamily, ParallelFamily};
 use recon_data::Modality;
 use serde::{Deserialize, Serialize};
 
@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 pub enum Family {
     /// Whole lines of k-space of a single coil.
     CartesianLines(CartesianFamily),
+    /// Few parallel views of CT.
+    ParallelViews(ParallelFamily),
 }
 
 impl Family {
     /// Input channels of the network: two images, and what it is told beside them.
     pub fn inputs(&self) -> usize {
         match self {
-            Self::CartesianLines(_) => 4,
+            Self::CartesianLines(_) | Self::ParallelViews(_) => 4,
         }
     }
 
@@ -24,6 +26,7 @@ impl Family {
     pub fn modality(&self) -> Modality {
         match self {
             Self::CartesianLines(_) => Modality::Mr,
+            Self::ParallelViews(_) => Modality::Ct,
         }
     }
 
@@ -39,6 +42,12 @@ impl Family {
                     100.0 * most
                 )
             }
+            Self::ParallelViews(family) => {
+                let [least, most] = family.views;
+                format!(
+                    "{least} to {most} parallel views at equal distances over half a turn, bins of a pixel, no noise"
+                )
+            }
         }
     }
 
@@ -46,6 +55,7 @@ impl Family {
     pub(super) fn problem(&self) -> Option<String> {
         match self {
             Self::CartesianLines(family) => family.problem(),
+            Self::ParallelViews(family) => family.problem(),
         }
     }
 }

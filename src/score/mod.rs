@@ -25,7 +25,8 @@ pub use flow::{
     LogLikelihood, ProbabilityFlow, Segment, Solution, dequantized, spherical_interpolation, tempered,
 };
 pub use ladder::{
-    CartesianFamily, CartesianRungs, Climb, ConditionalModel, Filling, Flips, Question, Rungs, Spectrum,
+    CartesianFamily, CartesianRungs, Climb, ConditionalModel, Filling, Flips, Levels, ParallelFamily,
+    ParallelRungs, Question, Rungs, Spectrum,
 };
 pub use measure::bridge;
 pub use measure::{

@@ -39,7 +39,7 @@ fn prior() -> ConditionalPrior {
 }
 
 fn family(prior: &ConditionalPrior) -> &CartesianFamily {
-    let Family::CartesianLines(family) = prior.family();
+    let Family::CartesianLines(family) = prior.family() else { panic!("a family of k-space") };
     family
 }
 
@@ -155,6 +155,7 @@ fn conditioned(flips: Flips, steps: usize) -> Conditioned<PhasedFourier> {
         climb: climb(flips, steps),
         fallback: Box::new(Direct),
         fallback_name: "direct",
+        unit: Unit::Arbitrary,
         device: Device::Cpu,
     }
 }

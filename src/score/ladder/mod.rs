@@ -7,10 +7,16 @@
 mod cartesian;
 mod climb;
 mod family;
+mod levels;
+mod parallel;
 mod settings;
 mod spectrum;
+mod views;
 
 pub use cartesian::CartesianRungs;
 pub use climb::{Climb, ConditionalModel, Filling, Flips, Question, Rungs};
 pub use family::{CartesianFamily, ImageKind, LineAxis, LinePattern, VariationStart};
+pub use levels::Levels;
+pub use parallel::ParallelRungs;
 pub use spectrum::Spectrum;
+pub use views::{BinWidth, DataFit, ParallelFamily, TvStart, ViewAngles, ViewNoise};
