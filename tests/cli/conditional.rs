@@ -93,3 +93,41 @@ fn what_cannot_be_is_refused_in_one_line() {
     let told = folder.recon(&format!("model info {BUNDLE}")).assert().success();
     assert!(String::from_utf8_lossy(&told.get_output().stdout).contains("2x to 24x"));
 }
+
+const VIEWS_BUNDLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/views/bundle");
+
+#[test]
+fn parallel_views_of_a_slice_of_a_batch_and_of_a_sinogram_are_one_case() {
+    let folder = Folder::new();
+    folder.array("images.npy", (phantoms(2, 32, 32) * 0.02).view());
+    let views = "--views 10 --spacing 1.5 --unit attenuation";
+    let form = |more: &str| format!("ct --method conditional --model {VIEWS_BUNDLE} --steps 3 {more}");
+    folder.recon(&form(&format!("images.npy {views} --threads 1 -o all.npy"))).assert().success();
+    folder
+        .recon(&form(&format!("images.npy {views} --threads 2 --slices 1..2 -o one.npy")))
+        .assert()
+        .success();
+    let all = read(&folder.path("all.npy"));
+    let one = read(&folder.path("one.npy")).into_shape_with_order((32, 32)).expect("one slice");
+    assert_eq!(all.index_axis(Axis(0), 1), one.into_dyn());
+    let report = sidecar(&folder, "all.json");
+    assert_eq!((report["nfe"].as_u64(), report["warnings"].as_array().map(Vec::len)), (Some(6), Some(0)));
+    assert_eq!(report["model"]["name"], "ct/conditional");
+    assert!(report["data_residual"].as_f64().is_some_and(|residual| residual < 0.02));
+    folder.recon(&format!("simulate ct images.npy {views} -o y.npy")).assert().success();
+    let sinogram = "--sinogram y.npy --size 32x32 --spacing 1.5";
+    folder.recon(&form(&format!("{sinogram} --unit attenuation -o found.npy"))).assert().success();
+    assert_eq!(read(&folder.path("found.npy")), all);
+    // Line integrals that have no unit are left to the default method, and so is noise.
+    let steps = "--set score.steps=1";
+    for (other, reason) in [
+        (format!("{sinogram} {steps} -o other.npy"), "have no unit"),
+        (format!("images.npy {views} --photons 1e5 {steps} -o noisy.npy"), "the data have noise"),
+        (format!("images.npy --views 120 --unit attenuation {steps} -o many.npy"), "120 views are outside"),
+    ] {
+        let told = folder.recon(&form(&other)).assert().success();
+        let said = String::from_utf8_lossy(&told.get_output().stderr).into_owned();
+        let lines: Vec<&str> = said.lines().filter(|line| line.contains("--method score instead")).collect();
+        assert!(lines.len() == 1 && lines[0].contains(reason), "{said}");
+    }
+}

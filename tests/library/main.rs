@@ -12,3 +12,4 @@ mod score;
 mod speed;
 mod training;
 mod unet_parity;
+mod views;

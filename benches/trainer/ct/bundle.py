@@ -32,10 +32,13 @@ FURTHER = (
 )
 
 
-def training_data(start: str) -> list[dict]:
-    """All images that the weights have seen, those of the first weights included. A relative `start` is one of the working
-    folder or of the repository."""
-    return [*(collections_of(start) or collections_of(str(ROOT / start) if start else "")), *FURTHER]
+def training_data(options: dict) -> list[dict]:
+    """All images that the weights have seen, those of the first weights included, which are in a folder below the working
+    folder or the repository. None for a network that was not trained."""
+    start = options.get("start", "")
+    if not start:
+        return []
+    return [*(collections_of(start) or collections_of(str(ROOT / start))), *FURTHER]
 
 
 def level_tables(sigmas: dict[str, dict[str, list[float]]]) -> list[str]:
@@ -87,7 +90,7 @@ def program_card(card: dict, name: str = "ct/conditional", version: str = "1") -
         toml_table("[family.fit]", fit),
         *level_tables(card["sigma_e"]),
         toml_table("[training]", told),
-        *(toml_table("[[training.data]]", entry) for entry in training_data(options.get("start", ""))),
+        *(toml_table("[[training.data]]", entry) for entry in training_data(options)),
         toml_table("[weights]", card["weights"]),
     ]
     return "\n".join(tables)

@@ -3,6 +3,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from trainer.ct.bundle import read_conditional
+from trainer.ct.bundle import export, read_conditional, write_program_card
 from trainer.ct.ladder import climb, measure, psnr
 from trainer.ct.losses import Batch, Ratios, Shares, backward_losses
 from trainer.ct.physics import Scanner
 from trainer.ct.prior import INPUTS, SIGMA_DATA, Levels, Table, denoise
 from trainer.ct.store import Packed, Store, decode, encode
+from trainer.ct.variation import Variation
 from trainer.unet import Unet, UnetConfig
 
 SIZES = {"channels": (8, 16), "blocks": (1, 1), "middle": 1, "embedding": 8, "frequencies": 4}
@@ -157,3 +159,25 @@ def test_a_run_goes_on_and_ends_in_a_bundle(tmp_path):
     assert list(levels.sigmas["64"]) == ["10"] and len(levels.sigmas["64"]["10"]) == 4
     measured = measure(Scanner(64, 10), blobs(1, 64))
     assert climb(network, measured, levels, 2)[-1].isfinite().all()
+
+
+def test_the_card_of_the_program_says_what_the_trainer_does(tmp_path):
+    levels = Levels((10, 20), (32, 64), torch.device("cpu"))
+    for views in levels.views:
+        levels.see(32, views, 0, torch.tensor([0.4 / views]))
+    start = tmp_path / "start"
+    start.mkdir()
+    (start / "manifest.toml").write_text('[training]\n[[training.data]]\ncollection = "A"\nlicence = "CC0-1.0"\n')
+    bundle, other = tmp_path / "bundle", tmp_path / "other"
+    export(bundle, Unet(SMALL), levels, Variation(), {"step": 3, "seconds": 4.5, "options": {"start": str(start)}})
+    card = tomllib.loads((bundle / "manifest.toml").read_text())
+    ours = json.loads((bundle / "manifest.json").read_text())
+    assert card["architecture"] == {"kind": "film-unet"} | ours["architecture"]
+    assert card["weights"] == ours["weights"] and card["value"] == ours["value"]
+    assert card["family"]["views"] == [10, 20] and card["family"]["fit"] == {"weight": 5000.0, "iterations": 8}
+    (known,) = card["family"]["levels"]
+    assert known == {"side": 32, "views": [10, 20], "sigma": list(ours["sigma_e"]["32"].values())}
+    assert card["training"]["data"][0] == {"collection": "A", "licence": "CC0-1.0"} and len(card["training"]["data"]) == 5
+    write_program_card(bundle, other)
+    for name in ("manifest.toml", "weights.safetensors"):
+        assert (other / name).read_bytes() == (bundle / name).read_bytes()
