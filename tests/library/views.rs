@@ -99,7 +99,7 @@ fn the_climb_is_that_of_pytorch() {
     close("restored", &rungs.restored(&call, 1).unwrap(), &reference["restored"]);
     for (name, flips) in [("one", Flips::Upright), ("turn", Flips::Turn), ("all", Flips::All)] {
         let found = climb(flips, 3).run(&prior, &rungs, &Silent).unwrap();
-        close(name, &found, &reference[&format!("climb_{name}")].narrow(0, 2, 1).unwrap());
+        close(name, &found, &reference[&format!("climb_{name}")]);
     }
 }
 
@@ -127,15 +127,18 @@ impl ConditionalModel for Identity {
     }
 }
 
-/// A network that changes nothing leaves the start, as far as that explains the data already.
+/// A network that changes nothing leaves the start, which later fits bring a little nearer to the data.
 #[test]
 fn the_identity_gives_the_start() {
     let (prior, problem) = (prior(), problem());
     let rungs = rungs(family(&prior), &problem);
     for flips in [Flips::Upright, Flips::Turn, Flips::All] {
         let found = climb(flips, 5).run(&Identity, &rungs, &Silent).unwrap();
-        let off = largest(&found, &rungs.start().unwrap());
-        assert!(off < 2e-3, "{flips:?}: {off}");
+        let start = rungs.start().unwrap();
+        let fitted = (0..5).fold(start.clone(), |image, rung| rungs.restored(&image, rung).unwrap());
+        assert_eq!(largest(&found, &fitted), 0.0, "{flips:?}");
+        // Values reach 0.9; measured 3.1e-3.
+        assert!(largest(&found, &start) < 6e-3, "{flips:?}: {}", largest(&found, &start));
     }
 }
 
