@@ -33,8 +33,8 @@ pub const CT_COARSE: BuiltinWeights = shipped!("ct/coarse");
 /// The coarse model beside [`MR`], for strong noise.
 pub const MR_COARSE: BuiltinWeights = shipped!("mr/coarse");
 
-/// The prior for CT that is told which views were measured: `Some(shipped!("ct/conditional"))` once it is in its folder.
-pub const CT_CONDITIONAL: Option<BuiltinWeights> = None;
+/// The prior for CT that is told which views were measured.
+pub const CT_CONDITIONAL: Option<BuiltinWeights> = Some(shipped!("ct/conditional"));
 
 /// The prior for MR that is told which lines were measured.
 pub const MR_CONDITIONAL: Option<BuiltinWeights> = Some(shipped!("mr/conditional"));

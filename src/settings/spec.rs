@@ -284,10 +284,12 @@ mod tests {
         assert!(refused("name = \"conditional\"\nsamples = 2").starts_with("samples: "));
         assert!(refused("name = \"conditional\"\nflips = \"none\"").starts_with("flips: "));
         assert!(refused("name = \"conditional\"\n[fallback]\nsnr = 0.1").starts_with("snr: "));
+        let views = spec(Task::Ct, "name = \"conditional\"").expect("a method").table().0;
+        assert_eq!(views["model"].as_str(), Some("ct/conditional"));
         assert!(
-            spec(Task::Ct, "name = \"conditional\"")
+            spec(Task::Mar, "name = \"conditional\"")
                 .expect_err("no such prior")
-                .contains("not a method for ct")
+                .contains("not a method for mar")
         );
     }
 
