@@ -34,7 +34,7 @@ pub const CT_COARSE: BuiltinWeights = shipped!("ct/coarse");
 pub const MR_COARSE: BuiltinWeights = shipped!("mr/coarse");
 
 /// The prior for CT that is told which views were measured.
-pub const CT_CONDITIONAL: Option<BuiltinWeights> = Some(shipped!("ct/conditional"));
+pub const CT_CONDITIONAL: BuiltinWeights = shipped!("ct/conditional");
 
 /// The prior for MR that is told which lines were measured.
-pub const MR_CONDITIONAL: Option<BuiltinWeights> = Some(shipped!("mr/conditional"));
+pub const MR_CONDITIONAL: BuiltinWeights = shipped!("mr/conditional");

@@ -38,12 +38,6 @@ pub enum ModelError {
         /// The name.
         name: String,
     },
-    /// A model of the program that is yet to come.
-    #[error("{name}: does not ship with this version; give the folder of such a model with --model")]
-    NotShipped {
-        /// The name.
-        name: String,
-    },
     /// A network that is told what was measured, where one that knows images alone is needed.
     #[error(
         "{path}: is a conditional prior; use it with --method conditional, or give a prior of images alone"

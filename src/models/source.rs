@@ -25,35 +25,26 @@ pub enum ModelSource {
 
 impl ModelSource {
     /// The model of this name: `ct` and `mr` ship with the program, so do their coarse models (`ct/coarse`) and conditional
-    /// ones (`mr/conditional`) as far as there are any; anything else is a bundle folder.
+    /// ones (`ct/conditional`); anything else is a bundle folder.
     ///
     /// # Errors
-    /// [`ModelError::Unknown`] when there is no such folder, [`ModelError::NotShipped`] for a conditional model that is yet to
-    /// come.
+    /// [`ModelError::Unknown`] when there is no such folder.
     pub fn named(name: &str) -> Result<Self, ModelError> {
         match name {
             "ct" => Ok(Self::Builtin(Modality::Ct)),
             "mr" => Ok(Self::Builtin(Modality::Mr)),
             "ct/coarse" => Ok(Self::BuiltinCoarse(Modality::Ct)),
             "mr/coarse" => Ok(Self::BuiltinCoarse(Modality::Mr)),
-            "ct/conditional" | "mr/conditional" => {
-                let modality = if name.starts_with("ct") { Modality::Ct } else { Modality::Mr };
-                let source = Self::BuiltinConditional(modality);
-                source
-                    .builtin()
-                    .is_some()
-                    .then_some(source)
-                    .ok_or_else(|| ModelError::NotShipped { name: name.to_owned() })
-            }
+            "ct/conditional" => Ok(Self::BuiltinConditional(Modality::Ct)),
+            "mr/conditional" => Ok(Self::BuiltinConditional(Modality::Mr)),
             folder if Path::new(folder).exists() => Ok(Self::Path(PathBuf::from(folder))),
             _ => Err(ModelError::Unknown { name: name.to_owned() }),
         }
     }
 
     /// The names of all that ship with the program.
-    pub fn shipped() -> impl Iterator<Item = &'static str> {
-        let names = ["ct", "mr", "ct/coarse", "mr/coarse", "ct/conditional", "mr/conditional"];
-        names.into_iter().filter(|name| Self::named(name).is_ok_and(|source| source.builtin().is_some()))
+    pub const fn shipped() -> [&'static str; 6] {
+        ["ct", "mr", "ct/coarse", "mr/coarse", "ct/conditional", "mr/conditional"]
     }
 
     /// What messages call it.
@@ -76,8 +67,8 @@ impl ModelSource {
             Self::Builtin(Modality::Mr) => Some(weights::MR),
             Self::BuiltinCoarse(Modality::Ct) => Some(weights::CT_COARSE),
             Self::BuiltinCoarse(Modality::Mr) => Some(weights::MR_COARSE),
-            Self::BuiltinConditional(Modality::Ct) => weights::CT_CONDITIONAL,
-            Self::BuiltinConditional(Modality::Mr) => weights::MR_CONDITIONAL,
+            Self::BuiltinConditional(Modality::Ct) => Some(weights::CT_CONDITIONAL),
+            Self::BuiltinConditional(Modality::Mr) => Some(weights::MR_CONDITIONAL),
             Self::Path(_) => None,
         }
     }
@@ -103,9 +94,8 @@ mod tests {
     fn a_model_is_a_name_or_a_folder() {
         assert_eq!(ModelSource::named("ct").ok(), Some(ModelSource::Builtin(Modality::Ct)));
         assert_eq!(ModelSource::named("mr/coarse").ok(), Some(ModelSource::BuiltinCoarse(Modality::Mr)));
-        match ModelSource::named("mr/conditional") {
-            Ok(source) => assert_eq!(source, ModelSource::BuiltinConditional(Modality::Mr)),
-            Err(error) => assert!(error.to_string().contains("does not ship"), "{error}"),
+        for name in ModelSource::shipped() {
+            assert!(ModelSource::named(name).is_ok_and(|source| source.builtin().is_some()), "{name}");
         }
         let error = ModelSource::named("no-such-model").expect_err("there is none");
         assert!(error.to_string().starts_with("no-such-model: is not a model; give ct, mr or "), "{error}");

@@ -62,7 +62,7 @@ pub fn run(args: &ModelArgs) -> Result<()> {
 fn answer(action: &ModelAction) -> Result<String> {
     match action {
         ModelAction::List { json } => {
-            let cards = ModelSource::shipped().map(card).collect::<Result<Vec<_>>>()?;
+            let cards = ModelSource::shipped().into_iter().map(card).collect::<Result<Vec<_>>>()?;
             if *json {
                 return Ok(serde_json::to_string_pretty(&cards)?);
             }
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn the_shelf_lists_shows_and_verifies() {
         let list = answer(&ModelAction::List { json: false }).unwrap();
-        assert!(list.lines().count() == ModelSource::shipped().count() && list.contains("CT"));
+        assert!(list.lines().count() == ModelSource::shipped().len() && list.contains("CT"));
         let info = answer(&ModelAction::Info { model: "mr".into(), json: false }).unwrap();
         assert!(info.contains("99.5th percentile") && info.contains("CC0"), "{info}");
         let json = answer(&ModelAction::Info { model: "ct".into(), json: true }).unwrap();
