@@ -294,6 +294,22 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
+    fn an_image_asked_for_twice_is_read_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["b.nii", "c.nii.gz"] {
+            let path = written(folder.path(), name, &voxels());
+            let file = SlicesOfNifti::open(&path).expect("readable");
+            let first = file.slice(1).expect("readable");
+            // Whoever opens the file anew will not find it.
+            std::fs::remove_file(&path).expect("removed");
+            assert_eq!(file.slice(1).expect("kept"), first);
+            assert_eq!(file.slice(3).expect("read forward"), voxels().index_axis(Axis(0), 3));
+            assert!(file.slice(1).is_err());
+        }
+    }
+
+    #[test]
     fn a_cut_keeps_its_place() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = written(folder.path(), "b.nii", &voxels());

@@ -56,6 +56,8 @@ pub(crate) struct SlicesOfNifti {
 struct Cursor {
     reader: Box<dyn Read + Send>,
     next: usize,
+    /// The image before it: a slice and its reference are often the same one, and what is packed cannot be read backwards.
+    last: Option<Array2<f32>>,
 }
 
 impl SlicesOfNifti {
@@ -80,35 +82,47 @@ impl SlicesOfNifti {
         warnings_of(&self.file)
     }
 
-    /// Image `k`; going back begins the file anew.
+    /// Image `k`; going back by more than one begins the file anew.
     ///
     /// # Errors
     /// As [`read`] where this image is at fault.
     pub(crate) fn slice(&self, k: usize) -> Result<Array2<f32>, DataError> {
         let mut place = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
-        let length = self.file.image_bytes();
-        let cut = |got: u64| cut_short(&self.path, got, (length * self.file.size[2]) as u64);
         let mut cursor = match place.take() {
-            Some(cursor) if cursor.next <= k => cursor,
-            _ => {
-                let mut reader = open(&self.file.data_path)?;
-                skip(&mut reader, self.file.data_offset).map_err(|_| cut(0))?;
-                Cursor { reader, next: 0 }
-            }
+            Some(cursor) if cursor.next <= k || (cursor.next == k + 1 && cursor.last.is_some()) => cursor,
+            _ => self.begun()?,
         };
-        skip(&mut cursor.reader, ((k - cursor.next) * length) as u64).map_err(|_| cut(0))?;
+        if cursor.next <= k {
+            cursor.last = Some(self.image_after(&mut cursor.reader, cursor.next, k)?);
+            cursor.next = k + 1;
+        }
+        place.insert(cursor).last.clone().ok_or_else(|| self.cut(0))
+    }
+
+    fn begun(&self) -> Result<Cursor, DataError> {
+        let mut reader = open(&self.file.data_path)?;
+        skip(&mut reader, self.file.data_offset).map_err(|_| self.cut(0))?;
+        Ok(Cursor { reader, next: 0, last: None })
+    }
+
+    /// Image `k` from a reader that stands before image `next`.
+    fn image_after(&self, reader: &mut impl Read, next: usize, k: usize) -> Result<Array2<f32>, DataError> {
+        let length = self.file.image_bytes();
+        skip(reader, ((k - next) * length) as u64).map_err(|_| self.cut(0))?;
         let mut raw = Vec::new();
-        let outcome = cursor.reader.by_ref().take(length as u64).read_to_end(&mut raw);
+        let outcome = reader.take(length as u64).read_to_end(&mut raw);
         if outcome.is_err() || raw.len() != length {
-            return Err(cut((k * length + raw.len()) as u64));
+            return Err(self.cut((k * length + raw.len()) as u64));
         }
         let mut values = Vec::with_capacity(length / self.file.voxel.size());
         decode(&raw, &self.file, &mut values);
-        cursor.next = k + 1;
-        *place = Some(cursor);
         let [_, rows, cols] = self.shape();
         Array2::from_shape_vec((rows, cols), values)
             .map_err(|error| DataError::input(&self.path, error.to_string(), "copy the file again"))
+    }
+
+    fn cut(&self, got: u64) -> DataError {
+        cut_short(&self.path, got, (self.file.image_bytes() * self.file.size[2]) as u64)
     }
 }
 
