@@ -22,19 +22,19 @@ macro_rules! shipped {
 }
 
 /// The prior for axial CT slices.
-pub const CT: BuiltinWeights = shipped!("ct");
+pub static CT: BuiltinWeights = shipped!("ct");
 
 /// The prior for MR magnitude slices of the brain.
-pub const MR: BuiltinWeights = shipped!("mr");
+pub static MR: BuiltinWeights = shipped!("mr");
 
 /// The coarse model beside [`CT`], for strong noise.
-pub const CT_COARSE: BuiltinWeights = shipped!("ct/coarse");
+pub static CT_COARSE: BuiltinWeights = shipped!("ct/coarse");
 
 /// The coarse model beside [`MR`], for strong noise.
-pub const MR_COARSE: BuiltinWeights = shipped!("mr/coarse");
+pub static MR_COARSE: BuiltinWeights = shipped!("mr/coarse");
 
 /// The prior for CT that is told which views were measured.
-pub const CT_CONDITIONAL: BuiltinWeights = shipped!("ct/conditional");
+pub static CT_CONDITIONAL: BuiltinWeights = shipped!("ct/conditional");
 
 /// The prior for MR that is told which lines were measured.
-pub const MR_CONDITIONAL: BuiltinWeights = shipped!("mr/conditional");
+pub static MR_CONDITIONAL: BuiltinWeights = shipped!("mr/conditional");
