@@ -15,17 +15,16 @@ const SIDE: usize = 96;
 const SLICES: usize = 24;
 /// Cases of the batch whose overhead is measured.
 const CASES: usize = 100;
-/// Rounds of which the fastest counts.
+/// Rounds, in each of which everything runs once, by turns.
 const ROUNDS: usize = 3;
 
 fn main() {
     if !std::env::args().skip(1).all(|argument| argument == "--bench") {
         return;
     }
-    println!("{SLICES} slices of {SIDE} x {SIDE}, 24 views, total variation of 60 steps, two threads:");
-    throughput("tv --set steps=60");
-    println!("the same with the learned prior in 8 steps:");
-    throughput("score --set steps=8 --set passes=1");
+    println!("what\tmedian\tleast\tmost");
+    throughput("tv", "tv --set steps=60");
+    throughput("score", "score --set steps=8 --set passes=1");
     overhead();
 }
 
@@ -62,51 +61,48 @@ fn run(folder: &Path, line: &str) -> f64 {
     begin.elapsed().as_secs_f64()
 }
 
-fn throughput(method: &str) {
+/// How many times as fast a batch is as one slice after another, on one thread and on two.
+fn throughput(name: &str, method: &str) {
     let folder = folder(SLICES, SIDE);
     let said = format!("in --unit hu --views 24 --method {method} -q -o out");
-    let (name, settings) = method.split_once(' ').expect("a name and settings");
-    let options = settings.replace("--set ", "--option ");
+    let options = method.replace(name, "").replace("--set ", "--option ");
     let batch =
         format!("batch in --task ct --method {name} --option unit=hu --option views=24 {options} -q -o out");
     let lines =
         [format!("ct {said} --threads 1"), format!("ct {said} --threads 2"), format!("{batch} --threads 2")];
-    let mut best = [f64::INFINITY; 3];
+    let (mut to_one, mut to_two) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        for (best, line) in best.iter_mut().zip(&lines) {
-            *best = best.min(run(folder.path(), line));
-        }
+        let [one, two, batch] = [0, 1, 2].map(|k| run(folder.path(), &lines[k]));
+        to_one.push(one / batch);
+        to_two.push(two / batch);
     }
-    let [one, two, batch] = best;
-    println!("  one after another on one thread {one:.2} s, on two {two:.2} s; as a batch {batch:.2} s");
-    println!(
-        "  a batch is {:.2} times as fast as one thread, {:.2} times as two threads a slice",
-        one / batch,
-        two / batch
-    );
+    row(&format!("{SLICES} slices by {name}: batch to one thread"), to_one);
+    row(&format!("{SLICES} slices by {name}: batch to two threads a slice"), to_two);
 }
 
-/// The share of the time of a batch in which no case is worked on.
+/// The share of the threads' time in which no case is worked on: start-up, state, the summary, and the wait for the last case.
 fn overhead() {
     let folder = folder(CASES, SIDE);
     let line = "batch in --task ct --method tv --option unit=hu --option views=24 -q -o out --threads 2";
-    let (mut share, mut seconds) = (f64::INFINITY, 0.0);
-    for _ in 0..ROUNDS {
+    let shares = (0..ROUNDS).map(|_| {
         let wall = run(folder.path(), line);
-        let attempts = std::fs::read_dir(folder.path().join("out/recon-batch/cases")).expect("listed");
-        let worked: f64 = attempts
-            .map(|entry| std::fs::read(entry.expect("listed").path()).expect("read"))
-            .map(|bytes| {
-                serde_json::from_slice::<Value>(&bytes).expect("JSON")["seconds"].as_f64().unwrap_or(0.0)
-            })
-            .sum();
-        let idle = 1.0 - worked / (2.0 * wall);
-        if idle < share {
-            (share, seconds) = (idle, wall);
-        }
-    }
-    println!(
-        "{CASES} cases of total variation: {seconds:.1} s, of which start-up and state {:.1} %",
-        100.0 * share
-    );
+        100.0 * (1.0 - worked(&folder.path().join("out/recon-batch/cases")) / (2.0 * wall))
+    });
+    row(&format!("{CASES} cases by tv: start-up and state (%)"), shares.collect());
+}
+
+/// Seconds that cases were worked on.
+fn worked(attempts: &Path) -> f64 {
+    let files = std::fs::read_dir(attempts).expect("listed").map(|entry| entry.expect("listed").path());
+    let seconds = files.map(|path| {
+        let attempt: Value = serde_json::from_slice(&std::fs::read(path).expect("read")).expect("JSON");
+        attempt["seconds"].as_f64().expect("a time")
+    });
+    seconds.sum()
+}
+
+fn row(what: &str, mut values: Vec<f64>) {
+    values.sort_by(f64::total_cmp);
+    let [least, .., most] = values[..] else { panic!("at least two rounds") };
+    println!("{what}\t{:.2}\t{least:.2}\t{most:.2}", values[values.len() / 2]);
 }

@@ -6,6 +6,10 @@ mod commands;
 
 use std::process::ExitCode;
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     recon::kernels::keep_freed_memory();
     cli::main()

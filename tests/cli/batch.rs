@@ -283,6 +283,17 @@ fn a_dry_run_tells_what_the_cases_take_and_does_nothing() {
     std::fs::remove_file(folder.path("in/s03.npy")).expect("removed");
     let held = folder.recon("batch plan.toml --mem 4G").output().expect("run");
     assert!(held.status.success() && said(&held).contains("estimated "), "{}", said(&held));
+    // The next task finds the trial, whatever it says.
+    let trials: Vec<PathBuf> = std::fs::read_dir(folder.path("out/recon-batch/trials"))
+        .expect("trials are kept")
+        .map(|entry| entry.expect("listed").path())
+        .collect();
+    let [trial] = &trials[..] else { panic!("{trials:?}: one kind of case") };
+    let mut found: Value = serde_json::from_slice(&std::fs::read(trial).expect("read")).expect("JSON");
+    found["peak_bytes"] = (1_u64 << 40).into();
+    std::fs::write(trial, found.to_string()).expect("written");
+    let refused = folder.recon("batch plan.toml --resume --mem 4G").output().expect("run");
+    assert!(refused.status.code() == Some(6), "{}", said(&refused));
 }
 
 /// A dataset of two subjects, one of them with two sessions.

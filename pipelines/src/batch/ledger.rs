@@ -134,10 +134,18 @@ impl Ledger {
         if let Some(alive) = attempt.worker.is_alive() {
             return Ok(!alive);
         }
+        let sign = self.sign_of_life(attempt)?;
+        Ok(self.now()?.duration_since(sign).is_ok_and(|silence| silence > SILENCE))
+    }
+
+    /// When the process of an attempt last wrote its file.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn sign_of_life(&self, attempt: &Attempt) -> Result<SystemTime> {
         let path = self.file(&case_name(&attempt.output), attempt.number);
         let failed = || format!("{}: cannot be read", path.display());
-        let sign = path.metadata().and_then(|about| about.modified()).with_context(failed)?;
-        Ok(self.now()?.duration_since(sign).is_ok_and(|silence| silence > SILENCE))
+        path.metadata().and_then(|about| about.modified()).with_context(failed)
     }
 
     /// The time by the clock of the disk, which is the one that the ages of files are told by.

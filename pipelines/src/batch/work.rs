@@ -1,20 +1,18 @@
 //! Working through the cases of a batch, several at a time and beside other processes.
 
-use super::attempt::{Attempt, Ingredients, Status, Written};
+use super::attempt::{Attempt, Status};
 use super::ledger::{HEARTBEAT, Ledger, case_name};
-use super::running::{Running, Slot};
-use super::summary::{PICTURES, pictures};
-use crate::report::Report;
+use super::running::Running;
+use super::summary::PICTURES;
 use crate::report::page::Embedding;
-use crate::{Cancelled, CaseSpec, Methods, Options, Watch, one_line, run, target};
+use crate::{CaseSpec, Methods, Watch};
 use anyhow::{Context as _, Result};
-use recon_data::{Leftovers, atomic, digest};
+use recon_data::atomic;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Instant;
 
 /// A case of a batch.
 #[derive(Clone, Debug)]
@@ -59,6 +57,8 @@ pub enum Event<'a> {
     Ended(&'a Attempt, &'a [String]),
     /// There is nothing to do: the case is done, or another process has it.
     Passed(&'a Attempt),
+    /// A process that cannot be seen from here has the case; it is given time for a sign of life.
+    Waiting(&'a Attempt),
 }
 
 /// How soon to stop.
@@ -108,9 +108,20 @@ enum Next {
     Begin { number: u32, last: Option<Box<Attempt>>, why: Option<String> },
 }
 
-/// Cases that wait, and how many are worked on: one of those may come back.
+/// What is to become of a case that was looked at.
+enum Then {
+    /// Nothing more.
+    Leave,
+    /// It is looked at again.
+    Again,
+    /// A process that cannot be seen from here has it: it is looked at when there is nothing else to do.
+    Later,
+}
+
+/// Cases that wait, those for when all else is done, and how many are worked on: one of those may come back.
 struct Queue {
     waiting: VecDeque<usize>,
+    later: Vec<usize>,
     working: usize,
 }
 
@@ -126,13 +137,30 @@ impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
         std::fs::create_dir_all(&folder).with_context(failed)?;
         // Attempts from before this run do not count for its retries.
         let before = self.ledger.numbers()?;
-        let queue = Mutex::new(Queue { waiting: (0..self.cases.len()).collect(), working: 0 });
+        let worked = self.rounds(&before);
+        self.sweep();
+        worked
+    }
+
+    /// Goes through all cases, and again through those that a process out of sight had and gave no sign of life for.
+    fn rounds(&self, before: &BTreeMap<String, u32>) -> Result<()> {
+        let mut left: Vec<usize> = (0..self.cases.len()).collect();
+        while !left.is_empty() {
+            let later = self.round(left, before)?;
+            left = self.wait(&later)?;
+        }
+        Ok(())
+    }
+
+    /// Works through these cases, and gives those that are to be looked at later.
+    fn round(&self, cases: Vec<usize>, before: &BTreeMap<String, u32>) -> Result<Vec<usize>> {
+        let queue = Mutex::new(Queue { waiting: cases.into(), later: Vec::new(), working: 0 });
         let (changed, running, failed) = (Condvar::new(), Running::default(), Mutex::new(None));
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..self.rules.workers)
                 .map(|_| {
                     scope.spawn(|| {
-                        let worked = self.serve((&queue, &changed), &running, &before);
+                        let worked = self.serve((&queue, &changed), &running, before);
                         if let Err(error) = worked {
                             *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                             running.give_up();
@@ -152,8 +180,8 @@ impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
             }
             drop(ended);
         });
-        self.sweep();
-        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        let later = queue.into_inner().unwrap_or_else(PoisonError::into_inner).later;
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(later), Err)
     }
 
     /// Removes what processes have left that were killed over their last file.
@@ -171,7 +199,7 @@ impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
         &self,
         (queue, changed): (&Mutex<Queue>, &Condvar),
         running: &Running,
-        before: &std::collections::BTreeMap<String, u32>,
+        before: &BTreeMap<String, u32>,
     ) -> Result<()> {
         let threads = self.rules.threads;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -193,31 +221,38 @@ impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
             all.working += 1;
             drop(all);
             let old = before.get(&case_name(&self.cases[index].output)).copied().unwrap_or(0);
-            let again = pool.install(|| self.attend(index, old, running));
+            let then = pool.install(|| self.attend(index, old, running));
             let mut all = lock();
             all.working -= 1;
-            if matches!(again, Ok(true)) {
-                all.waiting.push_back(index);
+            match then {
+                Ok(Then::Again) => all.waiting.push_back(index),
+                Ok(Then::Later) => all.later.push(index),
+                Ok(Then::Leave) | Err(_) => {}
             }
             drop(all);
             changed.notify_all();
-            again?;
+            then?;
         }
     }
 
-    /// Does what there is to do about a case, and says whether it should be looked at again.
-    fn attend(&self, index: usize, old: u32, running: &Running) -> Result<bool> {
+    /// Does what there is to do about a case, and says what is to become of it.
+    fn attend(&self, index: usize, old: u32, running: &Running) -> Result<Then> {
         let name = case_name(&self.cases[index].output);
         let (number, last, why) = match self.next(index, self.ledger.last(&name)?, old)? {
+            Next::Pass(attempt)
+                if attempt.status == Status::Running && attempt.worker.is_alive().is_none() =>
+            {
+                return Ok(Then::Later);
+            }
             Next::Pass(attempt) => {
                 self.listener.event(index, &Event::Passed(&attempt));
-                return Ok(false);
+                return Ok(Then::Leave);
             }
             Next::Begin { number, last, why } => (number, last, why),
         };
         let Some(attempt) = self.ledger.begin(&self.cases[index].output, number)? else {
             // Another process was faster.
-            return Ok(true);
+            return Ok(Then::Again);
         };
         self.listener.event(index, &Event::Begun(&attempt, why));
         let owned = last.as_ref().is_some_and(|last| last.owns_outputs);
@@ -225,7 +260,8 @@ impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
         let (attempt, warnings) = self.try_case(index, owned, &slot);
         running.end(&slot, &attempt, self.ledger)?;
         self.listener.event(index, &Event::Ended(&attempt, &warnings));
-        Ok(attempt.status == Status::Failed && number - old <= self.rules.retries)
+        let again = attempt.status == Status::Failed && number - old <= self.rules.retries;
+        Ok(if again { Then::Again } else { Then::Leave })
     }
 
     fn next(&self, index: usize, last: Option<Attempt>, old: u32) -> Result<Next> {
@@ -250,106 +286,4 @@ impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
             None => Next::Pass(last),
         })
     }
-
-    /// Why a finished case is to be done again, if it is.
-    fn out_of_date(&self, index: usize, last: &Attempt) -> Result<Option<String>> {
-        let missing = last.files.iter().find(|file| !self.outputs.join(&file.path).exists());
-        if let Some(file) = missing {
-            return Ok(Some(format!("{} is missing", file.path.display())));
-        }
-        let now = match self.ingredients(&self.cases[index].case) {
-            Ok(now) => now,
-            // What is wrong with the input is told by the attempt.
-            Err(error) => return Ok(Some(error.to_string())),
-        };
-        let changes = now.changes(&last.made_of);
-        Ok((!changes.is_empty()).then(|| format!("another {}", changes.join(" and another "))))
-    }
-
-    fn ingredients(&self, case: &CaseSpec<M>) -> Result<Ingredients> {
-        let inputs = crate::case::inputs(case)?.into_iter().map(|input| input.sha256).collect();
-        let model = self.methods.model(&case.method, case.task.task())?;
-        let (options, version) = (options_digest(case)?, self.rules.version.clone());
-        Ok(Ingredients { options, inputs, model: model.map(|model| model.sha256), version })
-    }
-
-    /// Runs a case, and says how the attempt ended.
-    fn try_case(&self, index: usize, owned: bool, slot: &Slot) -> (Attempt, Vec<String>) {
-        let case = &self.cases[index].case;
-        let begin = Instant::now();
-        let outcome = self.prepared(case, owned, slot).and_then(|force| self.run(index, force, slot));
-        let mut attempt = slot.attempt();
-        attempt.seconds = begin.elapsed().as_secs_f64();
-        let mut warnings = Vec::new();
-        match outcome.and_then(|report| self.done(case, &report, &mut attempt).map(|()| report)) {
-            Ok(report) => warnings = report.warnings,
-            Err(error) if error.is::<Cancelled>() => attempt.status = Status::Interrupted,
-            Err(error) => {
-                attempt.status = Status::Failed;
-                attempt.reason = Some(one_line(&error));
-            }
-        }
-        (attempt, warnings)
-    }
-
-    /// Makes the folder of the outputs and looks whether they are free, or this batch's own; says whether to write over them.
-    fn prepared(&self, case: &CaseSpec<M>, owned: bool, slot: &Slot) -> Result<bool> {
-        for path in case.output.clone().paths_mut() {
-            let folder = path.parent().unwrap_or(Path::new("."));
-            let failed =
-                || format!("{}: cannot be made; see whether the disk can be written", folder.display());
-            std::fs::create_dir_all(folder).with_context(failed)?;
-        }
-        let force = owned || self.rules.force;
-        target(case, self.methods, force)?;
-        slot.change(|attempt| attempt.owns_outputs = true);
-        self.ledger.note(&slot.attempt())?;
-        Ok(force)
-    }
-
-    fn run(&self, index: usize, force: bool, slot: &Slot) -> Result<Report<M>> {
-        let watch = self.listener.watch(index);
-        let options = Options {
-            force,
-            leftovers: Leftovers::Use,
-            partial: false,
-            threads: self.rules.threads,
-            command: self.rules.command.clone(),
-            version: self.rules.version.clone(),
-            sidecar: self.cases[index].sidecar.clone(),
-            excerpt: Some((pictures(self.records, &self.cases[index].output), self.rules.pictures)),
-            watch: &slot.watch(&*watch, self.listener),
-        };
-        Ok(run(&self.cases[index].case, self.methods, &options)?.report)
-    }
-
-    /// Notes what came of it.
-    fn done(&self, case: &CaseSpec<M>, report: &Report<M>, attempt: &mut Attempt) -> Result<()> {
-        let inputs = report.inputs.iter().map(|input| input.sha256.clone()).collect();
-        let (model, version) =
-            (report.model.as_ref().map(|model| model.sha256.clone()), report.version.clone());
-        attempt.made_of = Ingredients { options: options_digest(case)?, inputs, model, version };
-        attempt.network_calls = report.nfe;
-        attempt.slices = Some([report.slices.len(); 2]);
-        let paths: BTreeSet<PathBuf> =
-            report.outputs.iter().map(|path| recon_data::resolve_output(path, report.slices.len())).collect();
-        for path in paths {
-            let sha256 = digest::sha256_file(&path)?;
-            let below = path.strip_prefix(self.outputs).unwrap_or(&path).to_owned();
-            attempt.files.push(Written { path: below, sha256 });
-        }
-        attempt.status = Status::Done;
-        Ok(())
-    }
-}
-
-/// SHA-256 of what is done, without the places of files: those may move.
-///
-/// # Errors
-/// When it cannot be written down.
-pub fn options_digest<M: Serialize + Clone>(case: &CaseSpec<M>) -> Result<String> {
-    let mut case = case.clone();
-    let paths = case.input.paths_mut().into_iter().chain(case.task.paths_mut());
-    paths.chain(case.output.paths_mut()).for_each(|path| *path = PathBuf::new());
-    Ok(digest::sha256_bytes(&serde_json::to_vec(&case)?))
 }

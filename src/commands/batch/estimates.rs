@@ -1,11 +1,13 @@
 //! What all cases take, by a trial of each kind.
 
+use super::kept_trials::{self, Kept, Kind};
 use super::trial::{self, Found};
 use anyhow::Result;
 use recon::device::DeviceChoice;
+use recon::methods::Registry;
 use recon::settings::MethodSpec;
-use recon_pipelines::Input;
 use recon_pipelines::batch::{BatchCase, options_digest};
+use recon_pipelines::{CaseSpec, Input, Methods as _};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -26,6 +28,51 @@ pub struct Estimates {
     pub cases: Vec<Result<Taken, String>>,
     /// The largest of the trials.
     pub largest: Option<Found>,
+    /// Trials that were made now.
+    made: Vec<(Kind, Found)>,
+}
+
+/// How trials are made, and where those of other processes are found.
+pub struct Trials<'a> {
+    /// Makes methods.
+    pub registry: &'a Registry,
+    /// Cases at a time, and threads for each.
+    pub shared: (usize, usize),
+    /// Where networks run.
+    pub device: DeviceChoice,
+    /// Where trials are kept; none if they are to be made anew.
+    pub kept: Option<Kept>,
+}
+
+impl Trials<'_> {
+    fn kind(&self, case: &CaseSpec<MethodSpec>, size: [usize; 2]) -> Result<Kind> {
+        let model = self.registry.model(&case.method, case.task.task())?;
+        Ok(Kind {
+            options: options_digest(case)?,
+            model: model.map(|model| model.sha256),
+            size,
+            shared: self.shared,
+            device: self.device.to_string(),
+            processor: kept_trials::processor(),
+            version: env!("CARGO_PKG_VERSION"),
+        })
+    }
+
+    /// What a case of this kind takes: by a trial that was kept, or else by one that is then among those made.
+    fn found(
+        &self,
+        case: &CaseSpec<MethodSpec>,
+        size: [usize; 2],
+        made: &mut Vec<(Kind, Found)>,
+    ) -> Result<Found> {
+        let kind = self.kind(case, size)?;
+        if let Some(found) = self.kept.as_ref().and_then(|kept| kept.find(&kind)) {
+            return Ok(found);
+        }
+        let found = trial::of(case, self.shared, self.device)?;
+        made.push((kind, found));
+        Ok(found)
+    }
 }
 
 impl Estimates {
@@ -33,9 +80,9 @@ impl Estimates {
     ///
     /// # Errors
     /// When trials cannot be made at all.
-    pub fn of(cases: &[BatchCase<MethodSpec>], shared: (usize, usize), device: DeviceChoice) -> Result<Self> {
+    pub fn of(cases: &[BatchCase<MethodSpec>], trials: &Trials<'_>) -> Result<Self> {
         let mut tried: BTreeMap<(String, usize, usize), Result<Found, String>> = BTreeMap::new();
-        let mut all = Vec::new();
+        let (mut all, mut made) = (Vec::new(), Vec::new());
         for case in cases {
             let [slices, rows, cols] = match shape(&case.case.input) {
                 Ok(shape) => shape,
@@ -46,12 +93,20 @@ impl Estimates {
             };
             let kind = (options_digest(&case.case)?, rows, cols);
             let found = tried.entry(kind).or_insert_with(|| {
-                trial::of(&case.case, shared, device).map_err(|error| format!("{error:#}"))
+                let found = trials.found(&case.case, [rows, cols], &mut made);
+                found.map_err(|error| format!("{error:#}"))
             });
             all.push(found.as_ref().map(|found| taken(found, slices)).map_err(Clone::clone));
         }
         let largest = tried.into_values().filter_map(Result::ok).max_by_key(|found| found.peak_bytes);
-        Ok(Self { cases: all, largest })
+        Ok(Self { cases: all, largest, made })
+    }
+
+    /// Keeps the trials that were made; the work goes on if they cannot be kept.
+    pub fn keep(&self, kept: &Kept) {
+        self.made.iter().for_each(|(kind, found)| {
+            let _ = kept.keep(kind, found);
+        });
     }
 
     /// Time of all cases with so many at a time, seconds.

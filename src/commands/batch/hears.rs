@@ -86,6 +86,13 @@ impl Listener for Hears<'_> {
                 self.context.detail(&format!("{name}: nothing to do"));
                 self.note("passed", attempt, json!({ "status": attempt.status }));
             }
+            Event::Waiting(attempt) => {
+                let (pid, host) = (attempt.worker.pid, &attempt.worker.host);
+                self.context.say(&format!(
+                    "{name}: process {pid} on {host} has it and cannot be seen from here; waiting for a sign of life"
+                ));
+                self.note("waiting", attempt, json!({ "status": attempt.status }));
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 mod args;
 mod estimates;
 mod hears;
+mod kept_trials;
 mod plan;
 mod resources;
 mod show;
@@ -19,6 +20,7 @@ use super::session::failure::Failure;
 use anyhow::Result;
 use args::BatchCommand;
 use hears::Hears;
+use kept_trials::Kept;
 use plan::Checked;
 use recon::methods::Registry;
 use recon::settings::MethodSpec;
@@ -69,12 +71,14 @@ pub fn run_plan(
     let cases =
         checked.cases.iter().enumerate().filter(|(number, _)| mine(*number)).map(|(_, case)| case.clone());
     let cases: Vec<_> = cases.collect();
-    let resources = Resources::of(args, &context, &cases)?;
+    let kept = Kept::among(records);
+    let resources = Resources::of(args, &context, &cases, (&registry, &kept))?;
     if args.dry_run {
         return show::cases(&cases, &resources, args.json);
     }
     let ledger = Ledger::open(&ledger)?;
     check_begun(&cases, &ledger, args)?;
+    resources.estimates.iter().for_each(|estimates| estimates.keep(&kept));
     context.say(&format!("{} of {all} cases, {}", cases.len(), show::shared(&resources)));
     let begin = std::time::Instant::now();
     work(

@@ -1,10 +1,12 @@
 //! Threads and memory for a batch.
 
 use super::BatchArgs;
-use super::estimates::Estimates;
+use super::estimates::{Estimates, Trials};
+use super::kept_trials::Kept;
 use crate::commands::session::context::Context;
 use crate::commands::session::failure::Failure;
 use anyhow::Result;
+use recon::methods::Registry;
 use recon::settings::MethodSpec;
 use recon_pipelines::batch::BatchCase;
 
@@ -26,7 +28,12 @@ impl Resources {
     ///
     /// # Errors
     /// When a case does not fit into the memory.
-    pub fn of(args: &BatchArgs, context: &Context, cases: &[BatchCase<MethodSpec>]) -> Result<Self> {
+    pub fn of(
+        args: &BatchArgs,
+        context: &Context,
+        cases: &[BatchCase<MethodSpec>],
+        (registry, kept): (&Registry, &Kept),
+    ) -> Result<Self> {
         let share = |most: usize| {
             let workers =
                 args.jobs.unwrap_or(context.threads).min(context.threads).min(cases.len()).min(most).max(1);
@@ -37,7 +44,10 @@ impl Resources {
         if !args.dry_run && limit.is_none() {
             return Ok(Self { workers, threads, estimates: None, limit });
         }
-        let estimates = Estimates::of(cases, (workers, threads), args.device)?;
+        // What is shown is what is true now.
+        let kept = (!args.dry_run).then(|| kept.clone());
+        let trials = Trials { registry, shared: (workers, threads), device: args.device, kept };
+        let estimates = Estimates::of(cases, &trials)?;
         let (workers, threads) = match (limit, estimates.largest) {
             (Some(limit), Some(found)) => {
                 let left = limit.saturating_sub(found.estimate.shared_bytes);
