@@ -11,8 +11,6 @@ use tempfile::TempDir;
 
 /// Pixels along a side.
 const SIDE: usize = 96;
-/// Slices in a batch.
-const SLICES: usize = 24;
 /// Cases of the batch whose overhead is measured.
 const CASES: usize = 100;
 /// Rounds, in each of which everything runs once, by turns.
@@ -23,9 +21,9 @@ fn main() {
         return;
     }
     println!("what\tmedian\tleast\tmost");
-    throughput("tv", "tv --set steps=60");
-    throughput("score", "score --set steps=8 --set passes=1");
+    throughput(24, "tv", "--set steps=60");
     overhead();
+    throughput(8, "score", "--set steps=8 --set passes=1");
 }
 
 /// A folder with images in `in`.
@@ -62,10 +60,10 @@ fn run(folder: &Path, line: &str) -> f64 {
 }
 
 /// How many times as fast a batch is as one slice after another, on one thread and on two.
-fn throughput(name: &str, method: &str) {
-    let folder = folder(SLICES, SIDE);
-    let said = format!("in --unit hu --views 24 --method {method} -q -o out");
-    let options = method.replace(name, "").replace("--set ", "--option ");
+fn throughput(slices: usize, name: &str, settings: &str) {
+    let folder = folder(slices, SIDE);
+    let said = format!("in --unit hu --views 24 --method {name} {settings} -q -o out");
+    let options = settings.replace("--set ", "--option ");
     let batch =
         format!("batch in --task ct --method {name} --option unit=hu --option views=24 {options} -q -o out");
     let lines =
@@ -76,8 +74,8 @@ fn throughput(name: &str, method: &str) {
         to_one.push(one / batch);
         to_two.push(two / batch);
     }
-    row(&format!("{SLICES} slices by {name}: batch to one thread"), to_one);
-    row(&format!("{SLICES} slices by {name}: batch to two threads a slice"), to_two);
+    row(&format!("{slices} slices by {name}: batch to one thread"), to_one);
+    row(&format!("{slices} slices by {name}: batch to two threads a slice"), to_two);
 }
 
 /// The share of the threads' time in which no case is worked on: start-up, state, the summary, and the wait for the last case.
