@@ -35,7 +35,7 @@ pub(super) struct Provenance<'a> {
 }
 
 /// Smaller than the window of SSIM there is nothing to compare by.
-const SMALLEST: usize = 7;
+pub(super) const SMALLEST: usize = 7;
 
 impl<S: Study> Finished<'_, S> {
     /// Writes image, maps and picture; how good the result is.

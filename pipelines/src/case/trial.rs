@@ -2,7 +2,10 @@
 
 use super::budget::first;
 use super::opened::{Opened, comparable, opened};
+use super::result::SMALLEST;
 use super::{CaseSpec, Methods};
+use crate::judge::QualitySums;
+use crate::report::page::{Depth, PackedImage};
 use crate::report::resident_memory_bytes;
 use crate::{Acquisition, Cancelled, CaseSeed, Progress, Remarks, Slice, Study};
 use anyhow::Result;
@@ -68,14 +71,32 @@ impl<M: Clone, R: Methods<M>> Opened for Trial<'_, M, R> {
             Err(error) if error.is::<Cancelled>() => steps.whole(begin),
             Err(error) => return Err(error),
         };
-        for baseline in comparable(&self.case.output, &study, &baselines) {
-            let begin = Instant::now();
+        let compared = comparable(&self.case.output, &study, &baselines);
+        let begin = Instant::now();
+        for baseline in &compared {
             baseline.run.reconstruct(&problem, study.seed(k), &crate::Silent)?;
-            slice += begin.elapsed().as_secs_f64();
         }
+        judged(&study, k, 1 + compared.len())?;
+        slice += begin.elapsed().as_secs_f64();
         let budget = self.case.budget.filter(|budget| *budget < slice);
         Ok(Estimate { slice: budget.unwrap_or(slice), network_calls, ..known })
     }
+}
+
+/// What comes after so many images of a slice are there: they are compared with the truth, and pictures are made.
+fn judged<S: Study>(study: &S, k: usize, images: usize) -> Result<()> {
+    let Some(truth) = study.truth(k)? else { return Ok(()) };
+    let frame = study.frame();
+    // Packed as finely as it gets; what is in it makes no difference to time and memory.
+    std::hint::black_box(PackedImage::pack(&truth.view(), Depth::Fine));
+    if truth.nrows().min(truth.ncols()) >= SMALLEST {
+        let largest = truth.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut sums: Vec<_> = (0..images).map(|_| QualitySums::new(largest, frame.values.unit())).collect();
+        for sums in &mut sums {
+            sums.add(&truth, &truth)?;
+        }
+    }
+    Ok(())
 }
 
 /// Notes when steps are done, and stops after a few.
