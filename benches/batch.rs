@@ -20,7 +20,7 @@ fn main() {
     if !std::env::args().skip(1).all(|argument| argument == "--bench") {
         return;
     }
-    println!("what\tmedian\tleast\tmost");
+    println!("what\trounds\tmedian\tleast\tmost");
     throughput(24, "tv", "--set steps=60");
     overhead();
     throughput(8, "score", "--set steps=8 --set passes=1");
@@ -102,5 +102,5 @@ fn worked(attempts: &Path) -> f64 {
 fn row(what: &str, mut values: Vec<f64>) {
     values.sort_by(f64::total_cmp);
     let [least, .., most] = values[..] else { panic!("at least two rounds") };
-    println!("{what}\t{:.2}\t{least:.2}\t{most:.2}", values[values.len() / 2]);
+    println!("{what}\t{}\t{:.2}\t{least:.2}\t{most:.2}", values.len(), values[values.len() / 2]);
 }
