@@ -9,6 +9,9 @@ use std::f32::consts::{PI, TAU};
 
 const SIZE: usize = 64;
 
+/// Radians, at places from −1 to 1 (row, column).
+type Phase = fn(f32, f32) -> f32;
+
 /// Peak signal-to-noise ratio of magnitudes, dB.
 fn psnr(image: &Array2<f32>, truth: &Array2<f32>) -> f32 {
     let error = image.iter().zip(truth).map(|(a, b)| (a.abs() - b).powi(2)).sum::<f32>() / truth.len() as f32;
@@ -16,8 +19,8 @@ fn psnr(image: &Array2<f32>, truth: &Array2<f32>) -> f32 {
     10.0 * (peak * peak / error).log10()
 }
 
-/// Every third line and twelve in the middle of an image with this phase (radians, at places from −1 to 1).
-fn measured(folder: &Folder, truth: &Array2<f32>, phase: impl Fn(f32, f32) -> f32) {
+/// Every third line and twelve in the middle of an image with this phase.
+fn measured(folder: &Folder, truth: &Array2<f32>, phase: Phase) {
     let place = |at: usize| 2.0 * at as f32 / SIZE as f32 - 1.0;
     let image = Array2::from_shape_fn(truth.dim(), |(i, j)| {
         Complex32::from_polar(truth[[i, j]], phase(place(i), place(j)))
@@ -33,7 +36,7 @@ fn measured(folder: &Folder, truth: &Array2<f32>, phase: impl Fn(f32, f32) -> f3
 #[test]
 fn no_phase_makes_a_classical_method_worse_than_none() {
     let truth = phantom(SIZE, SIZE, 0.0);
-    let phases: [(&str, fn(f32, f32) -> f32); 5] = [
+    let phases: [(&str, Phase); 5] = [
         ("none", |_, _| 0.0),
         ("a jump", |_, x| if x > 0.1 { PI } else { 0.0 }),
         ("waves", |y, x| 2.0 * (9.0 * y).sin() * (7.0 * x).cos()),
