@@ -87,7 +87,10 @@ fn what_cannot_be_is_refused_in_one_line() {
     assert!(refused(&format!("mri images.npy --model {BUNDLE} -o x.npy")).contains("--method conditional"));
     assert!(refused(&form("--samples 2 -o x.npy")).contains("one estimate"));
     assert!(refused(&form("--flips none -o x.npy")).contains("upright or turn or all"));
-    assert!(refused("mar images.npy --metal-mask images.npy --method conditional -o x.npy").contains("conditional"));
+    assert!(
+        refused("mar images.npy --metal-mask images.npy --method conditional -o x.npy")
+            .contains("conditional")
+    );
     assert!(refused(&format!("sample --model {BUNDLE} -o x.npy")).contains("conditional prior"));
     folder.recon(&format!("model verify {BUNDLE}")).assert().success();
     let told = folder.recon(&format!("model info {BUNDLE}")).assert().success();
