@@ -55,7 +55,7 @@ impl ConditionalSpec {
         Self { climb: self.climb.with_steps(steps, trial), ..self.clone() }
     }
 
-    /// The model that ships with the program for a task, once there is one.
+    /// The model that ships with the program for a task.
     pub fn model(task: Task) -> String {
         format!("{}/conditional", super::learned::builtin(task))
     }

@@ -57,7 +57,7 @@ struct Cursor {
     reader: Box<dyn Read + Send>,
     next: usize,
     /// The image before it: a slice and its reference are often the same one, and what is packed cannot be read backwards.
-    last: Option<Array2<f32>>,
+    last: Array2<f32>,
 }
 
 impl SlicesOfNifti {
@@ -89,20 +89,20 @@ impl SlicesOfNifti {
     pub(crate) fn slice(&self, k: usize) -> Result<Array2<f32>, DataError> {
         let mut place = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
         let mut cursor = match place.take() {
-            Some(cursor) if cursor.next <= k || (cursor.next == k + 1 && cursor.last.is_some()) => cursor,
+            Some(cursor) if cursor.next <= k + 1 => cursor,
             _ => self.begun()?,
         };
         if cursor.next <= k {
-            cursor.last = Some(self.image_after(&mut cursor.reader, cursor.next, k)?);
+            cursor.last = self.image_after(&mut cursor.reader, cursor.next, k)?;
             cursor.next = k + 1;
         }
-        place.insert(cursor).last.clone().ok_or_else(|| self.cut(0))
+        Ok(place.insert(cursor).last.clone())
     }
 
     fn begun(&self) -> Result<Cursor, DataError> {
         let mut reader = open(&self.file.data_path)?;
         skip(&mut reader, self.file.data_offset).map_err(|_| self.cut(0))?;
-        Ok(Cursor { reader, next: 0, last: None })
+        Ok(Cursor { reader, next: 0, last: Array2::zeros((0, 0)) })
     }
 
     /// Image `k` from a reader that stands before image `next`.
