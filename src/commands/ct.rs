@@ -126,7 +126,7 @@ pub fn request<'a>(args: &'a CtArgs, words: &'a [String]) -> Result<Request<'a>>
     Ok(Request {
         inputs: args.inputs()?,
         task: args.task(),
-        method: &args.method,
+        method: Some(&args.method),
         settings: &args.settings,
         mask: None,
         common: &args.common,

@@ -88,7 +88,7 @@ pub fn request<'a>(args: &'a MarArgs, words: &'a [String]) -> Result<Request<'a>
     Ok(Request {
         inputs: expanded(&args.inputs)?.iter().map(image).collect(),
         task: TaskSpec::Mar(args.metal.spec(args.detectors, args.scanner.filter)),
-        method: &args.method,
+        method: Some(&args.method),
         settings: &args.settings,
         mask: None,
         common: &args.common,

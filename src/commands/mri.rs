@@ -20,9 +20,10 @@ pub struct MriArgs {
     /// MR images: DICOM files or folders, NIfTI or .npy; their measurement is simulated.
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// How to reconstruct; recon help METHOD says more.
-    #[arg(long, value_parser = method_names(Task::Mri), default_value = "score", help_heading = "Method")]
-    pub method: String,
+    /// How to reconstruct; recon help METHOD says more [default: conditional for simulated lines without noise, else
+    /// score].
+    #[arg(long, value_parser = method_names(Task::Mri), help_heading = "Method")]
+    pub method: Option<String>,
     /// Measured single-channel k-space, .npy [row, col] or [slice, row, col], centred; --mask FILE says what
     /// was measured [default: what is not zero].
     #[arg(long, value_name = "FILE.npy", conflicts_with = "ImageOptions", help_heading = "Input")]
@@ -129,7 +130,7 @@ pub fn request<'a>(args: &'a MriArgs, words: &'a [String]) -> Result<Request<'a>
     Ok(Request {
         inputs: args.inputs()?,
         task: args.task(),
-        method: &args.method,
+        method: args.method.as_deref(),
         settings: &args.settings,
         mask: args.sampling.mask_out.clone(),
         common: &args.common,

@@ -1,7 +1,8 @@
 //! A conditional prior, as a method that reconstructs.
 
+use super::Trial;
 use super::sampled::Quiet;
-use crate::models::{ConditionalPrior, Family, ValueMapping};
+use crate::models::{ConditionalPrior, Family, Prior, ValueMapping};
 use crate::score::measure::{UnitRule, bridge};
 use crate::score::{CartesianRungs, Climb, ParallelFamily, ParallelRungs, Rungs};
 use anyhow::{Result, bail};
@@ -18,6 +19,8 @@ pub struct Conditioned<T: Acquisition> {
     pub prior: Arc<ConditionalPrior>,
     /// The climb.
     pub climb: Climb,
+    /// How results are tried, by a prior of images alone.
+    pub trial: Option<(Trial, Arc<Prior>)>,
     /// The method of measurements that are not of the family.
     pub fallback: Box<dyn Reconstruct<T>>,
     /// The name of that method.
@@ -118,7 +121,13 @@ impl<T: Acquisition> Reconstruct<T> for Conditioned<T> {
         };
         let x = self.climb.run(&*self.prior, &*rungs, progress)?;
         let mut image: T::Image = bridge::to_pictures(&x)?.swap_remove(0);
+        let mut calls = self.climb.steps * self.climb.flips.calls();
+        let mut typicality = None;
+        if let Some((trial, prior)) = &self.trial {
+            typicality = Some(trial.of(&**prior, &image, seed, &self.device)?);
+            calls += 1;
+        }
         image.scale(unit);
-        Ok(Estimate::plain(image, self.climb.steps * self.climb.flips.calls()))
+        Ok(Estimate { typicality, ..Estimate::plain(image, calls) })
     }
 }

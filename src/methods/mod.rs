@@ -8,6 +8,7 @@ mod registry;
 mod sampled;
 mod spread;
 mod typicality;
+mod usual;
 
 pub use conditional::Conditioned;
 pub use drawn::Drawn;

@@ -3,7 +3,7 @@
 use super::card::{check, check_modality, entries, modality, modality_name, record, unit_rule};
 use super::{Conditioned, Sampled, Trial};
 use crate::device::DeviceChoice;
-use crate::models::{ConditionalPrior, ModelSource, Prior, Typical, open, open_conditional, read_card};
+use crate::models::{ConditionalPrior, ModelSource, Prior, open, open_conditional, read_card};
 use crate::score::Autograd;
 use crate::settings::{ConditionalSpec, Layers, Learned, MethodSpec, SamplerSpec, TvSpec};
 use anyhow::Result;
@@ -93,10 +93,13 @@ impl Registry {
         unit: Unit,
     ) -> Result<Method<T>> {
         let prior = self.conditional_prior(&spec.model, task)?;
-        // What is typical is asked of the prior that stands in, where it does.
+        // What is typical is asked of the prior that stands in, whether it does or not.
         let fallback = self.learned::<T>(&spec.fallback, task, unit)?;
+        let images = self.prior(&spec.fallback.model, task)?;
+        let trial = images.manifest().typical.map(|typical| (Trial::of_card(typical), images));
         let run = Conditioned {
             climb: spec.climb,
+            trial,
             fallback: fallback.run,
             fallback_name: fallback.name,
             unit,
@@ -113,7 +116,7 @@ impl Registry {
         let card = prior.manifest();
         let unit = unit_rule(card, unit)?;
         let (model, typical) = (Some(record(card)), card.typical.map(|typical| typical.error));
-        let trial = card.typical.map(|Typical { noise, values, .. }| Trial { noise, values });
+        let trial = card.typical.map(Trial::of_card);
         let sampled = |sampler: &SamplerSpec, start: Box<dyn Reconstruct<T> + Send>| Sampled {
             model: Autograd(prior.clone()),
             sampler: sampler.sampler(),

@@ -3,7 +3,7 @@
 use super::conditional::FALLBACK;
 use super::learned::samples;
 use super::{ConditionalSpec, MethodSpec, SamplerSpec, infos};
-use crate::knobs::{Info, SettingError, Table};
+use crate::knobs::{Info, SAMPLES, SettingError, Table};
 use recon_pipelines::{Refused, Task};
 use std::path::PathBuf;
 
@@ -122,6 +122,16 @@ impl Layers {
             Value::Text(text) => text.clone(),
             Value::Typed(value) => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
         })
+    }
+
+    /// Whether something is said, meant for no method by name, that `other` does and `info` does not: a setting that only
+    /// `other` has, or several samples where `info` finds one estimate.
+    pub fn asks_for_more(&self, info: &Info, other: &Info) -> bool {
+        let is_more = |entry: &Entry| {
+            info.knob(&entry.key).is_none() && other.knob(&entry.key).is_some()
+                || entry.key == SAMPLES && !matches!(self.text(other, SAMPLES).as_deref(), Some("1"))
+        };
+        self.entries.iter().any(|entry| entry.method.is_none() && is_more(entry))
     }
 
     /// Refuses settings that none of these methods has, unless they are meant for another one by name.

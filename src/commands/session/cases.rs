@@ -18,8 +18,8 @@ pub struct Request<'a> {
     pub inputs: Vec<Input>,
     /// What is measured; the noise comes from the settings.
     pub task: TaskSpec,
-    /// The name of the method.
-    pub method: &'a str,
+    /// The name of the method; the usual one of the task without it.
+    pub method: Option<&'a str>,
     /// What is said about its settings.
     pub settings: &'a SettingArgs,
     /// Where the mask goes.
@@ -77,8 +77,9 @@ impl Request<'_> {
     /// # Errors
     /// Says what does not fit.
     pub fn described(&self, registry: &Registry, folder: &Path) -> Result<Vec<CaseSpec<MethodSpec>>> {
-        let task = self.task.task();
-        let method = registry.resolve(self.method, task, &self.settings.layers)?;
+        let (task, layers) = (with_noise(self.task.clone(), self.settings.noise_std), &self.settings.layers);
+        let name = self.method.unwrap_or_else(|| registry.usual(&task, layers));
+        let method = registry.resolve(name, task.task(), layers)?;
         if self.settings.noise_std.is_some() && !method.info().noise {
             let message =
                 "--noise-std: does nothing with this --method; leave it out or choose another method";
@@ -91,7 +92,7 @@ impl Request<'_> {
                 seed: self.common.seed,
                 budget: self.common.budget.map(|time| time.as_secs_f64()),
                 input: input.clone(),
-                task: with_noise(self.task.clone(), self.settings.noise_std),
+                task: task.clone(),
                 method: method.clone(),
                 output: self.outputs(input.path()),
             };
