@@ -1,9 +1,11 @@
 //! Operators and sampling of MRI.
 
+mod coils;
 mod fourier;
 mod least_variation;
 mod masks;
 
+pub use coils::{PhasedSense, Sense, birdcage, coil_images, coil_kspace};
 pub use fourier::{
     Fourier, LineFilter, PhasedFourier, StackedFourier, low_resolution_phase, phase_misfit, phase_of,
 };
