@@ -14,6 +14,8 @@ mod inspect;
 mod nifti;
 pub mod npy;
 mod output;
+mod quiet;
+pub mod raw;
 mod regular;
 mod scan;
 mod slices;

@@ -28,9 +28,10 @@ pub use error::OperatorError;
 pub use field::{Field, Scalar};
 pub use mask::Mask;
 pub use mri::{
-    Fourier, LineFilter, PhaseAxis, PhasedFourier, Sampling, SamplingPlan, StackedFourier, VariationSettings,
-    filled_lines, least_variation, line_distances, low_resolution_phase, mirror_line, mirrored_lines,
-    nested_lines, phase_misfit, phase_of,
+    CoilMaps, EspiritSettings, Fourier, LineFilter, PhaseAxis, PhasedFourier, PhasedSense, Sampling,
+    SamplingPlan, Sense, StackedFourier, VariationSettings, birdcage, calibration_block, coil_images,
+    coil_kspace, espirit, filled_lines, least_variation, line_distances, low_resolution_phase, mirror_line,
+    mirrored_lines, nested_lines, phase_misfit, phase_of, unexplained,
 };
 pub use noise::{DataNoise, Weights};
 pub use operator::{LinearOperator, Problem, Transform};

@@ -4,7 +4,7 @@ use super::command::Command;
 use super::error::NetworkError;
 use super::{Node, classes, command::Kind};
 use crate::dicom::parse;
-use crate::dicom::quiet::quietly;
+use crate::quiet::quietly;
 use dicom_object::InMemDicomObject;
 use dicom_ul::association::{SyncAssociation, read_pdu_from_wire};
 use dicom_ul::pdu::{AbortRQSource, PDataValue, PDataValueType, PresentationContextNegotiated};
