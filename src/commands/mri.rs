@@ -8,16 +8,19 @@ use super::session::failure::Failure;
 use super::session::inputs::expanded;
 use anyhow::Result;
 use clap::Args;
+use recon_data::raw::looks_raw;
+use recon_data::{Format, npy};
 use recon_pipelines::{
     ImageInput, Input, KspaceInput, MaskChoice, MriSpec, PhaseAxisName, SamplingSpec, Task, TaskSpec,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `recon mri`.
 #[derive(Args, Debug)]
 #[command(group(clap::ArgGroup::new("given").required(true).args(["inputs", "kspace"])))]
 pub struct MriArgs {
-    /// MR images: DICOM files or folders, NIfTI or .npy; their measurement is simulated.
+    /// MR images: DICOM files or folders, NIfTI or .npy; their measurement is simulated. Or raw k-space of any number of
+    /// coils: fastMRI or ISMRMRD HDF5, BART .cfl, complex .npy [coil, row, col].
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// How to reconstruct; recon help METHOD says more [default: conditional for simulated lines without noise, else
@@ -77,6 +80,13 @@ impl SamplingOptions {
         .resolved()
     }
 
+    /// Whether measured k-space is to be undersampled further.
+    fn is_simulated(&self) -> bool {
+        let Self { accel, mask, center_fraction, mask_offset, .. } = self;
+        let rule = matches!(mask, Some(MaskChoice::Rule(_)));
+        rule || accel.is_some() || center_fraction.is_some() || mask_offset.is_some()
+    }
+
     /// Refuses what has no effect on measured k-space.
     fn check_measured(&self) -> Result<(), Failure> {
         let rule = matches!(self.mask, Some(MaskChoice::Rule(_)));
@@ -106,6 +116,9 @@ impl MriArgs {
             return Ok(vec![Input::Kspace(KspaceInput { path, mask, phase_axis, slices, reference })]);
         }
         let image = |path: &PathBuf| {
+            if is_raw(path) {
+                return self.raw(path);
+            }
             let ImageOptions { series, nan_to } = self.image.clone();
             let (path, reference) = (path.clone(), reference.clone());
             Input::Image(ImageInput { path, series, slices, unit: None, spacing: None, nan_to, reference })
@@ -113,10 +126,34 @@ impl MriArgs {
         Ok(expanded(&self.inputs)?.iter().map(image).collect())
     }
 
-    fn task(&self) -> TaskSpec {
-        let sampling = self.kspace.is_none().then(|| self.sampling.spec());
-        TaskSpec::Mri(MriSpec { sampling, noise_std: None })
+    /// A file of raw k-space.
+    fn raw(&self, path: &Path) -> Input {
+        let Common { slices, reference, .. } = self.common.clone();
+        let SamplingOptions { mask, phase_axis, .. } = &self.sampling;
+        let mask = if let Some(MaskChoice::File(path)) = mask { Some(path.clone()) } else { None };
+        Input::Raw(KspaceInput { path: path.to_owned(), mask, phase_axis: *phase_axis, slices, reference })
     }
+
+    /// An image is undersampled by simulation, raw k-space where it is asked for.
+    fn task(&self, inputs: &[Input]) -> Result<TaskSpec, Failure> {
+        let is_raw = |input: &Input| matches!(input, Input::Raw(_));
+        if inputs.iter().any(is_raw) && !inputs.iter().all(is_raw) {
+            let message = "give images or raw k-space, not both: one simulates a measurement, the other is one";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        let simulated = match inputs.first() {
+            Some(Input::Image(_)) => true,
+            Some(Input::Raw(_)) => self.sampling.is_simulated(),
+            _ => false,
+        };
+        Ok(TaskSpec::Mri(MriSpec { sampling: simulated.then(|| self.sampling.spec()), noise_std: None }))
+    }
+}
+
+/// Whether a file holds raw k-space: by its first bytes, or a complex array with an axis of coils.
+fn is_raw(path: &Path) -> bool {
+    let is_coils = |(shape, stored_as): (Vec<usize>, String)| stored_as.contains('c') && shape.len() > 2;
+    looks_raw(path) || Format::of_path(path) == Some(Format::Npy) && npy::describe(path).is_ok_and(is_coils)
 }
 
 /// What the arguments ask for.
@@ -127,9 +164,10 @@ pub fn request<'a>(args: &'a MriArgs, words: &'a [String]) -> Result<Request<'a>
     if args.kspace.is_some() {
         args.sampling.check_measured()?;
     }
+    let inputs = args.inputs()?;
     Ok(Request {
-        inputs: args.inputs()?,
-        task: args.task(),
+        task: args.task(&inputs)?,
+        inputs,
         method: args.method.as_deref(),
         settings: &args.settings,
         mask: args.sampling.mask_out.clone(),
