@@ -103,9 +103,9 @@ fn broken_pickles_are_refused() {
     for pickle in
         [b"R".as_slice(), b"t", b"0", b"h\x05", b"K\x01s", b"}K\x01a", b"(K\x01d", b"}K\x01\x86R", b"NNR"]
     {
-        refused(&old(pickle), "is no valid pickle");
+        refused(&old(pickle), "is not a valid pickle");
     }
-    refused(&old(b"NNb"), "gives a state");
+    refused(&old(b"NNb"), "sets the state");
     refused(&old(b"X\x01\0\0\0\xff"), "not UTF-8");
     refused(&old(b"NQ"), "unknown way");
     refused(&old(b"N"), "no weights");
@@ -253,7 +253,7 @@ fn a_directory_of_many_entries_is_not_read() {
 #[test]
 fn what_is_no_checkpoint_is_said_to_be_none() {
     refused(b"", "is empty");
-    refused(b"hello, world", "is no checkpoint");
+    refused(b"hello, world", "is not a PyTorch, Flax or safetensors checkpoint");
     refused(b"\x80\x04}.", "bare pickle");
     refused(b"PK\x03\x04", "zip archive");
     let missing = Checkpoint::open(Path::new("no/such/file")).unwrap_err().to_string();
