@@ -1,5 +1,6 @@
-//! The commands, one verb a file or folder: its arguments, and the library's work that they ask for. Commands parse and
-//! print; they decide nothing about a result.
+//! The commands, one file or folder for each verb: its arguments, and the library's work that they ask for. Commands
+//! parse and print, and decide nothing about the result of a case. `sample`, `likelihood`, `eval` and `tune` are more than
+//! that: they put their results together themselves.
 
 mod batch;
 mod bids;
