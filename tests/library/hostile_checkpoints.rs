@@ -178,7 +178,7 @@ fn deep_and_doubling_values_end() {
         refused(&old(&bomb), "beside its tensors");
         refused(&old(&b"]".repeat(3 << 20)), "more than");
         refused(&[b"\x81\xa1w".to_vec(), vec![0x91; 100_000], vec![0xc0]].concat(), "nested too deeply");
-        refused(&[b"\xdd\x00\x7f\xff\xff".to_vec(), vec![0xc0; 3 << 20]].concat(), "no checkpoint");
+        refused(&[b"\xdd\x00\x7f\xff\xff".to_vec(), vec![0xc0; 3 << 20]].concat(), "is not a PyTorch");
         refused(&[b"\x81\xa1w\xdd\x00\x7f\xff\xff".to_vec(), vec![0xc0; 3 << 20]].concat(), "more than");
     });
 }
