@@ -16,10 +16,10 @@ use std::path::PathBuf;
 /// Arguments of `recon compare`.
 #[derive(Args, Debug)]
 pub struct CompareArgs {
-    /// The reference.
+    /// The reference image.
     #[arg(value_name = "A")]
     pub reference: PathBuf,
-    /// What is compared with it.
+    /// The image to compare with it.
     #[arg(value_name = "B")]
     pub result: PathBuf,
     /// The definitions of PSNR and SSIM.

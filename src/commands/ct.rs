@@ -19,14 +19,14 @@ pub struct CtArgs {
     /// CT images: DICOM files or folders, NIfTI or .npy; their measurement is simulated.
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// How to reconstruct; recon help METHOD says more.
+    /// Method of reconstruction; recon help METHOD explains it.
     #[arg(long, value_parser = method_names(Task::Ct), default_value = "score", help_heading = "Method")]
     pub method: String,
     /// Number of views to simulate, equally spaced over half a turn [default: 23].
     #[arg(long, value_name = "N", value_parser = count, conflicts_with = "sinogram", help_heading = "Scanner")]
     pub views: Option<usize>,
-    /// Photons that a ray counts in air: simulated views get the noise of such a dose; of a sinogram it says how noisy
-    /// its line integrals -ln(counts/N) are [default: no noise].
+    /// Photons that a ray counts in air: simulated views get the noise of such a dose; with --sinogram it says how noisy
+    /// the line integrals -ln(counts/N) are [default: no noise].
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Scanner")]
     pub photons: Option<f64>,
     /// Measured line integrals, .npy [angle, detector] or [slice, angle, detector].
@@ -41,7 +41,7 @@ pub struct CtArgs {
     /// Angles of the sinogram in degrees, .npy [default: equally spaced over half a turn].
     #[arg(long, value_name = "FILE.npy", conflicts_with = "inputs", help_heading = "Input")]
     pub angles: Option<PathBuf>,
-    /// Which rays of the sinogram to use, .npy of its shape or one flag a detector bin [default: all].
+    /// Which rays of the sinogram to use, .npy of its shape or with one flag for each detector bin [default: all].
     #[arg(long, value_name = "FILE.npy", conflicts_with = "inputs", help_heading = "Input")]
     pub mask: Option<PathBuf>,
     /// Size of the image to reconstruct from a sinogram.

@@ -42,7 +42,7 @@ fn next(info: &FileInfo) -> Vec<&'static str> {
         (None, None) => vec!["recon mri --kspace: as measured k-space, if it is centred"],
         (None, Some(_)) if info.shape.len() > 3 => vec!["none: select one image or volume"],
         (None, Some(_)) if hounsfield => {
-            vec!["recon ct or recon mar: as CT in Hounsfield units, as values lie below -200"]
+            vec!["recon ct or recon mar: as CT in Hounsfield units, since values lie below -200"]
         }
         (None, Some(_)) => {
             vec![

@@ -25,42 +25,42 @@ use std::path::{Path, PathBuf};
 /// Arguments of `recon likelihood`.
 #[derive(Args, Clone, Debug)]
 pub struct LikelihoodArgs {
-    /// `ct`, `mr`, or a bundle folder
+    /// Name of a built-in model (ct, mr), or a bundle folder
     #[arg(value_name = "MODEL")]
     pub model: String,
     /// Images: DICOM, NIfTI, or .npy of rows x columns, images x rows x columns, or images x channels x rows x columns;
     /// arrays are in Hounsfield units for CT models, else in the model's values
     #[arg(value_name = "IMAGES")]
     pub images: PathBuf,
-    /// Bits of a grey value: the model's range is cut into 2^N of them
+    /// Bits of a grey value: the model's range is divided into 2^N grey values
     #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..=16))]
     pub bits: u32,
-    /// Spread grey values over their cells first
+    /// First spread each grey value evenly over its cell
     #[arg(long)]
     pub dequantize: bool,
-    /// How many random directions measure the divergence; with two or more their standard error is told
+    /// Number of random directions that measure the divergence; with two or more the standard error is reported
     #[arg(long, value_name = "K", value_parser = count, default_value = "1")]
     pub probes: usize,
     /// The distribution of the directions
     #[arg(long, value_enum, default_value_t = ProbeName::Rademacher)]
     pub probe: ProbeName,
-    /// Measure the divergence exactly: a gradient a pixel, for small images
+    /// Measure the divergence exactly: takes a gradient for each pixel, so for small images only
     #[arg(long, conflicts_with_all = ["probes", "probe"])]
     pub exact: bool,
-    /// Also bound the likelihood of the sampler with noise from below, with N random times an image
+    /// Also give a lower bound for the likelihood of the stochastic sampler, from N random times for each image
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub bound: Option<u32>,
     /// Relative and absolute tolerance of the solver
     #[arg(long, value_name = "T", value_parser = positive, default_value = "1e-5")]
     pub tolerance: f64,
     /// Seed of directions, times and noise
-    #[arg(long, value_name = "N", default_value = "0", env = "RECON_SEED")]
+    #[arg(long, value_name = "N", default_value = "0", env = "RECON_SEED", hide_env = true)]
     pub seed: u64,
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,
     /// Where the network runs: auto, cpu, cuda or cuda:N
-    #[arg(long, default_value_t, env = "RECON_DEVICE")]
+    #[arg(long, default_value_t, env = "RECON_DEVICE", hide_env = true)]
     pub device: DeviceChoice,
     #[command(flatten)]
     pub run: RunOptions,
@@ -143,7 +143,7 @@ fn read_scan(path: &Path, prior: &Prior) -> Result<ArrayD<f32>> {
     let scan = recon_data::read(path)?;
     let Some(mapping) = prior.manifest().value else {
         let message =
-            "the model does not say how the values of scans become its own; give a .npy array of those";
+            "the model does not say how scan values map to its own; give a .npy array of model values";
         return Err(Failure::Input(format!("{}: {message}", path.display())).into());
     };
     let is_ct = matches!(mapping, ValueMapping::Hounsfield { .. });
@@ -152,7 +152,7 @@ fn read_scan(path: &Path, prior: &Prior) -> Result<ArrayD<f32>> {
         return Err(Failure::Input(format!("{}: {message}", path.display())).into());
     }
     let values = mapping.model_values(scan.volume.voxels).ok_or_else(|| {
-        Failure::Input(format!("{}: has no positive value, so no scale; give another image", path.display()))
+        Failure::Input(format!("{}: has no positive value to scale by; give another image", path.display()))
     })?;
     Ok(values.insert_axis(Axis(1)).into_dyn())
 }

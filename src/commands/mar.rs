@@ -17,7 +17,7 @@ pub struct MarArgs {
     /// CT images with metal: DICOM files or folders, NIfTI or .npy.
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<PathBuf>,
-    /// How to reconstruct; recon help METHOD says more.
+    /// Method of reconstruction; recon help METHOD explains it.
     #[arg(long, value_parser = method_names(Task::Mar), default_value = "score", help_heading = "Method")]
     pub method: String,
     #[command(flatten)]
@@ -38,7 +38,7 @@ pub struct MarArgs {
 /// Options that say where metal is and what is measured around it.
 #[derive(Args, Clone, Debug)]
 pub struct MetalOptions {
-    /// Values from here on are metal, in the unit of the image.
+    /// Values of at least this are metal, in the unit of the image.
     #[arg(
         long,
         value_name = "HU",
@@ -47,10 +47,10 @@ pub struct MetalOptions {
         allow_negative_numbers = true
     )]
     pub metal_threshold: f32,
-    /// Where metal is, .npy of the shape of the image; instead of the threshold.
+    /// Where metal is, .npy of the shape of the image; replaces the threshold.
     #[arg(long, value_name = "FILE.npy", help_heading = "Metal")]
     pub metal_mask: Option<PathBuf>,
-    /// How many detector bins beside metal are not trusted either.
+    /// Number of detector bins on each side of the metal that are discarded too.
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Metal")]
     pub metal_margin: usize,
     /// Number of views over half a turn.

@@ -23,7 +23,7 @@ pub struct MriArgs {
     /// coils: fastMRI or ISMRMRD HDF5, BART .cfl, complex .npy [coil, row, col].
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// How to reconstruct; recon help METHOD says more [default: conditional for simulated lines without noise, else
+    /// Method of reconstruction; recon help METHOD explains it [default: conditional for simulated lines without noise, else
     /// score].
     #[arg(long, value_parser = method_names(Task::Mri), help_heading = "Method")]
     pub method: Option<String>,
@@ -44,7 +44,7 @@ pub struct MriArgs {
 /// Options of a simulated undersampling.
 #[derive(Args, Clone, Debug)]
 pub struct SamplingOptions {
-    /// How many times fewer samples than a full scan [default: 4].
+    /// Acceleration: how many times fewer samples than a full scan [default: 4].
     #[arg(long, value_name = "R", value_parser = acceleration, help_heading = "Sampling")]
     pub accel: Option<f64>,
     /// Which samples: equispaced, random, magic, gaussian1d, gaussian2d, poisson-disc, radial, or a .npy mask
@@ -57,7 +57,7 @@ pub struct SamplingOptions {
     /// First line of an equispaced mask [default: drawn by the seed].
     #[arg(long, value_name = "K", help_heading = "Sampling")]
     pub mask_offset: Option<usize>,
-    /// Image axis along which lines are left out, also by a mask of one flag a line [default: columns].
+    /// Image axis along which lines are left out, also for a mask with one flag for each line [default: columns].
     #[arg(long, value_name = "AXIS", value_parser = named::<PhaseAxisName>(), help_heading = "Sampling")]
     pub phase_axis: Option<PhaseAxisName>,
     /// Write the mask, .npy [row, col].

@@ -26,33 +26,33 @@ use std::path::PathBuf;
 /// Arguments of `recon sample`.
 #[derive(Args, Clone, Debug)]
 pub struct SampleArgs {
-    /// `ct`, `mr`, or a bundle folder
+    /// Name of a built-in model (ct, mr), or a bundle folder
     #[arg(long, value_name = "NAME|PATH")]
     pub model: String,
-    /// How many images
+    /// Number of images
     #[arg(long, value_name = "N", value_parser = count, default_value = "1")]
     pub count: usize,
-    /// Their size
+    /// Size of the images
     #[arg(long, value_name = "ROWSxCOLS", default_value = "256x256")]
     pub size: ImageSize,
-    /// How they are drawn
+    /// Method of sampling
     #[arg(long, value_enum, default_value_t = SampleMethod::Churn)]
     pub method: SampleMethod,
-    /// Steps of the sampler; the solver of `ode` chooses its own
+    /// Steps of the sampler; method ode chooses its own
     #[arg(long, value_name = "N", value_parser = count)]
     pub steps: Option<usize>,
     /// Seed of the noise
-    #[arg(long, value_name = "N", default_value = "0", env = "RECON_SEED")]
+    #[arg(long, value_name = "N", default_value = "0", env = "RECON_SEED", hide_env = true)]
     pub seed: u64,
     /// Images x rows x columns, in Hounsfield units for CT models, else in the model's values (.npy); or one
     /// picture of all, side by side (.png)
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
-    /// Replace a file that is there
+    /// Overwrite an existing file
     #[arg(long)]
     pub force: bool,
     /// Where the network runs: auto, cpu, cuda or cuda:N
-    #[arg(long, default_value_t, env = "RECON_DEVICE")]
+    #[arg(long, default_value_t, env = "RECON_DEVICE", hide_env = true)]
     pub device: DeviceChoice,
     #[command(flatten)]
     pub run: RunOptions,
@@ -67,7 +67,7 @@ pub enum SampleMethod {
     Ode,
     /// Heun's method on the probability flow
     Heun,
-    /// Heun's method with fresh noise at every level, which corrects errors of the levels before
+    /// Heun's method with fresh noise at every level, which corrects errors made at earlier levels
     Churn,
     /// DPM-Solver++(2M)
     Dpmpp,

@@ -22,11 +22,11 @@ use std::path::{Path, PathBuf};
 /// What to simulate.
 #[derive(Subcommand, Debug)]
 pub enum SimulateCommand {
-    /// The sinogram of a CT image, .npy [angle, detector], or [slice, angle, detector] of a volume.
+    /// Simulate the sinogram of a CT image, .npy [angle, detector], or [slice, angle, detector] of a volume.
     Ct(SimulateCt),
-    /// Undersampled k-space of an MR image, .npy [row, col], or [slice, row, col] of a volume.
+    /// Simulate undersampled k-space of an MR image, .npy [row, col], or [slice, row, col] of a volume.
     Mri(SimulateMri),
-    /// The sinogram of a CT image with metal, and which of its rays miss the metal.
+    /// Simulate the sinogram of a CT image with metal, and write which of its rays miss the metal.
     Mar(SimulateMar),
 }
 
@@ -37,12 +37,12 @@ pub struct SimulateCommon {
     #[arg(value_name = "IMAGE")]
     pub input: PathBuf,
     /// Where to write the measurement.
-    #[arg(short, long, value_name = "FILE.npy", env = "RECON_OUTPUT")]
+    #[arg(short, long, value_name = "FILE.npy", env = "RECON_OUTPUT", hide_env = true)]
     pub output: PathBuf,
-    /// Only these slices, counted from 0, B left out.
+    /// Only slices A to B, counted from 0, without B itself.
     #[arg(long, value_name = "A..B")]
     pub slices: Option<SliceRange>,
-    /// Write over existing files.
+    /// Overwrite existing files.
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
@@ -52,10 +52,10 @@ pub struct SimulateCommon {
 /// The scanner of a simulation.
 #[derive(Args, Debug)]
 pub struct SimulatedScanner {
-    /// Side of a pixel and of a detector bin in mm, for .npy images (default: 1).
+    /// Side of a pixel and of a detector bin in mm, for .npy images [default: 1].
     #[arg(long, value_name = "MM", value_parser = positive)]
     pub spacing: Option<f64>,
-    /// What the numbers of the image mean; .npy images are projected as they are unless told.
+    /// What the numbers of the image mean; without it .npy images are projected as they are.
     #[arg(long, value_name = "UNIT", value_parser = named::<UnitName>())]
     pub unit: Option<UnitName>,
     /// Write the angles in degrees.
@@ -72,11 +72,11 @@ pub struct SimulateCt {
     /// Number of views, equally spaced over half a turn.
     #[arg(long, value_name = "N", value_parser = count)]
     pub views: usize,
-    /// Photons that a ray counts in air: adds the noise of such a dose (default: no noise).
+    /// Photons that a ray counts in air: adds the noise of such a dose [default: no noise].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub photons: Option<f64>,
     /// Seed of the noise.
-    #[arg(long, value_name = "N", default_value_t = 0, env = "RECON_SEED")]
+    #[arg(long, value_name = "N", default_value_t = 0, env = "RECON_SEED", hide_env = true)]
     pub seed: u64,
     #[command(flatten)]
     pub scanner: SimulatedScanner,
@@ -90,7 +90,7 @@ pub struct SimulateMri {
     #[command(flatten)]
     pub sampling: SamplingOptions,
     /// Seed of random masks.
-    #[arg(long, value_name = "N", default_value_t = 0, env = "RECON_SEED")]
+    #[arg(long, value_name = "N", default_value_t = 0, env = "RECON_SEED", hide_env = true)]
     pub seed: u64,
     #[command(flatten)]
     pub common: SimulateCommon,
@@ -200,7 +200,7 @@ fn back(sinogram: &Path, scanner: &SimulatedScanner, radon: &Radon, values: Valu
     let angles =
         scanner.angles_out.as_ref().map_or(String::new(), |path| format!(" --angles {}", path.display()));
     format!(
-        "{}: bins of {} mm; back with recon ct --sinogram {} --size {}x{} --spacing {}{unit}{angles}",
+        "{}: bins of {} mm; reconstruct with recon ct --sinogram {} --size {}x{} --spacing {}{unit}{angles}",
         sinogram.display(),
         geometry.detector_spacing,
         sinogram.display(),

@@ -60,13 +60,12 @@ impl<T: Acquisition> Conditioned<T> {
                 Ok(Ok((Box::new(rungs), unit)))
             }
             (Family::CartesianLines(_), _) => {
-                Ok(Err("the prior knows k-space of a single coil alone".to_owned()))
+                Ok(Err("the prior knows k-space of a single coil only".to_owned()))
             }
             (Family::ParallelViews(family), Some(Known::Radon(problem))) => {
                 if self.unit == Unit::Arbitrary {
                     return Ok(Err(
-                        "the values of the images have no unit, and the prior knows Hounsfield units \
-                                   (--unit says which they have)"
+                        "the images have no unit, and the prior knows Hounsfield units only (give --unit)"
                             .to_owned(),
                     ));
                 }
@@ -75,7 +74,7 @@ impl<T: Acquisition> Conditioned<T> {
                     Err(why) => Ok(Err(why)),
                 }
             }
-            (Family::ParallelViews(_), _) => Ok(Err("the prior knows parallel views alone".to_owned())),
+            (Family::ParallelViews(_), _) => Ok(Err("the prior knows parallel views only".to_owned())),
         }
     }
 

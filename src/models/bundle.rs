@@ -25,14 +25,14 @@ pub(super) const MAX_HEADER: u64 = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// Neither a model of the program nor a folder has this name.
-    #[error("{name}: is not a model; give ct, mr or the folder of a model")]
+    #[error("{name}: is not a model; give ct, mr or a bundle folder")]
     Unknown {
         /// The name.
         name: String,
     },
     /// A model of the program whose weights are not in this build.
     #[error(
-        "{name}: the weights were left out of this build; give the folder of a model, or build with the feature weights"
+        "{name}: the weights were left out of this build; give a bundle folder, or build with the feature weights"
     )]
     LeftOut {
         /// The name.
@@ -40,14 +40,14 @@ pub enum ModelError {
     },
     /// A network that is told what was measured, where one that knows images alone is needed.
     #[error(
-        "{path}: is a conditional prior; use it with --method conditional, or give a prior of images alone"
+        "{path}: is a conditional prior; use it with --method conditional, or give an unconditional prior"
     )]
     Conditional {
         /// The bundle.
         path: PathBuf,
     },
     /// The other way round.
-    #[error("{path}: is a prior of images alone; give a conditional one, whose card has a table [family]")]
+    #[error("{path}: is an unconditional prior; give a conditional one, whose card has a table [family]")]
     Unconditional {
         /// The bundle.
         path: PathBuf,
@@ -198,7 +198,8 @@ fn parse_weights(
     if digest != manifest.weights.sha256 {
         return Err(wrong(format!("SHA-256 is {digest}, the card says {}", manifest.weights.sha256)));
     }
-    let file = SafeTensors::deserialize(bytes).map_err(|e| wrong(format!("is no safetensors file ({e})")))?;
+    let file =
+        SafeTensors::deserialize(bytes).map_err(|e| wrong(format!("is not a safetensors file ({e})")))?;
     let expected: BTreeMap<String, Vec<usize>> =
         manifest.parameters().into_iter().map(|p| (p.name, p.shape)).collect();
     compare_names(&expected, &file).map_err(&wrong)?;

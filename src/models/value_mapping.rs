@@ -20,7 +20,8 @@ pub enum ValueMapping {
         /// The attenuation that is 1 in model units, 1/mm.
         unit_attenuation: f64,
     },
-    /// MR: `x = image / s`, where `s` is this percentile of the positive voxels of the whole volume.
+    /// MR: `x = image / s`, where `s` is this percentile of the positive voxels: of the whole volume in training and for
+    /// likelihoods, of the slice in reconstruction, because a slice alone must give what it gives in its volume.
     Percentile {
         /// In percent, between 0 and 100.
         percentile: f64,

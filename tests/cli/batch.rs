@@ -119,7 +119,7 @@ fn everything_wrong_with_a_plan_is_told_at_once() {
     {
         assert!(text.contains(part), "{part}: {text}");
     }
-    assert!(!folder.path("out").exists(), "nothing was begun");
+    assert!(!folder.path("out").exists(), "nothing was started");
     folder.recon("batch in --task ct -o out --option viewz=3").assert().code(2);
     folder.recon("batch in --task ct").assert().code(2);
 }

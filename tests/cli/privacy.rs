@@ -74,8 +74,8 @@ fn what_would_do_nothing_and_what_is_no_key_is_refused() {
     folder.bytes("short", b"secret");
     let before = folder.names();
     for (form, code, words) in [
-        ("--deidentify key -o out.npy", 2, "does nothing for an output that is not DICOM"),
-        ("--deidentify key -o out.nii.gz", 2, "does nothing for an output that is not DICOM"),
+        ("--deidentify key -o out.npy", 2, "has no effect on an output that is not DICOM"),
+        ("--deidentify key -o out.nii.gz", 2, "has no effect on an output that is not DICOM"),
         ("--deidentify short -o out.dcm", 3, "has 6 bytes, too few for a key"),
         ("--deidentify missing -o out.dcm", 3, "cannot be read"),
     ] {

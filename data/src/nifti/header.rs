@@ -194,13 +194,13 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(NiftiHeader, Raw), DataError> {
     if !matches!(&bytes[344..348], b"n+1\0" | b"ni1\0") {
         return Err(DataError::input(
             path,
-            "is an Analyze 7.5 file, which does not say how the head lies",
+            "is an Analyze 7.5 file, which does not say how the head is oriented",
             "convert it to NIfTI",
         ));
     }
     let header = NiftiHeader::from_reader(&bytes[..348]).map_err(|error| damaged(&error.to_string()))?;
     if !header.vox_offset.is_finite() || header.vox_offset < 0.0 {
-        return Err(damaged("says that its voxels start nowhere"));
+        return Err(damaged("gives no valid start of its voxels"));
     }
     let dim = std::array::from_fn(|axis| i64::from(fields.i16(40 + 2 * axis)));
     let offset = header.vox_offset as i64;

@@ -41,7 +41,7 @@ fn source_of(file: &NiftiFile) -> (Source, Geometry) {
 /// What a user should know of where the voxels lie.
 fn warnings_of(file: &NiftiFile) -> Vec<String> {
     let warning =
-        "the file has an affine that cannot be one; another of its fields says where the voxels lie";
+        "the affine in the file is invalid; the position of the voxels is taken from another of its fields";
     if is_degenerate(&file.header) { vec![warning.to_owned()] } else { Vec::new() }
 }
 

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What de-identification cannot do.
-const BURNED_IN: &str = "the source says that there is text in its pixels, which --deidentify leaves there: it may still name the patient";
+const BURNED_IN: &str = "according to the source its pixels contain text, which --deidentify does not remove: it may still name the patient";
 
 /// Runs a case and writes its files.
 ///
@@ -155,7 +155,7 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
             && Format::of_path(image) == Some(Format::Dicom)
         {
             return Err(Refused::Usage(format!(
-                "{}: CT in DICOM has Hounsfield units; say with --unit hu that the numbers become such, or write .nii",
+                "{}: CT in DICOM must be in Hounsfield units; give --unit hu if the values can be, or write .nii",
                 image.display()
             )));
         }
@@ -249,7 +249,7 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
         }
         if !stopped && slices < study.frame().shape[0] {
             let store = self.target.store();
-            anyhow::bail!("{}: another process took finished slices away; run it again", store.display());
+            anyhow::bail!("{}: another process removed finished slices; run it again", store.display());
         }
         let method = solver.method;
         let about = result::Provenance {

@@ -170,7 +170,7 @@ impl SinogramCt {
         geometry.axis_offset = input.center.map_or(0.0, |bin| bin - geometry.axis_bin());
         let mut remarks = Remarks::default();
         if input.angles.is_some() && looks_like_radians(&geometry.angles) {
-            remarks.warn("the angles are taken for degrees and look like radians; give degrees");
+            remarks.warn("the angles are taken as degrees but look like radians; give degrees");
         }
         remarks.warnings.extend(check::sinogram::warnings(
             &sinogram.view(),

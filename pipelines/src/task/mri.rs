@@ -35,7 +35,7 @@ impl SamplingSpec {
                 let mask = plan.mask(rows, cols)?;
                 if mask.count() == 0 {
                     let message = format!(
-                        "--accel {}: keeps nothing of {rows} x {cols} samples; take a smaller one, or lines along the other \
+                        "--accel {}: keeps none of {rows} x {cols} samples; give a smaller one, or lines along the other \
                          --phase-axis",
                         self.accel
                     );

@@ -180,7 +180,7 @@ pub fn hounsfield(mut images: Images, path: &Path) -> Result<Images> {
     if unit.unit() == Unit::Hounsfield {
         return Ok(unit.into_images());
     }
-    let message = "is not in Hounsfield units, which the CT protocols are about; convert it";
+    let message = "is not in Hounsfield units, which the CT protocols need; convert it";
     Err(Refused::Input(format!("{}: {message}", path.display())).into())
 }
 

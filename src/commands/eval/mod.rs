@@ -33,36 +33,43 @@ pub struct EvalArgs {
     /// What is measured and what runs on it; docs/evaluation.md has the definitions.
     #[arg(long, value_enum)]
     pub protocol: ProtocolName,
-    /// Folder with the images: NIfTI and .npy files, DICOM series in folders of their own. Give people whom no
-    /// prior was trained on.
+    /// Folder with the images: NIfTI and .npy files, DICOM series in folders of their own. Give images of people
+    /// that no prior was trained on.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// What to evaluate [default: the protocol's baselines and score].
     #[arg(long, value_parser = all_method_names(), value_delimiter = ',')]
     pub method: Vec<String>,
-    /// Folder for results.csv, summary.json, settings.json and psnr.png; a run that was stopped goes on there
-    /// (default: `eval-<protocol>`).
+    /// Folder for results.csv, summary.json, settings.json and psnr.png; a run that was stopped continues there
+    /// [default: eval-<protocol>].
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     pub output: Option<PathBuf>,
     /// At most N slices in all, spread over the scans.
     #[arg(long, value_name = "N", value_parser = crate::commands::cli::values::count, help_heading = "Input")]
     pub limit: Option<usize>,
-    /// Add the settings of a published work beside the protocol's own, with its images and metrics, named so in every row
-    /// and file.
+    /// Add the settings of a published work to the protocol's own, with its images and metrics; every row and file names
+    /// the work.
     #[arg(long, value_enum, help_heading = "Input")]
     pub legacy: Option<Legacy>,
     /// Draw truth, best baseline, result and error of the best, the median and the worst slice of every setting;
-    /// takes up to six more reconstructions a setting.
+    /// takes up to six more reconstructions for every setting.
     #[arg(long, help_heading = "Output")]
     pub pictures: bool,
-    /// Throw away the results that the folder holds.
+    /// Discard the results in the folder and start anew.
     #[arg(long, help_heading = "Output")]
     pub force: bool,
     /// Print every row and the means as one JSON object on stdout.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
     /// Seed of masks, noise and samplers.
-    #[arg(long, value_name = "N", default_value_t = 0, env = "RECON_SEED", help_heading = "Run")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        env = "RECON_SEED",
+        hide_env = true,
+        help_heading = "Run"
+    )]
     pub seed: u64,
     #[command(flatten)]
     pub settings: SettingArgs,

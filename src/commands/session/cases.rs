@@ -35,7 +35,7 @@ pub const SUFFIX: &str = "recon";
 
 /// How cases are run and told.
 pub struct Manner {
-    /// Write over existing files.
+    /// Overwrite existing files.
     pub force: bool,
     /// Go on with what is finished.
     pub resume: bool,
@@ -141,7 +141,7 @@ fn make_folder(folder: &Path) -> Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    std::fs::create_dir(folder).with_context(|| format!("{}: cannot be made", folder.display()))
+    std::fs::create_dir(folder).with_context(|| format!("{}: cannot be created", folder.display()))
 }
 
 fn with_noise(mut task: TaskSpec, noise_std: Option<f64>) -> TaskSpec {

@@ -55,7 +55,7 @@ impl Interrupt {
     fn end_after_grace(&self, signal: i32) {
         std::thread::sleep(GRACE);
         if self.working.load(Ordering::SeqCst) {
-            super::context::tell("error: interrupted; the finished slices are kept, go on with --resume");
+            super::context::tell("error: interrupted; the finished slices are kept, continue with --resume");
             std::process::exit(128 + signal);
         }
     }

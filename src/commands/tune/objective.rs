@@ -101,7 +101,8 @@ impl<'a, M: Modality> Objective<'a, M> {
         Ok(digests)
     }
 
-    /// Measures every slice in every way and reconstructs it by this kind of method, until `watch`, asked after each, says to stop.
+    /// Measures every slice in every way and reconstructs it by this kind of method, until `watch`, asked after each,
+    /// says to stop.
     ///
     /// # Errors
     /// When the user stopped it or the device is not there.

@@ -124,7 +124,8 @@ impl<'a, M: Modality> Search<'a, M> {
             return Err(Failure::Usage(format!("{}: {message}", folder.display())).into());
         }
         let record = self.record()?;
-        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("{}: cannot be created", folder.display()))?;
         let path = folder.join("trials.jsonl");
         let begun = !self.args.force && std::fs::metadata(&path).is_ok_and(|file| file.len() > 0);
         if !begun {

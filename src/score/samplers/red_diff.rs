@@ -123,13 +123,13 @@ impl SamplerSettings for RedDiff {
             Knob::new(
                 "learning-rate",
                 Range::Positive,
-                "How far a pixel moves in a step at most, in model units",
+                "Furthest that a pixel moves in a step, in model units",
             ),
-            Knob::new("weight", Range::NotNegative, "Weight of the network beside the data"),
+            Knob::new("weight", Range::NotNegative, "Weight of the network relative to the data"),
             Knob::new(
                 "noise-floor",
                 Range::NotNegative,
-                "Noise of data of which none is known, in model units times the norm of the operator",
+                "Noise that is assumed where none is given, in model units times the norm of the operator",
             ),
         ],
         learned: true,

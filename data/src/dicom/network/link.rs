@@ -140,7 +140,7 @@ impl<'a, A: SyncAssociation<TcpStream>> Link<'a, A> {
         if command.kind() == Some(kind) {
             return Ok(command);
         }
-        Err(NetworkError::nonsense(self.node, "it answers what was not asked"))
+        Err(NetworkError::nonsense(self.node, "it answers something that was not asked"))
     }
 
     /// The data set behind a command.
