@@ -106,7 +106,7 @@ pub fn run(args: &LikelihoodArgs) -> Result<()> {
     let prior = open(&ModelSource::named(&args.model)?, &device)?;
     let images = read(&args.images, &prior)?;
     let mut answer = Answer::default();
-    let watched = Watched { model: &prior, context: &context };
+    let watched = Watched::new(&prior, &context);
     let count = images.dim(0)?;
     let bars = context.bars();
     bars.begin(count);
@@ -114,7 +114,7 @@ pub fn run(args: &LikelihoodArgs) -> Result<()> {
         let image = images.narrow(0, index, 1)?.contiguous()?;
         if let Err(error) = add(&mut answer, args, &watched, image, index) {
             bars.end();
-            return Err(context.interruption().map_or(error, Into::into));
+            return Err(watched.reason(error));
         }
         bars.slice(index + 1, count);
     }

@@ -117,7 +117,7 @@ pub fn run(args: &SampleArgs) -> Result<()> {
     }
     let shown = Shown::of(prior.manifest());
     let model = drawn.model();
-    let watched = Watched { model: &*model, context: &context };
+    let watched = Watched::new(&*model, &context);
     let bars = context.bars();
     bars.begin(args.count);
     let mut values = Vec::new();
@@ -126,7 +126,7 @@ pub fn run(args: &SampleArgs) -> Result<()> {
             Ok(image) => image,
             Err(error) => {
                 bars.end();
-                return Err(context.interruption().map_or(error, Into::into));
+                return Err(watched.reason(error));
             }
         };
         values.extend(image.flatten_all()?.to_vec1::<f32>()?.into_iter().map(|v| shown.show(v)));

@@ -221,13 +221,15 @@ fn one(
         watch: &context.bars(),
         ..Options::default()
     };
-    let stopped = || context.interruption().unwrap_or(Failure::Interrupted(2));
     let outcome = run(case, registry, &options);
-    let outcome = outcome.map_err(|error| if error.is::<Cancelled>() { stopped().into() } else { error })?;
+    let stopped = |error: anyhow::Error| {
+        if error.is::<Cancelled>() { context.stopped().into() } else { error }
+    };
+    let outcome = outcome.map_err(stopped)?;
     tell(&outcome, manner.json, context)?;
     match outcome.report.status {
         recon_pipelines::report::Status::Complete => Ok(()),
-        recon_pipelines::report::Status::Interrupted => Err(stopped().into()),
+        recon_pipelines::report::Status::Interrupted => Err(context.stopped().into()),
     }
 }
 
