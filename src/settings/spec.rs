@@ -146,6 +146,11 @@ impl MethodSpec {
         }
     }
 
+    /// Whether the method, set so, does not run where nothing is known of the noise in the data.
+    pub fn needs_noise(&self) -> bool {
+        matches!(self, Self::Learned(learned) if learned.sampler.needs_noise())
+    }
+
     /// The method without a network; none for one with.
     pub fn classical(&self) -> Option<Classical> {
         match self {

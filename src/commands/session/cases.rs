@@ -9,7 +9,9 @@ use recon::methods::Registry;
 use recon::settings::MethodSpec;
 use recon_data::{Leftovers, default_output};
 use recon_pipelines::judge::{Calibration, Comparison, INTERVAL, Quality};
-use recon_pipelines::{Cancelled, CaseSpec, Input, Options, Outcome, Outputs, Schema, TaskSpec, run};
+use recon_pipelines::{
+    Cancelled, CaseSpec, Input, Methods as _, Options, Outcome, Outputs, Schema, TaskSpec, run,
+};
 use std::path::{Path, PathBuf};
 
 /// What a command asks for.
@@ -80,11 +82,6 @@ impl Request<'_> {
         let (task, layers) = (with_noise(self.task.clone(), self.settings.noise_std), &self.settings.layers);
         let name = self.method.unwrap_or_else(|| registry.usual(&task, layers));
         let method = registry.resolve(name, task.task(), layers)?;
-        if self.settings.noise_std.is_some() && !method.info().noise {
-            let message =
-                "--noise-std: does nothing with this --method; leave it out or choose another method";
-            return Err(Failure::Usage(message.to_owned()).into());
-        }
         self.check_several()?;
         let case = |input: &Input| {
             let case = CaseSpec {
@@ -97,7 +94,7 @@ impl Request<'_> {
                 output: self.outputs(input.path()),
             };
             let case = case.resolved(folder);
-            case.check()?;
+            check(&case, registry)?;
             Ok(case)
         };
         self.inputs.iter().map(case).collect()
@@ -153,12 +150,51 @@ fn with_noise(mut task: TaskSpec, noise_std: Option<f64>) -> TaskSpec {
     task
 }
 
+/// Refuses a case that contradicts itself, or asks of its method what that does not do.
+fn check(case: &CaseSpec<MethodSpec>, registry: &Registry) -> Result<()> {
+    case.check()?;
+    let (method, noise) = (&case.method, Noise::of(&case.task));
+    let message = if noise.std.is_some() && !method.info().noise {
+        "--noise-std: does nothing with this --method; leave it out or choose another method"
+    } else if case.budget.is_some() && registry.pace(method, case.task.task()).is_none() {
+        "--budget: plans noise levels, and this --method has none; leave it out"
+    } else if method.needs_noise() && !noise.is_known() {
+        "--noise-std: is missing, and this --method needs to know the noise of the data; give it, or a noise-floor above 0"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Usage(message.to_owned()).into())
+}
+
+/// What a case says of the noise in its data.
+struct Noise {
+    /// The standard deviation that is told.
+    std: Option<f64>,
+    /// Whether the data are counts of so many photons, from which it follows otherwise.
+    counted: bool,
+}
+
+impl Noise {
+    fn of(task: &TaskSpec) -> Self {
+        let (std, counted) = match task {
+            TaskSpec::Ct(spec) => (spec.noise_std, spec.photons.is_some()),
+            TaskSpec::Mri(spec) => (spec.noise_std, false),
+            TaskSpec::Mar(spec) => (spec.noise_std, false),
+        };
+        Self { std, counted }
+    }
+
+    fn is_known(&self) -> bool {
+        self.std.map_or(self.counted, |std| std > 0.0)
+    }
+}
+
 /// The case, if it makes sense and nothing is in the way of its outputs.
 ///
 /// # Errors
 /// Says what does not fit.
 pub fn checked(case: CaseSpec<MethodSpec>, registry: &Registry, force: bool) -> Result<CaseSpec<MethodSpec>> {
-    case.check()?;
+    check(&case, registry)?;
     recon_pipelines::target(&case, registry, force)?;
     Ok(case)
 }
