@@ -10,8 +10,8 @@ use candle_core::Tensor;
 use clap::{Args, ValueEnum};
 use ndarray::{ArrayD, Axis};
 use recon::device::DeviceChoice;
-use recon::methods::{Shown, process_of, value_range};
-use recon::models::{ModelSource, Prior, ValueMapping, open};
+use recon::methods::{process_of, value_range};
+use recon::models::{ModelSource, Prior, Shown, ValueMapping, open};
 use recon::score::{
     Autograd, BitsPerDimension, DormandPrince, FlowLikelihood, LikelihoodBound, Noise, ProbabilityFlow,
     Probe, Sde, Stream, Trace, dequantized,
@@ -161,7 +161,7 @@ fn read_scan(path: &Path, prior: &Prior) -> Result<ArrayD<f32>> {
 fn read_array(path: &Path, prior: &Prior) -> Result<ArrayD<f32>> {
     let mut x: ArrayD<f32> = npy::read_real(path)?;
     check_finite(path, &x)?;
-    let shown = Shown::of(prior.manifest());
+    let shown = Shown::of(prior.manifest().value);
     x.mapv_inplace(|value| shown.model(value));
     Ok(match x.ndim() {
         2 => x.insert_axis(Axis(0)).insert_axis(Axis(0)),

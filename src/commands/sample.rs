@@ -11,8 +11,8 @@ use clap::{Args, ValueEnum};
 use ndarray::{Array2, ArrayD};
 use recon::device::DeviceChoice;
 use recon::methods::Drawn;
-use recon::methods::{Shown, sampling_end};
-use recon::models::ModelSource;
+use recon::methods::sampling_end;
+use recon::models::{ModelSource, Shown};
 use recon::score::{
     Churn, Descent, DormandPrince, Langevin, LevelMethod, Noise, ProbabilityFlow, ReverseDiffusion,
     ReverseProcess, Schedule, ScoreModel, Sde, Stream, Unconditional,
@@ -115,7 +115,7 @@ pub fn run(args: &SampleArgs) -> Result<()> {
         let message = "a picture has one channel, this model has more; write .npy instead";
         return Err(Failure::Usage(message.to_owned()).into());
     }
-    let shown = Shown::of(prior.manifest());
+    let shown = Shown::of(prior.manifest().value);
     let model = drawn.model();
     let watched = Watched::new(&*model, &context);
     let bars = context.bars();

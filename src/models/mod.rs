@@ -50,4 +50,4 @@ pub use second_order::{SecondOrderConfig, SecondOrderModel};
 pub use source::ModelSource;
 pub use tuned::{Found, Tuned, TunedMethod};
 pub use unet::Unet;
-pub use value_mapping::ValueMapping;
+pub use value_mapping::{Shown, ValueMapping};
