@@ -3,6 +3,7 @@
 use super::card::{check, check_modality, entries, modality, modality_name, record, unit_rule};
 use super::{Conditioned, Sampled, Trial};
 use crate::device::DeviceChoice;
+use crate::knobs::Info;
 use crate::models::{ConditionalPrior, ModelSource, Prior, open, open_conditional, read_card};
 use crate::score::Autograd;
 use crate::settings::{ConditionalSpec, Layers, Learned, MethodSpec, SamplerSpec, TvSpec};
@@ -55,6 +56,14 @@ impl Registry {
     /// As [`Registry::resolve`].
     pub fn resolve_untuned(&self, name: &str, task: Task, layers: &Layers) -> Result<MethodSpec> {
         Ok(layers.resolve(name, task, &entries(name, task, layers, false)?)?)
+    }
+
+    /// What is said, with what the card of the method's model says of these settings where nobody else does.
+    ///
+    /// # Errors
+    /// When the card cannot be read.
+    pub fn holding(&self, info: &Info, task: Task, layers: &Layers, keys: &[&str]) -> Result<Layers> {
+        Ok(layers.clone().holding(info, &entries(info.name, task, layers, true)?, keys))
     }
 
     /// The name of the model that ships with the program for a task.
