@@ -1,7 +1,7 @@
 //! A method with every setting filled in.
 
 use super::conditional::{ConditionalSpec, FALLBACK};
-use super::{Learned, find};
+use super::{Learned, find, info};
 use crate::knobs::{Info, SettingError, Table};
 use recon_operators::solvers::{TvSettings, WaveletSettings};
 use recon_pipelines::{Classical, Task};
@@ -136,11 +136,11 @@ impl MethodSpec {
     /// What there is to know about the method.
     pub fn info(&self) -> &'static Info {
         match self {
-            Self::Fbp => &super::CLASSICAL[0],
-            Self::ZeroFilled => &super::CLASSICAL[1],
-            Self::Li => &super::CLASSICAL[2],
-            Self::Tv(_) => &super::CLASSICAL[3],
-            Self::L1Wavelet(_) => &super::CLASSICAL[4],
+            Self::Fbp => &info::FBP,
+            Self::ZeroFilled => &info::ZERO_FILLED,
+            Self::Li => &info::LI,
+            Self::Tv(_) => &info::TV,
+            Self::L1Wavelet(_) => &info::L1_WAVELET,
             Self::Learned(learned) => learned.sampler.info(),
             Self::Conditional(_) => ConditionalSpec::INFO,
         }
@@ -252,6 +252,7 @@ mod tests {
                         assert!(!extra.is_empty(), "{text} for {task}");
                         continue;
                     };
+                    assert_eq!(first.info().name, info.name);
                     let again = MethodSpec::of_table(task, &first.table()).expect("its own table");
                     assert_eq!(first, again, "{text} for {task}");
                 }
