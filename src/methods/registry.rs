@@ -1,12 +1,12 @@
 //! From descriptions of methods to methods: networks are opened once and shared.
 
-use super::card::{check, check_modality, entries, modality, modality_name, record, unit_rule};
+use super::card::{check, check_modality, entries, modality, record, unit_rule};
 use super::{Conditioned, Sampled, Trial};
 use crate::device::DeviceChoice;
 use crate::knobs::Info;
 use crate::models::{ConditionalPrior, ModelSource, Prior, open, open_conditional, read_card};
 use crate::score::Autograd;
-use crate::settings::{ConditionalSpec, Layers, Learned, MethodSpec, SamplerSpec, TvSpec};
+use crate::settings::{ConditionalSpec, Layers, Learned, MethodSpec, SamplerSpec, TvSpec, builtin};
 use anyhow::Result;
 use candle_core::Device;
 use recon_data::{Derivation, Unit};
@@ -68,7 +68,7 @@ impl Registry {
 
     /// The name of the model that ships with the program for a task.
     pub fn builtin(task: Task) -> &'static str {
-        modality_name(modality(task))
+        builtin(task)
     }
 
     fn device(&self) -> Result<&(Device, String)> {

@@ -275,6 +275,18 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_for_several_samples_is_read_and_written_by_its_name() {
+        for estimate in ["mean", "sample", "median"] {
+            let text = format!("name = \"dps\"\nsamples = 2\nestimate = \"{estimate}\"\nwiden = 2.0");
+            let table = spec(Task::Ct, &text).expect("a method").table().0;
+            assert_eq!((table["estimate"].as_str(), table["widen"].as_float()), (Some(estimate), Some(2.0)));
+        }
+        assert!(
+            spec(Task::Ct, "name = \"dps\"\nestimate = \"mode\"").is_err_and(|e| e.starts_with("estimate: "))
+        );
+    }
+
+    #[test]
     fn a_conditional_prior_has_a_method_beside_it_and_one_estimate() {
         let table = spec(Task::Mri, "name = \"conditional\"\nsteps = 4\n[fallback]\nsteps = 9")
             .expect("a method")
