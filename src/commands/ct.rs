@@ -1,12 +1,13 @@
 //! `recon ct`: CT from few views.
 
 use super::cli::common::{Common, ImageOptions};
-use super::cli::settings::{SettingArgs, method_names};
+use super::cli::settings::{SettingArgs, method_of};
 use super::cli::values::{count, named, not_negative, positive};
 use super::session::cases::Request;
 use super::session::inputs::expanded;
 use anyhow::Result;
 use clap::Args;
+use recon::knobs::Info;
 use recon_pipelines::{
     CtSpec, FilterName, ImageInput, ImageSize, Input, SinogramInput, Task, TaskSpec, UnitName,
 };
@@ -20,8 +21,8 @@ pub struct CtArgs {
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// How to reconstruct; recon help METHOD says more.
-    #[arg(long, value_parser = method_names(Task::Ct), default_value = "score", help_heading = "Method")]
-    pub method: String,
+    #[arg(long, value_parser = method_of(Task::Ct), default_value = "score", help_heading = "Method")]
+    pub method: &'static Info,
     /// Number of views to simulate, equally spaced over half a turn [default: 23].
     #[arg(long, value_name = "N", value_parser = count, conflicts_with = "sinogram", help_heading = "Scanner")]
     pub views: Option<usize>,
@@ -126,7 +127,7 @@ pub fn request<'a>(args: &'a CtArgs, words: &'a [String]) -> Result<Request<'a>>
     Ok(Request {
         inputs: args.inputs()?,
         task: args.task(),
-        method: Some(&args.method),
+        method: Some(args.method),
         settings: &args.settings,
         mask: None,
         common: &args.common,

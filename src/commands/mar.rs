@@ -1,13 +1,14 @@
 //! `recon mar`: CT without the rays that went through metal.
 
 use super::cli::common::{Common, ImageOptions};
-use super::cli::settings::{SettingArgs, method_names};
+use super::cli::settings::{SettingArgs, method_of};
 use super::cli::values::count;
 use super::ct::ScannerOptions;
 use super::session::cases::Request;
 use super::session::inputs::expanded;
 use anyhow::Result;
 use clap::Args;
+use recon::knobs::Info;
 use recon_pipelines::{FilterName, ImageInput, Input, MarSpec, Task, TaskSpec};
 use std::path::PathBuf;
 
@@ -18,8 +19,8 @@ pub struct MarArgs {
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<PathBuf>,
     /// How to reconstruct; recon help METHOD says more.
-    #[arg(long, value_parser = method_names(Task::Mar), default_value = "score", help_heading = "Method")]
-    pub method: String,
+    #[arg(long, value_parser = method_of(Task::Mar), default_value = "score", help_heading = "Method")]
+    pub method: &'static Info,
     #[command(flatten)]
     pub metal: MetalOptions,
     /// Number of simulated detector bins [default: the image diagonal].
@@ -88,7 +89,7 @@ pub fn request<'a>(args: &'a MarArgs, words: &'a [String]) -> Result<Request<'a>
     Ok(Request {
         inputs: expanded(&args.inputs)?.iter().map(image).collect(),
         task: TaskSpec::Mar(args.metal.spec(args.detectors, args.scanner.filter)),
-        method: Some(&args.method),
+        method: Some(args.method),
         settings: &args.settings,
         mask: None,
         common: &args.common,

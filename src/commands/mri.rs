@@ -1,13 +1,14 @@
 //! `recon mri`: MRI from undersampled k-space.
 
 use super::cli::common::{Common, ImageOptions};
-use super::cli::settings::{SettingArgs, method_names};
+use super::cli::settings::{SettingArgs, method_of};
 use super::cli::values::{acceleration, fraction, named};
 use super::session::cases::Request;
 use super::session::failure::Failure;
 use super::session::inputs::expanded;
 use anyhow::Result;
 use clap::Args;
+use recon::knobs::Info;
 use recon_pipelines::{
     ImageInput, Input, KspaceInput, MaskChoice, MriSpec, PhaseAxisName, SamplingSpec, Task, TaskSpec,
 };
@@ -22,8 +23,8 @@ pub struct MriArgs {
     pub inputs: Vec<PathBuf>,
     /// How to reconstruct; recon help METHOD says more [default: conditional for simulated lines without noise, else
     /// score].
-    #[arg(long, value_parser = method_names(Task::Mri), help_heading = "Method")]
-    pub method: Option<String>,
+    #[arg(long, value_parser = method_of(Task::Mri), help_heading = "Method")]
+    pub method: Option<&'static Info>,
     /// Measured single-channel k-space, .npy [row, col] or [slice, row, col], centred; --mask FILE says what
     /// was measured [default: what is not zero].
     #[arg(long, value_name = "FILE.npy", conflicts_with = "ImageOptions", help_heading = "Input")]
@@ -130,7 +131,7 @@ pub fn request<'a>(args: &'a MriArgs, words: &'a [String]) -> Result<Request<'a>
     Ok(Request {
         inputs: args.inputs()?,
         task: args.task(),
-        method: args.method.as_deref(),
+        method: args.method,
         settings: &args.settings,
         mask: args.sampling.mask_out.clone(),
         common: &args.common,

@@ -5,6 +5,7 @@ use super::failure::{self, Failure};
 use crate::commands::cli::common::Common;
 use crate::commands::cli::settings::SettingArgs;
 use anyhow::{Context as _, Result};
+use recon::knobs::Info;
 use recon::methods::Registry;
 use recon::settings::MethodSpec;
 use recon_data::{Leftovers, default_output};
@@ -20,8 +21,8 @@ pub struct Request<'a> {
     pub inputs: Vec<Input>,
     /// What is measured; the noise comes from the settings.
     pub task: TaskSpec,
-    /// The name of the method; the usual one of the task without it.
-    pub method: Option<&'a str>,
+    /// The method; the usual one of the task without it.
+    pub method: Option<&'static Info>,
     /// What is said about its settings.
     pub settings: &'a SettingArgs,
     /// Where the mask goes.
@@ -80,8 +81,8 @@ impl Request<'_> {
     /// Says what does not fit.
     pub fn described(&self, registry: &Registry, folder: &Path) -> Result<Vec<CaseSpec<MethodSpec>>> {
         let (task, layers) = (with_noise(self.task.clone(), self.settings.noise_std), &self.settings.layers);
-        let name = self.method.unwrap_or_else(|| registry.usual(&task, layers));
-        let method = registry.resolve(name, task.task(), layers)?;
+        let info = self.method.unwrap_or_else(|| registry.usual(&task, layers));
+        let method = registry.resolve(info.name, task.task(), layers)?;
         self.check_several()?;
         let case = |input: &Input| {
             let case = CaseSpec {
