@@ -1,7 +1,7 @@
 //! One slice: measured, reconstructed, and put into the form in which it is written.
 
 use super::Method;
-use crate::{Cancelled, Estimate, ImageOf, Map, Progress, Slice, SliceSeed, Study, Typicality};
+use crate::{Cancelled, Estimate, ImageOf, Map, Progress, Quiet, Slice, SliceSeed, Study, Typicality};
 use anyhow::Result;
 use ndarray::Array2;
 use recon_operators::solvers::null_space_part;
@@ -122,7 +122,8 @@ where
         progress: &dyn Progress,
     ) -> Result<Vec<Array2<f32>>> {
         let image = |baseline: &&Method<S::Transform>| {
-            let found = baseline.run.reconstruct(problem, seed, &Unheard(progress))?;
+            // Its steps are not the method's.
+            let found = baseline.run.reconstruct(problem, seed, &Quiet(progress))?;
             study.image(k, found.image)
         };
         self.baselines.iter().map(image).collect()
@@ -144,14 +145,4 @@ fn unseen<T: Transform>(
         if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     if stopped { Err(Cancelled) } else { Ok(part) }
-}
-
-/// Passes the wish to stop on, but not the steps: those of a baseline are not the method's.
-struct Unheard<'a>(&'a dyn Progress);
-
-impl Progress for Unheard<'_> {
-    fn step(&self, _done: usize, _steps: usize) {}
-    fn cancelled(&self) -> bool {
-        self.0.cancelled()
-    }
 }
