@@ -4,13 +4,11 @@ use super::cli::common::{Common, ImageOptions};
 use super::cli::settings::{SettingArgs, method_of};
 use super::cli::values::{count, named, not_negative, positive};
 use super::session::cases::Request;
-use super::session::inputs::expanded;
+use super::session::inputs::image_inputs;
 use anyhow::Result;
 use clap::Args;
 use recon::knobs::Info;
-use recon_pipelines::{
-    CtSpec, FilterName, ImageInput, ImageSize, Input, SinogramInput, Task, TaskSpec, UnitName,
-};
+use recon_pipelines::{CtSpec, FilterName, ImageSize, Input, SinogramInput, Task, TaskSpec, UnitName};
 use std::path::PathBuf;
 
 /// Arguments of `recon ct`.
@@ -83,7 +81,6 @@ pub struct ScannerOptions {
 
 impl CtArgs {
     fn inputs(&self) -> Result<Vec<Input>> {
-        let (slices, reference) = (self.common.slices, &self.common.reference);
         let ScannerOptions { unit, spacing, .. } = self.scanner;
         if let (Some(path), Some(size)) = (&self.sinogram, self.size) {
             return Ok(vec![Input::Sinogram(SinogramInput {
@@ -91,20 +88,15 @@ impl CtArgs {
                 angles: self.angles.clone(),
                 mask: self.mask.clone(),
                 size,
-                slices,
+                slices: self.common.slices,
                 unit,
                 spacing,
                 detector_spacing: self.detector_spacing,
                 center: self.center,
-                reference: reference.clone(),
+                reference: self.common.reference.clone(),
             })]);
         }
-        let image = |path: &PathBuf| {
-            let ImageOptions { series, nan_to } = self.image.clone();
-            let (path, reference) = (path.clone(), reference.clone());
-            Input::Image(ImageInput { path, series, slices, unit, spacing, nan_to, reference })
-        };
-        Ok(expanded(&self.inputs)?.iter().map(image).collect())
+        Ok(image_inputs(&self.inputs, (&self.image, &self.common), (unit, spacing))?)
     }
 
     fn task(&self) -> TaskSpec {

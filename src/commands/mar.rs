@@ -5,11 +5,11 @@ use super::cli::settings::{SettingArgs, method_of};
 use super::cli::values::count;
 use super::ct::ScannerOptions;
 use super::session::cases::Request;
-use super::session::inputs::expanded;
+use super::session::inputs::image_inputs;
 use anyhow::Result;
 use clap::Args;
 use recon::knobs::Info;
-use recon_pipelines::{FilterName, ImageInput, Input, MarSpec, Task, TaskSpec};
+use recon_pipelines::{FilterName, MarSpec, Task, TaskSpec};
 use std::path::PathBuf;
 
 /// Arguments of `recon mar`.
@@ -72,22 +72,9 @@ impl MetalOptions {
 /// # Errors
 /// When a folder of inputs cannot be listed.
 pub fn request<'a>(args: &'a MarArgs, words: &'a [String]) -> Result<Request<'a>> {
-    let image = |path: &PathBuf| {
-        let ImageOptions { series, nan_to } = args.image.clone();
-        let (path, reference) = (path.clone(), args.common.reference.clone());
-        let ScannerOptions { unit, spacing, .. } = args.scanner;
-        Input::Image(ImageInput {
-            path,
-            series,
-            slices: args.common.slices,
-            unit,
-            spacing,
-            nan_to,
-            reference,
-        })
-    };
+    let ScannerOptions { unit, spacing, .. } = args.scanner;
     Ok(Request {
-        inputs: expanded(&args.inputs)?.iter().map(image).collect(),
+        inputs: image_inputs(&args.inputs, (&args.image, &args.common), (unit, spacing))?,
         task: TaskSpec::Mar(args.metal.spec(args.detectors, args.scanner.filter)),
         method: Some(args.method),
         settings: &args.settings,

@@ -5,13 +5,11 @@ use super::cli::settings::{SettingArgs, method_of};
 use super::cli::values::{acceleration, fraction, named};
 use super::session::cases::Request;
 use super::session::failure::Failure;
-use super::session::inputs::expanded;
+use super::session::inputs::image_inputs;
 use anyhow::Result;
 use clap::Args;
 use recon::knobs::Info;
-use recon_pipelines::{
-    ImageInput, Input, KspaceInput, MaskChoice, MriSpec, PhaseAxisName, SamplingSpec, Task, TaskSpec,
-};
+use recon_pipelines::{Input, KspaceInput, MaskChoice, MriSpec, PhaseAxisName, SamplingSpec, Task, TaskSpec};
 use std::path::PathBuf;
 
 /// Arguments of `recon mri`.
@@ -96,22 +94,16 @@ impl SamplingOptions {
 
 impl MriArgs {
     fn inputs(&self) -> Result<Vec<Input>> {
-        let (slices, reference) = (self.common.slices, &self.common.reference);
         if let Some(path) = &self.kspace {
             let mask = match &self.sampling.mask {
                 Some(MaskChoice::File(path)) => Some(path.clone()),
                 _ => None,
             };
-            let (path, reference) = (path.clone(), reference.clone());
-            let phase_axis = self.sampling.phase_axis;
+            let (path, reference) = (path.clone(), self.common.reference.clone());
+            let (phase_axis, slices) = (self.sampling.phase_axis, self.common.slices);
             return Ok(vec![Input::Kspace(KspaceInput { path, mask, phase_axis, slices, reference })]);
         }
-        let image = |path: &PathBuf| {
-            let ImageOptions { series, nan_to } = self.image.clone();
-            let (path, reference) = (path.clone(), reference.clone());
-            Input::Image(ImageInput { path, series, slices, unit: None, spacing: None, nan_to, reference })
-        };
-        Ok(expanded(&self.inputs)?.iter().map(image).collect())
+        Ok(image_inputs(&self.inputs, (&self.image, &self.common), (None, None))?)
     }
 
     fn task(&self) -> TaskSpec {
