@@ -129,4 +129,14 @@ pub enum OperatorError {
         /// Entries of the data.
         entries: usize,
     },
+    /// The noise has not one standard deviation for every entry of the data.
+    #[error(
+        "the noise has {stds} standard deviations for {entries} entries of data; it must have one for each"
+    )]
+    NoiseLength {
+        /// Standard deviations of the noise.
+        stds: usize,
+        /// Entries of the data.
+        entries: usize,
+    },
 }

@@ -1,16 +1,15 @@
 //! `recon mri`: MRI from undersampled k-space.
 
 use super::cli::common::{Common, ImageOptions};
-use super::cli::settings::{SettingArgs, method_names};
+use super::cli::settings::{SettingArgs, method_of};
 use super::cli::values::{acceleration, fraction, named};
 use super::session::cases::Request;
 use super::session::failure::Failure;
-use super::session::inputs::expanded;
+use super::session::inputs::image_inputs;
 use anyhow::Result;
 use clap::Args;
-use recon_pipelines::{
-    ImageInput, Input, KspaceInput, MaskChoice, MriSpec, PhaseAxisName, SamplingSpec, Task, TaskSpec,
-};
+use recon::knobs::Info;
+use recon_pipelines::{Input, KspaceInput, MaskChoice, MriSpec, PhaseAxisName, SamplingSpec, Task, TaskSpec};
 use std::path::PathBuf;
 
 /// Arguments of `recon mri`.
@@ -22,8 +21,8 @@ pub struct MriArgs {
     pub inputs: Vec<PathBuf>,
     /// Method of reconstruction; recon help METHOD explains it [default: conditional for simulated lines without noise, else
     /// score].
-    #[arg(long, value_parser = method_names(Task::Mri), help_heading = "Method")]
-    pub method: Option<String>,
+    #[arg(long, value_parser = method_of(Task::Mri), help_heading = "Method")]
+    pub method: Option<&'static Info>,
     /// Measured single-channel k-space, .npy [row, col] or [slice, row, col], centred; --mask FILE says what
     /// was measured [default: what is not zero].
     #[arg(long, value_name = "FILE.npy", conflicts_with = "ImageOptions", help_heading = "Input")]
@@ -95,22 +94,16 @@ impl SamplingOptions {
 
 impl MriArgs {
     fn inputs(&self) -> Result<Vec<Input>> {
-        let (slices, reference) = (self.common.slices, &self.common.reference);
         if let Some(path) = &self.kspace {
             let mask = match &self.sampling.mask {
                 Some(MaskChoice::File(path)) => Some(path.clone()),
                 _ => None,
             };
-            let (path, reference) = (path.clone(), reference.clone());
-            let phase_axis = self.sampling.phase_axis;
+            let (path, reference) = (path.clone(), self.common.reference.clone());
+            let (phase_axis, slices) = (self.sampling.phase_axis, self.common.slices);
             return Ok(vec![Input::Kspace(KspaceInput { path, mask, phase_axis, slices, reference })]);
         }
-        let image = |path: &PathBuf| {
-            let ImageOptions { series, nan_to } = self.image.clone();
-            let (path, reference) = (path.clone(), reference.clone());
-            Input::Image(ImageInput { path, series, slices, unit: None, spacing: None, nan_to, reference })
-        };
-        Ok(expanded(&self.inputs)?.iter().map(image).collect())
+        Ok(image_inputs(&self.inputs, (&self.image, &self.common), (None, None))?)
     }
 
     fn task(&self) -> TaskSpec {
@@ -130,7 +123,7 @@ pub fn request<'a>(args: &'a MriArgs, words: &'a [String]) -> Result<Request<'a>
     Ok(Request {
         inputs: args.inputs()?,
         task: args.task(),
-        method: args.method.as_deref(),
+        method: args.method,
         settings: &args.settings,
         mask: args.sampling.mask_out.clone(),
         common: &args.common,
