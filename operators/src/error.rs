@@ -179,4 +179,14 @@ pub enum OperatorError {
     /// Lines are missing that no pattern of measured lines can give.
     #[error("fewer than two lines of k-space were measured; GRAPPA needs lines on both sides of a gap")]
     TooFewLines,
+    /// The noise has not one standard deviation for every entry of the data.
+    #[error(
+        "the noise has {stds} standard deviations for {entries} entries of data; it must have one for each"
+    )]
+    NoiseLength {
+        /// Standard deviations of the noise.
+        stds: usize,
+        /// Entries of the data.
+        entries: usize,
+    },
 }

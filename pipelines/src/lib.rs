@@ -22,7 +22,7 @@ pub use case::{
     run, sibling, target,
 };
 pub use method::{
-    Acquisition, Classical, Direct, Estimate, Known, L1Wavelet, LinearInterpolation, Map, Progress,
+    Acquisition, Classical, Direct, Estimate, Known, L1Wavelet, LinearInterpolation, Map, Progress, Quiet,
     Reconstruct, Silent, SliceSeed, Tv, TvFrom, Typicality, ZeroFilled,
 };
 pub use names::{FilterName, Named, PhaseAxisName, SamplingName, UnitName};

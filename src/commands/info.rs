@@ -3,7 +3,7 @@
 use super::session::context;
 use anyhow::Result;
 use clap::Args;
-use recon_data::{FileInfo, Modality, inspect};
+use recon_data::{FileInfo, Modality, SURELY_HOUNSFIELD, inspect};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -29,9 +29,6 @@ pub fn run(args: &InfoArgs) -> Result<()> {
     info["next"] = serde_json::to_value(next)?;
     context::print(&if args.json { info.to_string() } else { lines(&info) })
 }
-
-/// Below this a value can be nothing but Hounsfield units, as `recon ct` takes it.
-const SURELY_HOUNSFIELD: f32 = -200.0;
 
 /// The commands that take such a file, and how they would take it.
 fn next(info: &FileInfo) -> Vec<&'static str> {

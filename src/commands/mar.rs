@@ -1,14 +1,15 @@
 //! `recon mar`: CT without the rays that went through metal.
 
 use super::cli::common::{Common, ImageOptions};
-use super::cli::settings::{SettingArgs, method_names};
+use super::cli::settings::{SettingArgs, method_of};
 use super::cli::values::count;
 use super::ct::ScannerOptions;
 use super::session::cases::Request;
-use super::session::inputs::expanded;
+use super::session::inputs::image_inputs;
 use anyhow::Result;
 use clap::Args;
-use recon_pipelines::{FilterName, ImageInput, Input, MarSpec, Task, TaskSpec};
+use recon::knobs::Info;
+use recon_pipelines::{FilterName, MarSpec, Task, TaskSpec};
 use std::path::PathBuf;
 
 /// Arguments of `recon mar`.
@@ -18,8 +19,8 @@ pub struct MarArgs {
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<PathBuf>,
     /// Method of reconstruction; recon help METHOD explains it.
-    #[arg(long, value_parser = method_names(Task::Mar), default_value = "score", help_heading = "Method")]
-    pub method: String,
+    #[arg(long, value_parser = method_of(Task::Mar), default_value = "score", help_heading = "Method")]
+    pub method: &'static Info,
     #[command(flatten)]
     pub metal: MetalOptions,
     /// Number of simulated detector bins [default: the image diagonal].
@@ -71,24 +72,11 @@ impl MetalOptions {
 /// # Errors
 /// When a folder of inputs cannot be listed.
 pub fn request<'a>(args: &'a MarArgs, words: &'a [String]) -> Result<Request<'a>> {
-    let image = |path: &PathBuf| {
-        let ImageOptions { series, nan_to } = args.image.clone();
-        let (path, reference) = (path.clone(), args.common.reference.clone());
-        let ScannerOptions { unit, spacing, .. } = args.scanner;
-        Input::Image(ImageInput {
-            path,
-            series,
-            slices: args.common.slices,
-            unit,
-            spacing,
-            nan_to,
-            reference,
-        })
-    };
+    let ScannerOptions { unit, spacing, .. } = args.scanner;
     Ok(Request {
-        inputs: expanded(&args.inputs)?.iter().map(image).collect(),
+        inputs: image_inputs(&args.inputs, (&args.image, &args.common), (unit, spacing))?,
         task: TaskSpec::Mar(args.metal.spec(args.detectors, args.scanner.filter)),
-        method: Some(&args.method),
+        method: Some(args.method),
         settings: &args.settings,
         mask: None,
         common: &args.common,

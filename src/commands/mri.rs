@@ -1,19 +1,25 @@
 //! `recon mri`: MRI from undersampled k-space.
 
 use super::cli::common::{Common, ImageOptions};
-use super::cli::settings::{SettingArgs, method_names};
+use super::cli::settings::{SettingArgs, method_of};
 use super::cli::values::{acceleration, fraction, named};
 use super::session::cases::Request;
 use super::session::failure::Failure;
-use super::session::inputs::expanded;
+use super::session::inputs::image_inputs;
 use anyhow::Result;
 use clap::Args;
+<<<<<<< HEAD
 use recon_data::raw::looks_raw;
 use recon_data::{Format, npy};
 use recon_pipelines::{
     ImageInput, Input, KspaceInput, MaskChoice, MriSpec, PhaseAxisName, SamplingSpec, Task, TaskSpec,
 };
 use std::path::{Path, PathBuf};
+=======
+use recon::knobs::Info;
+use recon_pipelines::{Input, KspaceInput, MaskChoice, MriSpec, PhaseAxisName, SamplingSpec, Task, TaskSpec};
+use std::path::PathBuf;
+>>>>>>> mri-default
 
 /// Arguments of `recon mri`.
 #[derive(Args, Debug)]
@@ -25,8 +31,8 @@ pub struct MriArgs {
     pub inputs: Vec<PathBuf>,
     /// Method of reconstruction; recon help METHOD explains it [default: conditional for simulated lines without noise, else
     /// score].
-    #[arg(long, value_parser = method_names(Task::Mri), help_heading = "Method")]
-    pub method: Option<String>,
+    #[arg(long, value_parser = method_of(Task::Mri), help_heading = "Method")]
+    pub method: Option<&'static Info>,
     /// Measured single-channel k-space, .npy [row, col] or [slice, row, col], centred; --mask FILE says what
     /// was measured [default: what is not zero].
     #[arg(long, value_name = "FILE.npy", conflicts_with = "ImageOptions", help_heading = "Input")]
@@ -105,16 +111,16 @@ impl SamplingOptions {
 
 impl MriArgs {
     fn inputs(&self) -> Result<Vec<Input>> {
-        let (slices, reference) = (self.common.slices, &self.common.reference);
         if let Some(path) = &self.kspace {
             let mask = match &self.sampling.mask {
                 Some(MaskChoice::File(path)) => Some(path.clone()),
                 _ => None,
             };
-            let (path, reference) = (path.clone(), reference.clone());
-            let phase_axis = self.sampling.phase_axis;
+            let (path, reference) = (path.clone(), self.common.reference.clone());
+            let (phase_axis, slices) = (self.sampling.phase_axis, self.common.slices);
             return Ok(vec![Input::Kspace(KspaceInput { path, mask, phase_axis, slices, reference })]);
         }
+<<<<<<< HEAD
         let image = |path: &PathBuf| {
             if is_raw(path) {
                 return self.raw(path);
@@ -124,6 +130,9 @@ impl MriArgs {
             Input::Image(ImageInput { path, series, slices, unit: None, spacing: None, nan_to, reference })
         };
         Ok(expanded(&self.inputs)?.iter().map(image).collect())
+=======
+        Ok(image_inputs(&self.inputs, (&self.image, &self.common), (None, None))?)
+>>>>>>> mri-default
     }
 
     /// A file of raw k-space.
@@ -166,9 +175,15 @@ pub fn request<'a>(args: &'a MriArgs, words: &'a [String]) -> Result<Request<'a>
     }
     let inputs = args.inputs()?;
     Ok(Request {
+<<<<<<< HEAD
         task: args.task(&inputs)?,
         inputs,
         method: args.method.as_deref(),
+=======
+        inputs: args.inputs()?,
+        task: args.task(),
+        method: args.method,
+>>>>>>> mri-default
         settings: &args.settings,
         mask: args.sampling.mask_out.clone(),
         common: &args.common,

@@ -2,7 +2,7 @@
 
 use crate::models::{Manifest, Modality, ModelSource, Prior, ValueMapping, read_card};
 use crate::score::UnitRule;
-use crate::settings::{ConditionalSpec, Entry, Layers, Origin, Value};
+use crate::settings::{ConditionalSpec, Entry, Layers, Origin, Value, builtin};
 use anyhow::Result;
 use recon_data::Unit;
 use recon_pipelines::report::ModelRecord;
@@ -17,7 +17,7 @@ pub(super) fn entries(name: &str, task: Task, layers: &Layers, tuned: bool) -> R
     if info.name == ConditionalSpec::INFO.name {
         return conditional_card(said, task, layers, tuned);
     }
-    let model = said.unwrap_or_else(|| modality_name(modality(task)).to_owned());
+    let model = said.unwrap_or_else(|| builtin(task).to_owned());
     let card = read_card(&ModelSource::named(&model)?)?;
     let mut entries = card_entries(&card, &model);
     if tuned {
@@ -60,7 +60,7 @@ pub(super) fn modality(task: Task) -> Modality {
     }
 }
 
-pub(super) fn modality_name(modality: Modality) -> &'static str {
+fn modality_name(modality: Modality) -> &'static str {
     match modality {
         Modality::Ct => "ct",
         Modality::Mr => "mr",

@@ -1,7 +1,6 @@
 //! A conditional prior, as a method that reconstructs.
 
 use super::Trial;
-use super::sampled::Quiet;
 use crate::models::{ConditionalPrior, Family, Prior, ValueMapping};
 use crate::score::measure::{UnitRule, bridge};
 use crate::score::{CartesianRungs, Climb, ParallelFamily, ParallelRungs, Rungs};
@@ -10,7 +9,7 @@ use candle_core::Device;
 use recon_data::Unit;
 use recon_operators::solvers::TvSettings;
 use recon_operators::{Field, Problem, Radon};
-use recon_pipelines::{Acquisition, Estimate, Known, Progress, Reconstruct, SliceSeed, Task};
+use recon_pipelines::{Acquisition, Estimate, Known, Progress, Quiet, Reconstruct, SliceSeed, Task};
 use std::sync::Arc;
 
 /// Climbs the ladder of a measurement of the prior's family, and leaves all others to another method.

@@ -1,11 +1,12 @@
 //! From descriptions of methods to methods: networks are opened once and shared.
 
-use super::card::{check, check_modality, entries, modality, modality_name, record, unit_rule};
+use super::card::{check, check_modality, entries, modality, record, unit_rule};
 use super::{Conditioned, Sampled, Trial};
 use crate::device::DeviceChoice;
+use crate::knobs::Info;
 use crate::models::{ConditionalPrior, ModelSource, Prior, open, open_conditional, read_card};
 use crate::score::Autograd;
-use crate::settings::{ConditionalSpec, Layers, Learned, MethodSpec, SamplerSpec, TvSpec};
+use crate::settings::{ConditionalSpec, Layers, Learned, MethodSpec, SamplerSpec, TvSpec, builtin};
 use anyhow::Result;
 use candle_core::Device;
 use recon_data::{Derivation, Unit};
@@ -57,9 +58,17 @@ impl Registry {
         Ok(layers.resolve(name, task, &entries(name, task, layers, false)?)?)
     }
 
+    /// What is said, with what the card of the method's model says of these settings where nobody else does.
+    ///
+    /// # Errors
+    /// When the card cannot be read.
+    pub fn holding(&self, info: &Info, task: Task, layers: &Layers, keys: &[&str]) -> Result<Layers> {
+        Ok(layers.clone().holding(info, &entries(info.name, task, layers, true)?, keys))
+    }
+
     /// The name of the model that ships with the program for a task.
     pub fn builtin(task: Task) -> &'static str {
-        modality_name(modality(task))
+        builtin(task)
     }
 
     fn device(&self) -> Result<&(Device, String)> {
@@ -142,26 +151,18 @@ impl Registry {
 
 impl Methods<MethodSpec> for Registry {
     fn build<T: Acquisition>(&self, method: &MethodSpec, task: Task, unit: Unit) -> Result<Method<T>> {
-        let (name, Some(classical)) = (method.info().label(task), method.classical()) else {
-            return match method {
-                MethodSpec::Learned(learned) => self.learned(learned, task, unit),
-                MethodSpec::Conditional(conditional) => self.conditioned(conditional, task, unit),
-                _ => unreachable!("all others are classical"),
-            };
-        };
-        match T::classical(&classical, task) {
-            Some(run) => Ok(Method::classical(name, classical.derivation(), run)),
-            None => Err(Refused::Usage(format!("--method {name}: is not a method for {task}")).into()),
+        match method {
+            MethodSpec::Learned(learned) => return self.learned(learned, task, unit),
+            MethodSpec::Conditional(conditional) => return self.conditioned(conditional, task, unit),
+            _ => {}
         }
+        let name = method.info().label(task);
+        classical(method, task)
+            .ok_or_else(|| Refused::Usage(format!("--method {name}: is not a method for {task}")).into())
     }
 
     fn baselines<T: Acquisition>(&self, method: &MethodSpec, task: Task) -> Vec<Method<T>> {
-        let build = |spec: MethodSpec| {
-            let classical = spec.classical()?;
-            let run = T::classical(&classical, task)?;
-            Some(Method::classical(spec.info().label(task), classical.derivation(), run))
-        };
-        method.baselines(task).into_iter().filter_map(build).collect()
+        method.baselines(task).iter().filter_map(|baseline| classical(baseline, task)).collect()
     }
 
     fn model(&self, method: &MethodSpec, _task: Task) -> Result<Option<ModelRecord>> {
@@ -201,6 +202,13 @@ impl Methods<MethodSpec> for Registry {
             other => other.clone(),
         }
     }
+}
+
+/// The method without a network; none where it has one, or does not serve the acquisition.
+fn classical<T: Acquisition>(spec: &MethodSpec, task: Task) -> Option<Method<T>> {
+    let classical = spec.classical()?;
+    let run = T::classical(&classical, task)?;
+    Some(Method::classical(spec.info().label(task), classical.derivation(), run))
 }
 
 /// What this name stands for, opened the first time that it is asked for.

@@ -1,6 +1,7 @@
 //! The method of a case that names none.
 
 use super::Registry;
+use crate::knobs::Info;
 use crate::models::{ModelSource, read_card};
 use crate::settings::{ConditionalSpec, Layers};
 use recon_pipelines::{MaskChoice, MriSpec, PhaseAxisName, SamplingName, SamplingSpec, TaskSpec};
@@ -10,13 +11,13 @@ impl Registry {
     /// simulated lines of k-space; `score` for everything else, and where a setting is said that only `score` has.
     ///
     /// Sparse views of CT stay with `score`, whose prior is the better one there.
-    pub fn usual(&self, task: &TaskSpec, layers: &Layers) -> &'static str {
+    pub fn usual(&self, task: &TaskSpec, layers: &Layers) -> &'static Info {
         let (told, other) = (ConditionalSpec::INFO, ConditionalSpec::FALLBACK_INFO);
         let is_served = is_lines(task) && !layers.asks_for_more(told, other);
         if is_served && layers.text(told, "model").is_none_or(|model| is_conditional(&model)) {
-            told.name
+            told
         } else {
-            other.name
+            other
         }
     }
 }
@@ -55,7 +56,7 @@ mod tests {
     fn usual(task: &TaskSpec, settings: &[(&str, toml::Value)]) -> &'static str {
         let set = |layers: Layers, (key, value): &(&str, toml::Value)| layers.set(key, value.clone());
         let layers = settings.iter().try_fold(Layers::default(), set).expect("settings");
-        Registry::new(DeviceChoice::Cpu).usual(task, &layers)
+        Registry::new(DeviceChoice::Cpu).usual(task, &layers).name
     }
 
     #[test]

@@ -96,6 +96,19 @@ impl Layers {
         self
     }
 
+    /// The same with what the card of a model says of these settings of a method, where nobody else says it: they stay so
+    /// where a method is resolved without what was found for the model.
+    #[must_use]
+    pub fn holding(self, info: &Info, card: &[Entry], keys: &[&str]) -> Self {
+        let is_held = |entry: &&Entry| {
+            keys.contains(&entry.key.as_str())
+                && entry.concerns(info)
+                && self.said(info, &entry.key).is_none()
+        };
+        let held: Vec<Entry> = card.iter().filter(is_held).cloned().collect();
+        self.with(held)
+    }
+
     /// The same with the setting `KEY` or `METHOD.KEY` at this value.
     ///
     /// # Errors
@@ -283,6 +296,20 @@ mod tests {
         assert_eq!((found["sigma-start"].as_float(), found["sigma-end"].as_float()), (Some(0.4), Some(0.02)));
         let found = resolve(&[variable("sigma-end", "0.03")], &card).expect("good");
         assert_eq!(found["sigma-end"].as_float(), Some(0.03));
+    }
+
+    #[test]
+    fn what_is_held_is_still_the_cards_word() {
+        let card = card(&[("sigma-start", 0.001), ("sigma-end", 0.02)]);
+        let info = crate::settings::find("score").expect("a method");
+        let held = |layers: Layers| {
+            let layers = layers.holding(info, &card, &["sigma-start"]);
+            layers.resolve("score", Task::Ct, &[]).map(|spec| spec.table().0).map_err(|e| e.to_string())
+        };
+        assert!(held(Layers::default()).is_err_and(|e| e.starts_with("model mine: ")));
+        let found = held(Layers::default().with([option("sigma-start", "0.4")])).expect("the user's word");
+        assert_eq!(found["sigma-start"].as_float(), Some(0.4));
+        assert_ne!(found["sigma-end"].as_float(), Some(0.02), "it is not held");
     }
 
     #[test]

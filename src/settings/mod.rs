@@ -14,6 +14,7 @@ mod spec;
 pub use conditional::ConditionalSpec;
 pub use info::{CLASSICAL, find, infos};
 pub use layers::{Entry, Layers, Origin, Value};
+pub(crate) use learned::builtin;
 pub use learned::{Learned, PointEstimate};
 pub use sampler::SamplerSpec;
 pub use spec::{MethodSpec, MethodTable, TvSpec, WaveletSpec};

@@ -13,6 +13,7 @@ pub use wavelet::{WaveletSettings, fista_wavelet};
 use crate::{Field, LinearOperator};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use std::ops::ControlFlow;
 
 /// The norm `‖A‖`, by the power method on `AᴴA` from a fixed random start.
 ///
@@ -46,13 +47,24 @@ pub fn conjugate_gradient<F: Field>(
     iterations: usize,
     tolerance: f64,
 ) -> F {
+    conjugate_gradient_until(apply, rhs, start, (iterations, tolerance), &mut |_| ControlFlow::Continue(()))
+}
+
+/// As [`conjugate_gradient`], and `on_step`, called after every iteration, may end it as well.
+fn conjugate_gradient_until<F: Field>(
+    apply: impl Fn(&F) -> F,
+    rhs: &F,
+    start: F,
+    (iterations, tolerance): (usize, f64),
+    on_step: OnStep<'_>,
+) -> F {
     let mut x = start;
     let mut residual = rhs.clone();
     residual.add_scaled(-1.0, &apply(&x));
     let mut direction = residual.clone();
     let mut energy = residual.dot(&residual).re;
     let goal = (tolerance * rhs.norm()).powi(2);
-    for _ in 0..iterations {
+    for iteration in 0..iterations {
         if energy <= goal {
             break;
         }
@@ -68,18 +80,26 @@ pub fn conjugate_gradient<F: Field>(
         direction.scale((next / energy) as f32);
         direction.add_scaled(1.0, &residual);
         energy = next;
+        if on_step(iteration + 1).is_break() {
+            break;
+        }
     }
     x
 }
 
 /// The part of an image that `A` does not see: `x − A⁺A x`, by `iterations` conjugate-gradient steps from 0 on
-/// `AᴴA z = AᴴA x`.
+/// `AᴴA z = AᴴA x`, fewer where `on_step`, called after each, ends them.
 ///
 /// What `A` sees but weakly takes many steps, and before them counts as unseen.
-pub fn null_space_part<A: LinearOperator>(op: &A, image: &A::Image, iterations: usize) -> A::Image {
+pub fn null_space_part<A: LinearOperator>(
+    op: &A,
+    image: &A::Image,
+    iterations: usize,
+    on_step: OnStep<'_>,
+) -> A::Image {
     let zero = A::Image::zeros(&op.image_shape());
-    let seen =
-        conjugate_gradient(|z| op.normal(z), &op.normal(image), zero, iterations, NULL_SPACE_TOLERANCE);
+    let ends = (iterations, NULL_SPACE_TOLERANCE);
+    let seen = conjugate_gradient_until(|z| op.normal(z), &op.normal(image), zero, ends, on_step);
     let mut unseen = image.clone();
     unseen.add_scaled(-1.0, &seen);
     unseen
@@ -125,13 +145,27 @@ mod tests {
         let geometry = ParallelBeam::equally_spaced(12, 10, 1.0, 4);
         let radon = Radon::new(geometry, Filter::Ramp).unwrap();
         let image = Array2::<f32>::randn(&[12, 10], &mut ChaCha8Rng::seed_from_u64(3));
-        let unseen = null_space_part(&radon, &image, 300);
+        let unseen = null_space_part(&radon, &image, 300, &mut |_| ControlFlow::Continue(()));
         let share = radon.forward(&unseen).norm() / radon.forward(&image).norm();
         // A part of what is seen, A⁺A z, has nothing of the unseen one.
         let seen = radon.adjoint(&radon.forward(&image));
         let cosine = unseen.dot(&seen).re / (unseen.norm() * seen.norm());
         assert!(share < 1e-3 && cosine.abs() < 1e-3, "{share:e} {cosine:e}");
         assert!((0.3..0.95).contains(&(unseen.norm() / image.norm())));
+    }
+
+    #[test]
+    fn the_search_for_the_unseen_part_can_be_ended() {
+        let geometry = ParallelBeam::equally_spaced(12, 10, 1.0, 4);
+        let radon = Radon::new(geometry, Filter::Ramp).unwrap();
+        let image = Array2::<f32>::randn(&[12, 10], &mut ChaCha8Rng::seed_from_u64(3));
+        let mut steps = Vec::new();
+        let ended = null_space_part(&radon, &image, 300, &mut |step| {
+            steps.push(step);
+            if step == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(steps, [1, 2, 3]);
+        assert_eq!(ended, null_space_part(&radon, &image, 3, &mut |_| ControlFlow::Continue(())));
     }
 
     #[test]

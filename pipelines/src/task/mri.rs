@@ -19,8 +19,9 @@ use recon_operators::{Fourier, LinearOperator, Mask, PhasedFourier, Problem};
 /// When the mask is not one of such images.
 pub fn measure(image: &Array2<f32>, mask: &Mask) -> Result<Problem<PhasedFourier>> {
     let transform = PhasedFourier::new(image.nrows(), image.ncols(), None);
-    let measured = mask.select(transform.forward(image));
-    Ok(Problem::new(transform, mask.clone(), measured)?)
+    let data = transform.forward(image);
+    let problem = Problem::new(transform, mask.clone(), data)?;
+    Ok(Problem { measured: mask.select(problem.measured), ..problem })
 }
 
 impl SamplingSpec {

@@ -172,7 +172,7 @@ fn finish(cases: &[BatchCase<MethodSpec>], ledger: &Ledger, json: bool, context:
         context::print(&serde_json::to_string(&tally)?)?;
     }
     if context.stop() != Stop::Never {
-        return Err(context.interruption().unwrap_or(Failure::Interrupted(15)).into());
+        return Err(context.stopped().into());
     }
     match tally.failed {
         0 => Ok(()),

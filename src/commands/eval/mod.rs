@@ -13,7 +13,7 @@ mod summary;
 mod thesis;
 
 use super::cli::common::RunOptions;
-use super::cli::settings::{SettingArgs, all_method_names};
+use super::cli::settings::{SettingArgs, any_method};
 use crate::commands::session::context::Context;
 use crate::commands::session::failure::Failure;
 use anyhow::Result;
@@ -38,8 +38,8 @@ pub struct EvalArgs {
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// What to evaluate [default: the protocol's baselines and score].
-    #[arg(long, value_parser = all_method_names(), value_delimiter = ',')]
-    pub method: Vec<String>,
+    #[arg(long, value_parser = any_method(), value_delimiter = ',')]
+    pub method: Vec<&'static Info>,
     /// Folder for results.csv, summary.json, settings.json and psnr.png; a run that was stopped continues there
     /// [default: eval-<protocol>].
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]
@@ -105,12 +105,12 @@ impl EvalArgs {
     /// The methods to run, each once.
     fn methods<S>(&self, outline: &Outline<S>, task: Task) -> Result<Vec<&'static Info>, Failure> {
         let mut methods: Vec<&'static Info> = Vec::new();
-        for name in &self.method {
-            let Some(info) = find(name).filter(|info| info.tasks.contains(&task)) else {
-                let protocol = self.protocol.name();
+        for &info in &self.method {
+            if !info.tasks.contains(&task) {
+                let (name, protocol) = (info.name, self.protocol.name());
                 let message = format!("--method {name}: protocol {protocol} has no such method; see --help");
                 return Err(Failure::Usage(message));
-            };
+            }
             if !methods.iter().any(|known| known.name == info.name) {
                 methods.push(info);
             }

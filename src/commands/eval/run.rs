@@ -198,13 +198,12 @@ impl<'a, M: Modality> Evaluation<'a, M> {
         setting: &M::Setting,
         candidate: &Candidate<M>,
     ) -> Result<Solved> {
-        let stopped = || self.context.interruption().unwrap_or(Failure::Interrupted(2));
         if let Some(interruption) = self.context.interruption() {
             return Err(interruption.into());
         }
         let tried = Tried { spec: &candidate.spec, method: &candidate.method };
         let outcome = M::solve(single, setting, &tried, self.args.seed, self.context)?;
-        Ok(outcome.ok_or_else(stopped)?)
+        Ok(outcome.ok_or_else(|| self.context.stopped())?)
     }
 
     fn tell(&self, row: &Row, remark: Option<&str>) {

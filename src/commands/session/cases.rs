@@ -5,11 +5,14 @@ use super::failure::{self, Failure};
 use crate::commands::cli::common::Common;
 use crate::commands::cli::settings::SettingArgs;
 use anyhow::{Context as _, Result};
+use recon::knobs::Info;
 use recon::methods::Registry;
 use recon::settings::MethodSpec;
 use recon_data::{Leftovers, default_output};
 use recon_pipelines::judge::{Calibration, Comparison, INTERVAL, Quality};
-use recon_pipelines::{Cancelled, CaseSpec, Input, Options, Outcome, Outputs, Schema, TaskSpec, run};
+use recon_pipelines::{
+    Cancelled, CaseSpec, Input, Methods as _, Options, Outcome, Outputs, Schema, TaskSpec, run,
+};
 use std::path::{Path, PathBuf};
 
 /// What a command asks for.
@@ -18,8 +21,8 @@ pub struct Request<'a> {
     pub inputs: Vec<Input>,
     /// What is measured; the noise comes from the settings.
     pub task: TaskSpec,
-    /// The name of the method; the usual one of the task without it.
-    pub method: Option<&'a str>,
+    /// The method; the usual one of the task without it.
+    pub method: Option<&'static Info>,
     /// What is said about its settings.
     pub settings: &'a SettingArgs,
     /// Where the mask goes.
@@ -78,13 +81,8 @@ impl Request<'_> {
     /// Says what does not fit.
     pub fn described(&self, registry: &Registry, folder: &Path) -> Result<Vec<CaseSpec<MethodSpec>>> {
         let (task, layers) = (with_noise(self.task.clone(), self.settings.noise_std), &self.settings.layers);
-        let name = self.method.unwrap_or_else(|| registry.usual(&task, layers));
-        let method = registry.resolve(name, task.task(), layers)?;
-        if self.settings.noise_std.is_some() && !method.info().noise {
-            let message =
-                "--noise-std: does nothing with this --method; leave it out or choose another method";
-            return Err(Failure::Usage(message.to_owned()).into());
-        }
+        let info = self.method.unwrap_or_else(|| registry.usual(&task, layers));
+        let method = registry.resolve(info.name, task.task(), layers)?;
         self.check_several()?;
         let case = |input: &Input| {
             let case = CaseSpec {
@@ -97,7 +95,7 @@ impl Request<'_> {
                 output: self.outputs(input.path()),
             };
             let case = case.resolved(folder);
-            case.check()?;
+            check(&case, registry)?;
             Ok(case)
         };
         self.inputs.iter().map(case).collect()
@@ -153,12 +151,51 @@ fn with_noise(mut task: TaskSpec, noise_std: Option<f64>) -> TaskSpec {
     task
 }
 
+/// Refuses a case that contradicts itself, or asks of its method what that does not do.
+fn check(case: &CaseSpec<MethodSpec>, registry: &Registry) -> Result<()> {
+    case.check()?;
+    let (method, noise) = (&case.method, Noise::of(&case.task));
+    let message = if noise.std.is_some() && !method.info().noise {
+        "--noise-std: does nothing with this --method; leave it out or choose another method"
+    } else if case.budget.is_some() && registry.pace(method, case.task.task()).is_none() {
+        "--budget: plans noise levels, and this --method has none; leave it out"
+    } else if method.needs_noise() && !noise.is_known() {
+        "--noise-std: is missing, and this --method needs to know the noise of the data; give it, or a noise-floor above 0"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Usage(message.to_owned()).into())
+}
+
+/// What a case says of the noise in its data.
+struct Noise {
+    /// The standard deviation that is told.
+    std: Option<f64>,
+    /// Whether the data are counts of so many photons, from which it follows otherwise.
+    counted: bool,
+}
+
+impl Noise {
+    fn of(task: &TaskSpec) -> Self {
+        let (std, counted) = match task {
+            TaskSpec::Ct(spec) => (spec.noise_std, spec.photons.is_some()),
+            TaskSpec::Mri(spec) => (spec.noise_std, false),
+            TaskSpec::Mar(spec) => (spec.noise_std, false),
+        };
+        Self { std, counted }
+    }
+
+    fn is_known(&self) -> bool {
+        self.std.map_or(self.counted, |std| std > 0.0)
+    }
+}
+
 /// The case, if it makes sense and nothing is in the way of its outputs.
 ///
 /// # Errors
 /// Says what does not fit.
 pub fn checked(case: CaseSpec<MethodSpec>, registry: &Registry, force: bool) -> Result<CaseSpec<MethodSpec>> {
-    case.check()?;
+    check(&case, registry)?;
     recon_pipelines::target(&case, registry, force)?;
     Ok(case)
 }
@@ -221,13 +258,15 @@ fn one(
         watch: &context.bars(),
         ..Options::default()
     };
-    let stopped = || context.interruption().unwrap_or(Failure::Interrupted(2));
     let outcome = run(case, registry, &options);
-    let outcome = outcome.map_err(|error| if error.is::<Cancelled>() { stopped().into() } else { error })?;
+    let stopped = |error: anyhow::Error| {
+        if error.is::<Cancelled>() { context.stopped().into() } else { error }
+    };
+    let outcome = outcome.map_err(stopped)?;
     tell(&outcome, manner.json, context)?;
     match outcome.report.status {
         recon_pipelines::report::Status::Complete => Ok(()),
-        recon_pipelines::report::Status::Interrupted => Err(stopped().into()),
+        recon_pipelines::report::Status::Interrupted => Err(context.stopped().into()),
     }
 }
 

@@ -76,6 +76,12 @@ impl Interrupt {
         self.gently.load(Ordering::SeqCst)
     }
 
+    /// As if this signal had come.
+    #[cfg(test)]
+    pub fn receive(&self, signal: i32) {
+        self.signal.store(signal, Ordering::Relaxed);
+    }
+
     /// The signal that came, if one did.
     pub fn signal(&self) -> Option<i32> {
         Some(self.signal.load(Ordering::Relaxed)).filter(|&signal| signal != 0)

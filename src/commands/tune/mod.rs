@@ -10,7 +10,7 @@ mod search;
 mod trial;
 
 use super::cli::common::RunOptions;
-use super::cli::settings::{SettingArgs, searched_names};
+use super::cli::settings::{SettingArgs, searched_method};
 use super::cli::values::{count, duration};
 use super::eval::measure::{self, Modality};
 use super::eval::metal::Mar;
@@ -22,7 +22,6 @@ use clap::Args;
 use recon::knobs::Info;
 use recon::methods::Registry;
 use recon::models::ModelSource;
-use recon::settings::find;
 use recon_pipelines::Task;
 use search::Search;
 use std::path::PathBuf;
@@ -39,8 +38,8 @@ pub struct TuneArgs {
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// The method whose settings are searched.
-    #[arg(long, value_parser = searched_names(), default_value = "score")]
-    pub method: String,
+    #[arg(long, value_parser = searched_method(), default_value = "score")]
+    pub method: &'static Info,
     /// Folder for trials.jsonl, settings.json, summary.json and model/, a copy of the model with the best
     /// settings on its card; a search that was stopped continues there.
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]
@@ -82,11 +81,11 @@ pub struct TuneArgs {
 impl TuneArgs {
     /// The method, which must serve a task.
     fn info(&self, task: Task) -> Result<&'static Info, Failure> {
-        let found = find(&self.method).filter(|info| info.tasks.contains(&task));
-        found.ok_or_else(|| {
-            let (method, protocol) = (&self.method, self.protocol.name());
-            Failure::Usage(format!("--method {method}: protocol {protocol} has no such method; see --help"))
-        })
+        if self.method.tasks.contains(&task) {
+            return Ok(self.method);
+        }
+        let (method, protocol) = (self.method.name, self.protocol.name());
+        Err(Failure::Usage(format!("--method {method}: protocol {protocol} has no such method; see --help")))
     }
 
     /// Where the model is that is tuned.

@@ -145,6 +145,10 @@ impl SamplerSettings for RedDiff {
         Self { steps, ..*self }
     }
 
+    fn needs_noise(&self) -> bool {
+        self.noise_floor <= 0.0
+    }
+
     fn check(&self) -> std::result::Result<(), SettingError> {
         if self.sigma_end > self.sigma_start {
             let message =

@@ -1,26 +1,25 @@
 //! `recon likelihood`: how probable images are under a model.
 
+mod answer;
+mod images;
+
 use super::cli::common::RunOptions;
 use super::cli::values::{count, positive};
 use super::session::context::{self, Context};
-use super::session::failure::Failure;
 use super::session::watched::Watched;
+use answer::Answer;
 use anyhow::Result;
 use candle_core::Tensor;
 use clap::{Args, ValueEnum};
-use ndarray::{ArrayD, Axis};
 use recon::device::DeviceChoice;
-use recon::methods::{Shown, process_of, value_range};
-use recon::models::{ModelSource, Prior, ValueMapping, open};
+use recon::methods::{process_of, value_range};
+use recon::models::{ModelSource, Prior, open};
 use recon::score::{
     Autograd, BitsPerDimension, DormandPrince, FlowLikelihood, LikelihoodBound, Noise, ProbabilityFlow,
     Probe, Sde, Stream, Trace, dequantized,
 };
-use recon_data::{Format, Modality, check_finite, npy};
-use recon_pipelines::task::arrays::wrong_shape;
 use recon_pipelines::{SliceSeed, Watch};
-use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Arguments of `recon likelihood`.
 #[derive(Args, Clone, Debug)]
@@ -75,24 +74,6 @@ pub enum ProbeName {
     Gaussian,
 }
 
-/// The answer.
-#[derive(Debug, Default, Serialize)]
-struct Answer {
-    /// Bits a grey value, image by image.
-    bits_per_dim: Vec<f64>,
-    /// Their standard errors, where several directions tell.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    standard_error: Vec<f64>,
-    /// Upper bounds for the sampler with noise.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    bound: Vec<f64>,
-    /// Their standard errors.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    bound_standard_error: Vec<f64>,
-    /// Network calls for all images.
-    nfe: usize,
-}
-
 /// Where time begins for likelihoods, as published.
 const T_START: f64 = 1e-5;
 
@@ -104,9 +85,9 @@ pub fn run(args: &LikelihoodArgs) -> Result<()> {
     let context = Context::new(&args.run)?;
     let (device, _) = args.device.open()?;
     let prior = open(&ModelSource::named(&args.model)?, &device)?;
-    let images = read(&args.images, &prior)?;
+    let images = images::read(&args.images, &prior)?;
     let mut answer = Answer::default();
-    let watched = Watched { model: &prior, context: &context };
+    let watched = Watched::new(&prior, &context);
     let count = images.dim(0)?;
     let bars = context.bars();
     bars.begin(count);
@@ -114,61 +95,12 @@ pub fn run(args: &LikelihoodArgs) -> Result<()> {
         let image = images.narrow(0, index, 1)?.contiguous()?;
         if let Err(error) = add(&mut answer, args, &watched, image, index) {
             bars.end();
-            return Err(context.interruption().map_or(error, Into::into));
+            return Err(watched.reason(error));
         }
         bars.slice(index + 1, count);
     }
     bars.end();
-    context::print(&if args.json { serde_json::to_string(&answer)? } else { lines(&answer) })
-}
-
-/// The images as `[image, channel, row, col]` in model values.
-fn read(path: &Path, prior: &Prior) -> Result<Tensor> {
-    let x = if Format::of_path(path) == Some(Format::Npy) {
-        read_array(path, prior)?
-    } else {
-        read_scan(path, prior)?
-    };
-    if x.shape()[1] != prior.channels() || x.is_empty() {
-        let wanted =
-            format!("at least one image, of {} channel(s), as the network takes them", prior.channels());
-        return Err(wrong_shape(path, x.shape(), &wanted));
-    }
-    let shape = x.shape().to_vec();
-    Ok(Tensor::from_vec(x.into_iter().collect(), &shape[..], prior.device())?)
-}
-
-/// A scan, its values mapped as those of training images are.
-fn read_scan(path: &Path, prior: &Prior) -> Result<ArrayD<f32>> {
-    let scan = recon_data::read(path)?;
-    let Some(mapping) = prior.manifest().value else {
-        let message =
-            "the model does not say how scan values map to its own; give a .npy array of model values";
-        return Err(Failure::Input(format!("{}: {message}", path.display())).into());
-    };
-    let is_ct = matches!(mapping, ValueMapping::Hounsfield { .. });
-    if scan.modality.is_some_and(|modality| (modality == Modality::Ct) != is_ct) {
-        let message = "is not of the modality of the model; choose another with recon model list";
-        return Err(Failure::Input(format!("{}: {message}", path.display())).into());
-    }
-    let values = mapping.model_values(scan.volume.voxels).ok_or_else(|| {
-        Failure::Input(format!("{}: has no positive value to scale by; give another image", path.display()))
-    })?;
-    Ok(values.insert_axis(Axis(1)).into_dyn())
-}
-
-/// An array in the values that [`Shown`] tells.
-fn read_array(path: &Path, prior: &Prior) -> Result<ArrayD<f32>> {
-    let mut x: ArrayD<f32> = npy::read_real(path)?;
-    check_finite(path, &x)?;
-    let shown = Shown::of(prior.manifest());
-    x.mapv_inplace(|value| shown.model(value));
-    Ok(match x.ndim() {
-        2 => x.insert_axis(Axis(0)).insert_axis(Axis(0)),
-        3 => x.insert_axis(Axis(1)),
-        4 => x,
-        _ => return Err(wrong_shape(path, x.shape(), "2, 3 or 4 axes, the last two rows and columns")),
-    })
+    context::print(&if args.json { serde_json::to_string(&answer)? } else { answer.lines() })
 }
 
 /// Adds what there is to say about one image. Noise is consumed in the order dequantization, directions, bound.
@@ -212,31 +144,4 @@ fn likelihood<'a>(args: &LikelihoodArgs, sde: &'a dyn Sde) -> FlowLikelihood<'a>
     let trace = if args.exact { Trace::Exact } else { Trace::Hutchinson { probe, count: args.probes } };
     let solver = DormandPrince { rtol: args.tolerance, atol: args.tolerance, ..DormandPrince::default() };
     FlowLikelihood { flow: ProbabilityFlow { sde, t_end: T_START, solver }, trace }
-}
-
-fn lines(answer: &Answer) -> String {
-    let error = |errors: &[f64], i: usize| errors.get(i).map_or_else(String::new, |e| format!(" +- {e:.4}"));
-    let line = |(i, bits): (usize, &f64)| {
-        let bound = answer.bound.get(i).map_or_else(String::new, |bound| {
-            format!(", bound {bound:.4}{}", error(&answer.bound_standard_error, i))
-        });
-        format!("image {i}: {bits:.4}{} bits/dim{bound}", error(&answer.standard_error, i))
-    };
-    answer.bits_per_dim.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_are_one_line_an_image() {
-        let mut answer = Answer { bits_per_dim: vec![3.25], nfe: 62, ..Answer::default() };
-        assert_eq!(lines(&answer), "image 0: 3.2500 bits/dim");
-        answer.bound = vec![3.5];
-        answer.bound_standard_error = vec![0.01];
-        assert_eq!(lines(&answer), "image 0: 3.2500 bits/dim, bound 3.5000 +- 0.0100");
-        let json = serde_json::to_string(&answer).unwrap();
-        assert!(json.contains("\"nfe\":62") && !json.contains("\"standard_error\""), "{json}");
-    }
 }
