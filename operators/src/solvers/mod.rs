@@ -1,12 +1,16 @@
 //! Iterative solvers over any operator.
 
+mod conjugate;
 mod fista;
 mod prox;
+mod tikhonov;
 mod tv;
 mod wavelet;
 
+pub use conjugate::conjugate_gradient;
 pub use fista::OnStep;
 pub use prox::TvProx;
+pub use tikhonov::{TikhonovSettings, tikhonov};
 pub use tv::{TvSettings, fista_tv};
 pub use wavelet::{WaveletSettings, fista_wavelet};
 
@@ -32,44 +36,6 @@ pub fn operator_norm<A: LinearOperator>(op: &A, iterations: usize) -> f64 {
         x = next;
     }
     eigenvalue.max(0.0).sqrt()
-}
-
-/// Solves `M x = rhs` for a Hermitian positive semi-definite `M` given as `apply`, from `start`
-/// (Hestenes and Stiefel 1952).
-///
-/// Ends after `iterations`, when the residual falls below `tolerance · ‖rhs‖`, or where `M` is singular
-/// along the search direction.
-pub fn conjugate_gradient<F: Field>(
-    apply: impl Fn(&F) -> F,
-    rhs: &F,
-    start: F,
-    iterations: usize,
-    tolerance: f64,
-) -> F {
-    let mut x = start;
-    let mut residual = rhs.clone();
-    residual.add_scaled(-1.0, &apply(&x));
-    let mut direction = residual.clone();
-    let mut energy = residual.dot(&residual).re;
-    let goal = (tolerance * rhs.norm()).powi(2);
-    for _ in 0..iterations {
-        if energy <= goal {
-            break;
-        }
-        let image = apply(&direction);
-        let curvature = direction.dot(&image).re;
-        if curvature <= 0.0 || curvature.is_nan() {
-            break;
-        }
-        let step = (energy / curvature) as f32;
-        x.add_scaled(step, &direction);
-        residual.add_scaled(-step, &image);
-        let next = residual.dot(&residual).re;
-        direction.scale((next / energy) as f32);
-        direction.add_scaled(1.0, &residual);
-        energy = next;
-    }
-    x
 }
 
 /// The part of an image that `A` does not see: `x − A⁺A x`, by `iterations` conjugate-gradient steps from 0 on

@@ -196,8 +196,8 @@ pub fn unexplained(images: ArrayView3<'_, Complex32>, sets: &[CoilMaps]) -> f64 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mri::coils::{birdcage, calibration_block, coil_images, coil_kspace};
     use crate::Mask;
+    use crate::mri::coils::{birdcage, calibration_block, coil_images, coil_kspace};
 
     fn centred(index: usize, length: usize) -> f32 {
         2.0 * index as f32 / length as f32 - 1.0
