@@ -1,7 +1,7 @@
 //! Coil maps from the centre of k-space: ESPIRiT.
 
 use super::calibration::{fix_phase, narrow, principal_coil, widen};
-use super::linear::Eigen;
+use super::linear::{Eigen, gram};
 use super::pointwise::{EigenRow, Pointwise};
 use crate::OperatorError;
 use ndarray::{Array2, Array3, ArrayView3, Axis, s};
@@ -127,19 +127,6 @@ fn patch_covariance(centre: &Array3<Complex32>, kernel: usize) -> Array2<Complex
         entry.iter_mut().zip(&seen).for_each(|(entry, &value)| *entry = widen(value));
     }
     gram(&entries)
-}
-
-/// `Σ_k a_ik conj(a_jk)`
-fn gram(entries: &Array2<Complex64>) -> Array2<Complex64> {
-    let count = entries.nrows();
-    let rows: Vec<Vec<Complex64>> = (0..count)
-        .into_par_iter()
-        .map(|i| {
-            let here = entries.row(i);
-            (0..=i).map(|j| entries.row(j).iter().zip(here).map(|(b, a)| a * b.conj()).sum()).collect()
-        })
-        .collect();
-    Array2::from_shape_fn((count, count), |(i, j)| if j <= i { rows[i][j] } else { rows[j][i].conj() })
 }
 
 /// `w_cd(e)/kernel²` for c ≤ d, pairs in lexicographic order, axes (pair, row, col) with e = 0 in the middle.

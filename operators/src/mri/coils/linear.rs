@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use num_complex::Complex64;
+use rayon::prelude::*;
 
 /// QL steps for one eigenvalue; two are common.
 const MOST_STEPS: usize = 60;
@@ -149,6 +150,19 @@ fn ql_step(d: &mut [f64], e: &mut [f64], rotated: &mut Array2<f64>, (first, last
     d[first] -= shift;
     e[first] = bulge;
     e[last] = 0.0;
+}
+
+/// `Σ_k a_ik conj(a_jk)`
+pub(super) fn gram(entries: &Array2<Complex64>) -> Array2<Complex64> {
+    let count = entries.nrows();
+    let rows: Vec<Vec<Complex64>> = (0..count)
+        .into_par_iter()
+        .map(|i| {
+            let here = entries.row(i);
+            (0..=i).map(|j| entries.row(j).iter().zip(here).map(|(b, a)| a * b.conj()).sum()).collect()
+        })
+        .collect();
+    Array2::from_shape_fn((count, count), |(i, j)| if j <= i { rows[i][j] } else { rows[j][i].conj() })
 }
 
 /// The lower L with `L Lᴴ = A` of a Hermitian A; none unless A is positive definite.
