@@ -145,7 +145,7 @@ mod tests {
         let problem = Problem::new(sense.clone(), mask.over_coils(6), zeros).unwrap();
         let solve = |data: &Array3<Complex32>| {
             let zero = Array2::zeros((rows, cols));
-            conjugate_gradient(|x| problem.normal(x), &problem.adjoint(data), zero, 60, 1e-6)
+            conjugate_gradient(|x| problem.normal(x), &problem.adjoint(data), zero, 25, 1e-4)
         };
         let found = g_factor_by_replicas(&sense, &mask, (400, 2), solve).unwrap();
         let expected = g_factor(sense.maps(), 3, PhaseAxis::Columns).unwrap();

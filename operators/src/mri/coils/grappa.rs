@@ -86,14 +86,15 @@ fn longest_run(measured: &[bool]) -> (usize, usize) {
     best
 }
 
-/// Distances of a missing line to the measured ones nearest to it on either side, which with it fit twice into `room` lines.
+/// Distances of a missing line to the measured ones nearest to it on either side, as many as span three quarters of `room` lines
+/// at most, so that those show the pattern several times.
 fn sources(measured: &[bool], line: usize, count: usize, room: usize) -> Vec<isize> {
     let below = (0..line).rev().filter(|&at| measured[at]).take(count.div_ceil(2));
     let above = (line + 1..measured.len()).filter(|&at| measured[at]).take(count.div_ceil(2));
     let distance = |at: usize| at as isize - line as isize;
     let mut found: Vec<isize> = below.chain(above).map(distance).collect();
     found.sort_by_key(|distance| (distance.abs(), *distance));
-    while !found.is_empty() && 2 * span(&found) > room as isize {
+    while !found.is_empty() && 4 * span(&found) > 3 * room as isize {
         found.pop();
     }
     found.sort_unstable();
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn sources_are_the_nearest_lines_that_fit() {
         let measured = lines(20, 3, 4);
-        assert_eq!(sources(&measured, 4, 4, 40), [-4, -1, 2, 4]);
+        assert_eq!(sources(&measured, 4, 4, 40), [-4, -1, 2, 5]);
         assert_eq!(sources(&measured, 4, 4, 8), [-1, 2]);
         assert_eq!(sources(&measured, 19, 4, 40), [-4, -1]);
         assert_eq!(sources(&measured, 4, 4, 2), [-1; 0]);

@@ -4,6 +4,8 @@ use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use num_complex::Complex64;
 use rayon::prelude::*;
 
+/// What rounding leaves of a pivot, as a share of it, where a row depends on those above.
+const SINGULAR: f64 = 1e-12;
 /// QL steps for one eigenvalue; two are common.
 const MOST_STEPS: usize = 60;
 
@@ -165,7 +167,7 @@ pub(super) fn gram(entries: &Array2<Complex64>) -> Array2<Complex64> {
     Array2::from_shape_fn((count, count), |(i, j)| if j <= i { rows[i][j] } else { rows[j][i].conj() })
 }
 
-/// The lower L with `L Lᴴ = A` of a Hermitian A; none unless A is positive definite.
+/// The lower L with `L Lᴴ = A` of a Hermitian A; none unless A is positive definite beyond rounding.
 pub(super) fn cholesky(a: &Array2<Complex64>) -> Option<Array2<Complex64>> {
     let n = a.nrows();
     let mut lower = Array2::<Complex64>::zeros((n, n));
@@ -176,7 +178,8 @@ pub(super) fn cholesky(a: &Array2<Complex64>) -> Option<Array2<Complex64>> {
             lower[[i, j]] = if i > j { rest / lower[[j, j]].re } else { Complex64::from(rest.re.sqrt()) };
         }
         // Not a number where the rest is negative.
-        if lower[[i, i]].re.partial_cmp(&0.0) != Some(std::cmp::Ordering::Greater) {
+        let independent = lower[[i, i]].re.powi(2) > SINGULAR * a[[i, i]].re;
+        if !independent {
             return None;
         }
     }
