@@ -6,8 +6,8 @@ use recon_operators::solvers::{
     TikhonovSettings, TvSettings, WaveletSettings, fista_tv, fista_wavelet, tikhonov,
 };
 use recon_operators::{
-    EspiritSettings, GrappaSettings, Mask, PhaseAxis, Problem, Sense, Transform, calibration_block, coil_images,
-    espirit, grappa, root_sum_of_squares,
+    EspiritSettings, GrappaSettings, Mask, PhaseAxis, Problem, Sense, Transform, calibration_block,
+    coil_images, espirit, grappa, root_sum_of_squares,
 };
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -75,9 +75,7 @@ fn image(
             tikhonov(&problem, data, Array2::zeros(start.raw_dim()), &settings, on_step)
         }
         "wavelet" => fista_wavelet(&problem, data, start, &WaveletSettings { weight, iterations }, on_step),
-        _ => {
-            fista_tv(&problem, data, start, &TvSettings { weight, iterations, nonnegative: false }, on_step)
-        }
+        _ => fista_tv(&problem, data, start, &TvSettings { weight, iterations, nonnegative: false }, on_step),
     })
 }
 

@@ -166,7 +166,7 @@ fn espirit_explains_the_integrals() {
     for ((i, j), _) in inside.indexed_iter().filter(|(_, value)| value.re > 0.0) {
         let (a, b) = (found[0].maps.slice(s![.., i, j]), exact.slice(s![.., i, j]));
         let along: Complex32 = a.iter().zip(b).map(|(a, b)| a.conj() * b).sum();
-        let length: f32 = b.iter().map(|value| value.norm_sqr()).sum();
+        let length: f32 = b.iter().map(Complex32::norm_sqr).sum();
         sines.push((1.0 - along.norm_sqr() / length).max(0.0));
     }
     let sine = (sines.iter().sum::<f32>() / sines.len() as f32).sqrt();

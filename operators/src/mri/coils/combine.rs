@@ -115,9 +115,9 @@ mod tests {
     #[test]
     fn maps_of_length_one_give_the_same_modulus_everywhere() {
         let (maps, image) = (birdcage(6, 30, 27), image(30, 27));
-        let modulus = image.mapv(|value| value.norm());
+        let modulus = image.mapv(Complex32::norm);
         assert!((root_sum_of_squares(&(&maps * &image)) - &modulus).norm() < 1e-5 * modulus.norm());
-        let found = adaptive(&(&maps * &image), 2).mapv(|value| value.norm());
+        let found = adaptive(&(&maps * &image), 2).mapv(Complex32::norm);
         assert!((found - &modulus).norm() < 0.01 * modulus.norm());
     }
 
@@ -127,7 +127,7 @@ mod tests {
         seen.slice_mut(s![.., ..12, ..]).fill(Complex32::default());
         seen.add_scaled(1.0, &Field::randn(&[8, 48, 48], &mut ChaCha8Rng::seed_from_u64(1)));
         let dark = |image: &Array2<f32>| image.slice(s![..8, ..]).to_owned().norm();
-        let (squares, adapted) = (root_sum_of_squares(&seen), adaptive(&seen, 3).mapv(|value| value.norm()));
+        let (squares, adapted) = (root_sum_of_squares(&seen), adaptive(&seen, 3).mapv(Complex32::norm));
         assert!(dark(&adapted) < 0.7 * dark(&squares));
         let confidence = adaptive_maps(&seen, 3).confidence;
         assert!(confidence[[30, 24]] > 0.9 && confidence[[4, 24]] < 0.6);

@@ -3,7 +3,7 @@
 use super::calibration::{narrow, widen};
 use super::linear::{cholesky, gram, solve_lower, solve_upper};
 use crate::{OperatorError, PhaseAxis};
-use ndarray::{Array2, Array3, ArrayView3, s};
+use ndarray::{Array2, Array3, s};
 use num_complex::{Complex32, Complex64};
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ pub fn grappa(
         let pattern = sources(measured, line, settings.lines, middle.1 - middle.0);
         let kernel = weights
             .entry(pattern.clone())
-            .or_insert_with(|| Kernel::fitted(middle_lines.view(), pattern, settings));
+            .or_insert_with(|| Kernel::fitted(&middle_lines, pattern, settings));
         if let Some(kernel) = kernel {
             kernel.fill(&mut filled, line);
         }
@@ -118,11 +118,7 @@ struct Kernel {
 
 impl Kernel {
     /// From fully sampled lines; none where there is nothing to learn from.
-    fn fitted(
-        middle: ArrayView3<'_, Complex32>,
-        pattern: Vec<isize>,
-        settings: &GrappaSettings,
-    ) -> Option<Self> {
+    fn fitted(middle: &Array3<Complex32>, pattern: Vec<isize>, settings: &GrappaSettings) -> Option<Self> {
         let (coils, rows, lines) = middle.dim();
         let readout = settings.readout.clamp(1, rows) | 1;
         let first = pattern.iter().copied().fold(0, isize::min).unsigned_abs();
@@ -132,7 +128,7 @@ impl Kernel {
             return None;
         }
         let window = |coil: usize, row: usize, line: usize| {
-            middle.slice_move(s![coil, row..row + steps, line..line + places])
+            middle.slice(s![coil, row..row + steps, line..line + places])
         };
         let sources = pattern.len() * readout * coils;
         let mut entries = Array2::<Complex64>::zeros((sources, places * steps));
