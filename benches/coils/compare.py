@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Compares coil maps and images of `recon` with those of BART and prints Markdown; `run` calls it.
 
-Fully sampled k-space of several coils is read from a `.cfl` file, undersampled in points (variable-density Poisson disc) or in
-lines, and reconstructed by both programs on one thread, each with maps of its own from the undersampled data. Each method is
+Fully sampled k-space of several coils is read from a `.cfl` file, undersampled in points (of variable density) or in lines, and reconstructed by both programs on one thread, each with maps of its own from the undersampled data. Each method is
 run with several weights and judged by the best of them, against the root of the sum of squares of the full data, where BART's
 maps of the full data see something. Times are the processor's, of whole processes, the least of the rounds.
 """
@@ -60,22 +59,18 @@ def subspace_difference(ours, theirs):
     return np.sqrt(np.mean(sine**2)), np.quantile(sine, 0.95), share
 
 
-def point_mask(shape, acceleration, folder):
-    rows, cols = shape
-    low, high = 1.0, float(acceleration)
-    for _ in range(12):
-        spacing = (low + high) / 2
-        name = folder / "mask"
-        timed(["bart", "poisson", "-Y", rows, "-Z", cols, "-y", spacing**0.5, "-z", spacing**0.5, "-C", 24, "-v", "-e", name])
-        mask = np.abs(read(name)[..., 0]) > 0
-        if mask.mean() > 1 / acceleration:
-            low = spacing
-        else:
-            high = spacing
-    return mask
+def point_mask(shape, acceleration):
+    """Points drawn with a density that falls off from the centre, and a full centre of 24 x 24."""
+    rows, cols = (np.arange(n) - n // 2 for n in shape)
+    centre = (np.abs(rows)[:, None] <= 12) & (np.abs(cols) <= 12)
+    radius = np.hypot(rows[:, None] / shape[0], cols / shape[1]) * 2
+    keys = np.random.default_rng(0).random(shape) ** (1 / np.maximum(1e-3, (1.5 - radius) ** 2))
+    keys[centre] = 2
+    kept = round(keys.size / acceleration)
+    return keys >= np.partition(keys.ravel(), -kept)[-kept]
 
 
-def line_mask(shape, acceleration, _folder):
+def line_mask(shape, acceleration):
     columns = np.arange(shape[1])
     centre = np.abs(columns - shape[1] // 2) <= 12
     wanted = shape[1] / acceleration - centre.sum()
@@ -137,7 +132,7 @@ def main():
     print("|---|---|---|---|---|---|---|---|")
     for kind, draw in (("points", point_mask), ("lines", line_mask)):
         for acceleration in (4, 6):
-            mask = draw(full.shape[:2], acceleration, folder)
+            mask = draw(full.shape[:2], acceleration)
             write(folder / "under", full * mask[..., None])
             for words in commands.values():
                 timed(words(folder / "under"))
