@@ -176,8 +176,10 @@ pub enum OperatorError {
         /// Number of coils of the second.
         found: usize,
     },
-    /// Lines are missing that no pattern of measured lines can give.
-    #[error("fewer than two lines of k-space were measured; GRAPPA needs lines on both sides of a gap")]
+    /// No two lines beside one another were measured.
+    #[error(
+        "no two lines of k-space beside one another were measured; GRAPPA learns from at least two in the middle"
+    )]
     TooFewLines,
     /// The noise has not one standard deviation for every entry of the data.
     #[error(
@@ -188,5 +190,15 @@ pub enum OperatorError {
         stds: usize,
         /// Entries of the data.
         entries: usize,
+    },
+    /// Lines cannot be folded a whole number of times.
+    #[error(
+        "{lines} lines cannot be left out evenly at {acceleration}x; the acceleration must divide their number"
+    )]
+    UnevenFolding {
+        /// Number of lines.
+        lines: usize,
+        /// The acceleration.
+        acceleration: usize,
     },
 }

@@ -62,6 +62,10 @@ pub trait Scalar: Copy + Send + Sync + 'static {
     fn add_scaled(self, a: f32, other: Self) -> Self;
     /// `a · self`
     fn scaled(self, a: f32) -> Self;
+    /// `√(|self|² + |other|²)`
+    fn joint_modulus(self, other: Self) -> f32;
+    /// The value, or 0 where it is a real number below; complex numbers have no order.
+    fn nonnegative(self) -> Self;
 }
 
 impl Scalar for f32 {
@@ -79,6 +83,12 @@ impl Scalar for f32 {
     fn scaled(self, a: f32) -> Self {
         a * self
     }
+    fn joint_modulus(self, other: Self) -> f32 {
+        self.hypot(other)
+    }
+    fn nonnegative(self) -> Self {
+        self.max(0.0)
+    }
 }
 
 impl Scalar for Complex32 {
@@ -95,6 +105,12 @@ impl Scalar for Complex32 {
     }
     fn scaled(self, a: f32) -> Self {
         self * a
+    }
+    fn joint_modulus(self, other: Self) -> f32 {
+        (self.norm_sqr() + other.norm_sqr()).sqrt()
+    }
+    fn nonnegative(self) -> Self {
+        self
     }
 }
 

@@ -8,18 +8,11 @@ use super::session::failure::Failure;
 use super::session::inputs::image_inputs;
 use anyhow::Result;
 use clap::Args;
-<<<<<<< HEAD
+use recon::knobs::Info;
 use recon_data::raw::looks_raw;
 use recon_data::{Format, npy};
-use recon_pipelines::{
-    ImageInput, Input, KspaceInput, MaskChoice, MriSpec, PhaseAxisName, SamplingSpec, Task, TaskSpec,
-};
-use std::path::{Path, PathBuf};
-=======
-use recon::knobs::Info;
 use recon_pipelines::{Input, KspaceInput, MaskChoice, MriSpec, PhaseAxisName, SamplingSpec, Task, TaskSpec};
-use std::path::PathBuf;
->>>>>>> mri-default
+use std::path::{Path, PathBuf};
 
 /// Arguments of `recon mri`.
 #[derive(Args, Debug)]
@@ -120,19 +113,9 @@ impl MriArgs {
             let (phase_axis, slices) = (self.sampling.phase_axis, self.common.slices);
             return Ok(vec![Input::Kspace(KspaceInput { path, mask, phase_axis, slices, reference })]);
         }
-<<<<<<< HEAD
-        let image = |path: &PathBuf| {
-            if is_raw(path) {
-                return self.raw(path);
-            }
-            let ImageOptions { series, nan_to } = self.image.clone();
-            let (path, reference) = (path.clone(), reference.clone());
-            Input::Image(ImageInput { path, series, slices, unit: None, spacing: None, nan_to, reference })
-        };
-        Ok(expanded(&self.inputs)?.iter().map(image).collect())
-=======
-        Ok(image_inputs(&self.inputs, (&self.image, &self.common), (None, None))?)
->>>>>>> mri-default
+        let raw = |input: Input| if is_raw(input.path()) { self.raw(input.path()) } else { input };
+        let inputs = image_inputs(&self.inputs, (&self.image, &self.common), (None, None))?;
+        Ok(inputs.into_iter().map(raw).collect())
     }
 
     /// A file of raw k-space.
@@ -175,15 +158,9 @@ pub fn request<'a>(args: &'a MriArgs, words: &'a [String]) -> Result<Request<'a>
     }
     let inputs = args.inputs()?;
     Ok(Request {
-<<<<<<< HEAD
         task: args.task(&inputs)?,
         inputs,
-        method: args.method.as_deref(),
-=======
-        inputs: args.inputs()?,
-        task: args.task(),
         method: args.method,
->>>>>>> mri-default
         settings: &args.settings,
         mask: args.sampling.mask_out.clone(),
         common: &args.common,

@@ -1,19 +1,22 @@
 //! Iterative solvers over any operator.
 
+mod conjugate;
 mod fista;
 mod prox;
+mod tikhonov;
 mod tv;
 mod wavelet;
 
+pub use conjugate::conjugate_gradient;
 pub use fista::OnStep;
 pub use prox::TvProx;
+pub use tikhonov::{TikhonovSettings, tikhonov};
 pub use tv::{TvSettings, fista_tv};
 pub use wavelet::{WaveletSettings, fista_wavelet};
 
 use crate::{Field, LinearOperator};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use std::ops::ControlFlow;
 
 /// The norm `‖A‖`, by the power method on `AᴴA` from a fixed random start.
 ///
@@ -35,58 +38,6 @@ pub fn operator_norm<A: LinearOperator>(op: &A, iterations: usize) -> f64 {
     eigenvalue.max(0.0).sqrt()
 }
 
-/// Solves `M x = rhs` for a Hermitian positive semi-definite `M` given as `apply`, from `start`
-/// (Hestenes and Stiefel 1952).
-///
-/// Ends after `iterations`, when the residual falls below `tolerance · ‖rhs‖`, or where `M` is singular
-/// along the search direction.
-pub fn conjugate_gradient<F: Field>(
-    apply: impl Fn(&F) -> F,
-    rhs: &F,
-    start: F,
-    iterations: usize,
-    tolerance: f64,
-) -> F {
-    conjugate_gradient_until(apply, rhs, start, (iterations, tolerance), &mut |_| ControlFlow::Continue(()))
-}
-
-/// As [`conjugate_gradient`], and `on_step`, called after every iteration, may end it as well.
-fn conjugate_gradient_until<F: Field>(
-    apply: impl Fn(&F) -> F,
-    rhs: &F,
-    start: F,
-    (iterations, tolerance): (usize, f64),
-    on_step: OnStep<'_>,
-) -> F {
-    let mut x = start;
-    let mut residual = rhs.clone();
-    residual.add_scaled(-1.0, &apply(&x));
-    let mut direction = residual.clone();
-    let mut energy = residual.dot(&residual).re;
-    let goal = (tolerance * rhs.norm()).powi(2);
-    for iteration in 0..iterations {
-        if energy <= goal {
-            break;
-        }
-        let image = apply(&direction);
-        let curvature = direction.dot(&image).re;
-        if curvature <= 0.0 || curvature.is_nan() {
-            break;
-        }
-        let step = (energy / curvature) as f32;
-        x.add_scaled(step, &direction);
-        residual.add_scaled(-step, &image);
-        let next = residual.dot(&residual).re;
-        direction.scale((next / energy) as f32);
-        direction.add_scaled(1.0, &residual);
-        energy = next;
-        if on_step(iteration + 1).is_break() {
-            break;
-        }
-    }
-    x
-}
-
 /// The part of an image that `A` does not see: `x − A⁺A x`, by `iterations` conjugate-gradient steps from 0 on
 /// `AᴴA z = AᴴA x`, fewer where `on_step`, called after each, ends them.
 ///
@@ -99,7 +50,7 @@ pub fn null_space_part<A: LinearOperator>(
 ) -> A::Image {
     let zero = A::Image::zeros(&op.image_shape());
     let ends = (iterations, NULL_SPACE_TOLERANCE);
-    let seen = conjugate_gradient_until(|z| op.normal(z), &op.normal(image), zero, ends, on_step);
+    let seen = conjugate::watched(|z| op.normal(z), &op.normal(image), zero, ends, on_step);
     let mut unseen = image.clone();
     unseen.add_scaled(-1.0, &seen);
     unseen
@@ -113,6 +64,7 @@ mod tests {
     use super::*;
     use crate::{Filter, Fourier, ParallelBeam, Radon};
     use ndarray::{Array1, Array2, array};
+    use std::ops::ControlFlow;
 
     #[test]
     fn the_norm_of_a_unitary_map_is_one() {

@@ -109,7 +109,7 @@ mod tests {
     fn the_block_keeps_the_centre() {
         for (rows, cols) in [(20, 31), (21, 30)] {
             let columns: Vec<bool> =
-                (0..cols).map(|j: usize| j % 4 == 0 || j.abs_diff(cols / 2) <= 3).collect();
+                (0..cols).map(|j: usize| j.is_multiple_of(4) || j.abs_diff(cols / 2) <= 3).collect();
             let block = calibration_block(&numbered(rows, cols), &Mask::columns(rows, &columns), 12).unwrap();
             let (_, height, width) = block.dim();
             assert!(height == 12 && width >= 7, "{height}x{width}");

@@ -2,7 +2,10 @@
 
 use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use num_complex::Complex64;
+use rayon::prelude::*;
 
+/// What rounding leaves of a pivot, as a share of it, where a row depends on those above.
+const SINGULAR: f64 = 1e-12;
 /// QL steps for one eigenvalue; two are common.
 const MOST_STEPS: usize = 60;
 
@@ -33,7 +36,7 @@ impl Eigen {
             }
             for (k, reflector) in reflectors.iter().enumerate().rev() {
                 let mut tail = vector.slice_mut(s![k + 1..]);
-                let along = 2.0 * inner(reflector.view(), tail.view());
+                let along = 2.0 * inner(&reflector.view(), &tail.view());
                 tail.zip_mut_with(reflector, |value, &v| *value -= along * v);
             }
         }
@@ -47,7 +50,7 @@ impl Eigen {
 }
 
 /// `⟨a, b⟩ = Σ conj(aᵢ) bᵢ`
-pub(super) fn inner(a: ArrayView1<'_, Complex64>, b: ArrayView1<'_, Complex64>) -> Complex64 {
+fn inner(a: &ArrayView1<'_, Complex64>, b: &ArrayView1<'_, Complex64>) -> Complex64 {
     a.iter().zip(b).map(|(a, b)| a.conj() * b).sum()
 }
 
@@ -65,13 +68,14 @@ impl Tridiagonal {
     fn of(mut a: Array2<Complex64>) -> Self {
         let n = a.nrows();
         let mut reflectors = Vec::with_capacity(n);
-        let mut coupling = vec![Complex64::default(); n];
+        let mut coupling = Vec::with_capacity(n);
         for k in 0..n.saturating_sub(1) {
             let mut v = a.slice(s![k + 1.., k]).to_owned();
             let length = v.iter().map(Complex64::norm_sqr).sum::<f64>().sqrt();
             let turned = if v[0].norm() > 0.0 { v[0] / v[0].norm() } else { Complex64::ONE };
-            coupling[k] = -turned * length;
-            v[0] -= coupling[k];
+            let beside = -turned * length;
+            coupling.push(beside);
+            v[0] -= beside;
             let norm = v.iter().map(Complex64::norm_sqr).sum::<f64>().sqrt();
             if norm > 0.0 {
                 v.mapv_inplace(|value| value / norm);
@@ -79,6 +83,7 @@ impl Tridiagonal {
             }
             reflectors.push(v);
         }
+        coupling.push(Complex64::default());
         let mut phases = vec![Complex64::ONE; n];
         for k in 1..n {
             let size = coupling[k - 1].norm();
@@ -95,7 +100,7 @@ fn reflect(a: &mut Array2<Complex64>, start: usize, v: &Array1<Complex64>) {
     let mut block = a.slice_mut(s![start.., start..]);
     let product: Array1<Complex64> =
         block.outer_iter().map(|row| row.iter().zip(v).map(|(a, v)| a * v).sum()).collect();
-    let along = inner(v.view(), product.view()).re;
+    let along = inner(&v.view(), &product.view()).re;
     let w: Array1<Complex64> = product.iter().zip(v).map(|(p, v)| 2.0 * (p - along * v)).collect();
     for ((mut row, &vi), &wi) in block.axis_iter_mut(Axis(0)).zip(v).zip(&w) {
         for ((value, vj), wj) in row.iter_mut().zip(v).zip(&w) {
@@ -151,18 +156,32 @@ fn ql_step(d: &mut [f64], e: &mut [f64], rotated: &mut Array2<f64>, (first, last
     e[last] = 0.0;
 }
 
-/// The lower L with `L Lᴴ = A` of a Hermitian A; none unless A is positive definite.
+/// `Σ_k a_ik conj(a_jk)`
+pub(super) fn gram(entries: &Array2<Complex64>) -> Array2<Complex64> {
+    let count = entries.nrows();
+    let rows: Vec<Vec<Complex64>> = (0..count)
+        .into_par_iter()
+        .map(|i| {
+            let here = entries.row(i);
+            (0..=i).map(|j| entries.row(j).iter().zip(here).map(|(b, a)| a * b.conj()).sum()).collect()
+        })
+        .collect();
+    Array2::from_shape_fn((count, count), |(i, j)| if j <= i { rows[i][j] } else { rows[j][i].conj() })
+}
+
+/// The lower L with `L Lᴴ = A` of a Hermitian A; none unless A is positive definite beyond rounding.
 pub(super) fn cholesky(a: &Array2<Complex64>) -> Option<Array2<Complex64>> {
     let n = a.nrows();
     let mut lower = Array2::<Complex64>::zeros((n, n));
     for i in 0..n {
         for j in 0..=i {
-            let known = inner(lower.slice(s![j, ..j]), lower.slice(s![i, ..j]));
+            let known = inner(&lower.slice(s![j, ..j]), &lower.slice(s![i, ..j]));
             let rest = a[[i, j]] - known;
             lower[[i, j]] = if i > j { rest / lower[[j, j]].re } else { Complex64::from(rest.re.sqrt()) };
         }
         // Not a number where the rest is negative.
-        if lower[[i, i]].re.partial_cmp(&0.0) != Some(std::cmp::Ordering::Greater) {
+        let independent = lower[[i, i]].re.powi(2) > SINGULAR * a[[i, i]].re;
+        if !independent {
             return None;
         }
     }

@@ -41,7 +41,7 @@ impl Sense {
             return Err(OperatorError::NotFinite("coil maps"));
         }
         let energy = maps.map(Complex32::norm_sqr).sum_axis(Axis(0));
-        let maps = maps.as_standard_layout().into_owned();
+        let maps = if maps.is_standard_layout() { maps } else { maps.as_standard_layout().into_owned() };
         Ok(Self { fourier: Fourier::new(rows, cols), maps: Arc::new(maps), energy: Arc::new(energy) })
     }
 
