@@ -30,7 +30,7 @@ pub use dicom::{Deidentifier, DicomSource, Series, StoredScale, network, series,
 pub use error::{DataError, DataErrorKind, check_finite};
 pub use format::{Format, default_output, resolve_output};
 pub use inspect::{FileInfo, inspect};
-pub use nifti::NiftiSource;
+pub use nifti::{ComplexNifti, ComplexStack, NiftiSource, write_complex};
 pub use output::{check_output, check_place, write, write_single, write_stack};
 pub use regular::{open_regular, read_text};
 pub use scan::{Modality, Scan, Source, read};

@@ -102,6 +102,8 @@ const COUNTERS: [&str; 8] = [
     "set",
     "slice",
 ];
+/// Largest number of a record.
+const MOST: usize = 1 << 20;
 /// Bytes of a reference to variable-length data: its length, an address, a number.
 const REFERENCE: usize = 16;
 
@@ -139,7 +141,8 @@ impl Record {
         if record.len() != self.size {
             return None;
         }
-        let number = |member: Member| usize::try_from(member.number(record)?).ok();
+        // Nothing of a scanner is longer, and products of such numbers do not overflow.
+        let number = |member: Member| usize::try_from(member.number(record)?).ok().filter(|&n| n <= MOST);
         let [samples, channels, discard_pre, discard_post, center, encoding] = all(self.head.map(number))?;
         let [step_1, step_2, average, counters @ ..] = all(self.counters.map(number))?;
         let dwell = self.dwell.and_then(|member| member.number(record)).unwrap_or(0);

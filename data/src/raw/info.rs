@@ -41,10 +41,12 @@ pub struct NoiseScan {
     pub variance_scale: f32,
 }
 
-/// What a raw file holds, without anything that names a patient.
+/// What a raw file holds, without anything that names a patient. What [`FileInfo`](crate::FileInfo) has as well is not
+/// serialised again.
 #[derive(Clone, Debug, Serialize)]
 pub struct RawInfo {
     /// `fastMRI HDF5`, `ISMRMRD HDF5`, `BART cfl` or `NumPy`.
+    #[serde(skip)]
     pub format: String,
     /// Receive coils.
     pub coils: usize,
@@ -63,6 +65,7 @@ pub struct RawInfo {
     /// The reconstruction in the file, by the name of its data set.
     pub reference: Option<String>,
     /// Images: all slices, echoes, phases, repetitions and sets.
+    #[serde(skip)]
     pub slices: usize,
     /// Repetitions over time.
     pub repetitions: usize,
@@ -73,6 +76,7 @@ pub struct RawInfo {
     /// What is done to the samples before an image is made, one sentence each.
     pub plan: Vec<String>,
     /// What a user should know, one sentence each.
+    #[serde(skip)]
     pub warnings: Vec<String>,
 }
 

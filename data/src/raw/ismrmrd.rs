@@ -3,27 +3,17 @@
 //! A slice is (coil, step 1, readout); in three dimensions a slice is a position along the readout, (coil, step 1, step 2).
 //! Averages are summed. Noise scans stand apart; what is neither noise nor image is passed over.
 
-use super::acquisition::{Acquisition, Purpose, Record};
+use super::acquisition::{Acquisition, Purpose};
 use super::hdf5::Hdf5;
-use super::index::{Index, Line, Misfit};
+use super::index::{Index, Line};
 use super::readout::Readout;
 use super::slab::{Slabs, TakeLine};
+use super::table::{ADVICE, Table};
 use super::xml::Header;
 use super::{Frame, Kspace, NoiseScan, Opened, PhaseAxis, RawInfo, guard};
 use crate::DataError;
-use hdf5_reader::Dataset;
 use ndarray::{Array2, Array3};
 use num_complex::Complex32;
-
-/// Records that are read together.
-const TOGETHER: usize = 128;
-const ADVICE: &str = "export the measurement again, or convert it anew";
-
-struct Table {
-    file: Hdf5,
-    table: Dataset,
-    record: Record,
-}
 
 struct Ismrmrd {
     table: Table,
@@ -49,10 +39,7 @@ pub(super) fn open(file: Hdf5, group: &str) -> Result<Opened, DataError> {
         return Err(DataError::input(file.path(), what, "grid it first"));
     }
     let table = file.dataset(&format!("{group}/data"))?.ok_or_else(|| refuse("has no acquisitions"))?;
-    file.check_size(&table)?;
-    let record =
-        Record::of(table.dtype()).ok_or_else(|| refuse("has a table that is not of acquisitions"))?;
-    let table = Table { file, table, record };
+    let table = Table::new(file, table)?;
     let mut index = Index::default();
     table.walk(|place, acquisition, _| {
         index.put(place, acquisition, &header, encoded).map_err(|m| table.misfit(place, &m))
@@ -61,81 +48,6 @@ pub(super) fn open(file: Hdf5, group: &str) -> Result<Opened, DataError> {
         return Err(table.refuse("has no acquisitions of an image".to_owned()));
     }
     Ismrmrd::new(table, index, &header, encoded)
-}
-
-impl Table {
-    fn refuse(&self, what: String) -> DataError {
-        DataError::input(self.file.path(), what, ADVICE)
-    }
-
-    fn misfit(&self, place: usize, Misfit(why): &Misfit) -> DataError {
-        self.refuse(format!("has a header that does not fit its acquisition {place}: {why}"))
-    }
-
-    /// Every acquisition, in the order of the table.
-    fn walk(
-        &self,
-        mut each: impl FnMut(usize, &Acquisition, &[u8]) -> Result<(), DataError>,
-    ) -> Result<(), DataError> {
-        let rows = self.table.shape().first().map_or(0, |&rows| usize::try_from(rows).unwrap_or(usize::MAX));
-        let mut from = 0;
-        while from < rows {
-            let to = from.saturating_add(TOGETHER).min(rows);
-            for (n, record) in self.file.records(&self.table, from, to)?.into_iter().enumerate() {
-                each(from + n, &self.acquisition(from + n, &record.0)?, &record.0)?;
-            }
-            from = to;
-        }
-        Ok(())
-    }
-
-    fn acquisition(&self, place: usize, record: &[u8]) -> Result<Acquisition, DataError> {
-        let acquisition = self.record.read(record);
-        acquisition.ok_or_else(|| self.refuse(format!("has an acquisition {place} that makes no sense")))
-    }
-
-    /// Acquisitions by their places, which grow, with their samples, (coil, sample).
-    fn visit(
-        &self,
-        places: impl Iterator<Item = usize>,
-        mut each: impl FnMut(usize, &Acquisition, &[Complex32]) -> Result<(), DataError>,
-    ) -> Result<(), DataError> {
-        let mut batch = (0, Vec::new());
-        let rows = self.table.shape().first().map_or(0, |&rows| usize::try_from(rows).unwrap_or(usize::MAX));
-        for (n, place) in places.enumerate() {
-            if !(batch.0..batch.0 + batch.1.len()).contains(&place) {
-                batch = (place, self.file.records(&self.table, place, rows.min(place + TOGETHER))?);
-            }
-            let record = &batch.1[place - batch.0].0;
-            let acquisition = self.acquisition(place, record)?;
-            each(n, &acquisition, &self.samples(place, record, &acquisition)?)?;
-        }
-        Ok(())
-    }
-
-    /// The samples of a record, one coil after another.
-    fn samples(
-        &self,
-        place: usize,
-        record: &[u8],
-        acquisition: &Acquisition,
-    ) -> Result<Vec<Complex32>, DataError> {
-        let expected = 2 * acquisition.samples * acquisition.channels;
-        let reference = self.record.reference(record).filter(|(_, count)| *count == expected);
-        let Some((reference, _)) = reference else {
-            return Err(self.refuse(format!("has other than {expected} numbers in acquisition {place}")));
-        };
-        let bytes = self.file.resolve(&self.table, reference, 4)?;
-        let (floats, _) = bytes.as_chunks::<4>();
-        if floats.len() != expected {
-            return Err(self.refuse(format!("is cut short in acquisition {place}")));
-        }
-        let (pairs, _) = floats.as_chunks::<2>();
-        Ok(pairs
-            .iter()
-            .map(|&[re, im]| Complex32::new(self.record.float(re), self.record.float(im)))
-            .collect())
-    }
 }
 
 impl Ismrmrd {
@@ -147,8 +59,8 @@ impl Ismrmrd {
         let readout = Readout::new(encoded[0], needed);
         let plane = if three_dimensional { [encoded[1], encoded[2]] } else { [encoded[1], needed] };
         let frames: Vec<_> = index.frames.into_iter().collect();
-        let most = guard::grid_limit(table.file.length(), index.bytes);
-        guard::bytes_of(table.file.path(), &[index.channels, plane[0], plane[1]], 8, most)?;
+        let most = guard::grid_limit(table.file().length(), index.bytes);
+        guard::bytes_of(table.file().path(), &[index.channels, plane[0], plane[1]], 8, most)?;
         let mut info = RawInfo::plain("ISMRMRD HDF5", [frames.len(), index.channels, plane[0], plane[1]]);
         info.matrix = if three_dimensional { plane } else { [encoded[1], encoded[0]] };
         describe(&mut info, &frames, (&index.noise, index.noise_samples), index.averages);

@@ -19,6 +19,7 @@ mod pattern;
 mod readout;
 mod sample;
 mod slab;
+mod table;
 mod xml;
 
 pub use cfl_write::{write_cfl, write_cfl_kspace};
