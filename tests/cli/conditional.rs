@@ -83,7 +83,9 @@ fn what_cannot_be_is_refused_in_one_line() {
         let told = folder.recon(form).assert().failure();
         String::from_utf8_lossy(&told.get_output().stderr).into_owned()
     };
-    assert!(refused("mri images.npy --method conditional --model mr -o x.npy").contains("unconditional prior"));
+    assert!(
+        refused("mri images.npy --method conditional --model mr -o x.npy").contains("unconditional prior")
+    );
     assert!(refused(&format!("mri images.npy --model {BUNDLE} -o x.npy")).contains("--method conditional"));
     assert!(refused(&form("--samples 2 -o x.npy")).contains("one estimate"));
     assert!(refused(&form("--flips none -o x.npy")).contains("upright or turn or all"));
