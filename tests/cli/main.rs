@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod batch;
+mod bids;
 mod cases;
 mod cluster;
 #[path = "../common/mod.rs"]
