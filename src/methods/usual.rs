@@ -25,7 +25,8 @@ impl Registry {
 /// Whether whole columns of k-space are left out of an image without noise.
 fn is_lines(task: &TaskSpec) -> bool {
     let TaskSpec::Mri(MriSpec { sampling: Some(sampling), noise_std: None }) = task else { return false };
-    let SamplingSpec { mask: MaskChoice::Rule(rule), phase_axis: PhaseAxisName::Columns, .. } = sampling else {
+    let SamplingSpec { mask: MaskChoice::Rule(rule), phase_axis: PhaseAxisName::Columns, .. } = sampling
+    else {
         return false;
     };
     matches!(
