@@ -6,14 +6,14 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// Neither a model of the program nor a folder has this name.
-    #[error("{name}: is not a model; give ct, mr or the folder of a model")]
+    #[error("{name}: is not a model; give ct, mr or a bundle folder")]
     Unknown {
         /// The name.
         name: String,
     },
     /// A model of the program whose weights are not in this build.
     #[error(
-        "{name}: the weights were left out of this build; give the folder of a model, or build with the feature weights"
+        "{name}: the weights were left out of this build; give a bundle folder, or build with the feature weights"
     )]
     LeftOut {
         /// The name.
@@ -21,14 +21,14 @@ pub enum ModelError {
     },
     /// A network that is told what was measured, where one that knows images alone is needed.
     #[error(
-        "{path}: is a conditional prior; use it with --method conditional, or give a prior of images alone"
+        "{path}: is a conditional prior; use it with --method conditional, or give an unconditional prior"
     )]
     Conditional {
         /// The bundle.
         path: PathBuf,
     },
     /// The other way round.
-    #[error("{path}: is a prior of images alone; give a conditional one, whose card has a table [family]")]
+    #[error("{path}: is an unconditional prior; give a conditional one, whose card has a table [family]")]
     Unconditional {
         /// The bundle.
         path: PathBuf,
