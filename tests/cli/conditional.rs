@@ -95,7 +95,10 @@ fn what_cannot_be_is_refused_in_one_line() {
     assert!(
         refused("mri images.npy --method conditional --model mr -o x.npy").contains("unconditional prior")
     );
-    assert!(refused(&format!("mri images.npy --method score --model {BUNDLE} -o x.npy")).contains("--method conditional"));
+    assert!(
+        refused(&format!("mri images.npy --method score --model {BUNDLE} -o x.npy"))
+            .contains("--method conditional")
+    );
     assert!(refused(&form("--samples 2 -o x.npy")).contains("one estimate"));
     assert!(refused(&form("--flips none -o x.npy")).contains("upright or turn or all"));
     assert!(
