@@ -29,7 +29,7 @@ pub use names::{FilterName, Named, PhaseAxisName, SamplingName, UnitName};
 pub use refused::{Cancelled, Refused, one_line};
 pub use task::{
     Body, CaseSeed, Correction, CtSpec, Frame, ImageCt, ImageInput, ImageMar, ImageMri, ImageOf, ImageSize,
-    Images, Input, KspaceInput, KspaceMri, MarSpec, MaskChoice, Metal, MriSpec, RawMri, Remarks, SamplingSpec,
-    SinogramCt, SinogramInput, Slice, SliceRange, Study, Task, TaskSpec, Truth, VIEWS, Values,
+    Images, Input, KspaceInput, KspaceMri, MarSpec, MaskChoice, Metal, MriSpec, RawMri, Remarks,
+    SamplingSpec, SinogramCt, SinogramInput, Slice, SliceRange, Study, Task, TaskSpec, Truth, VIEWS, Values,
     raw_kspace,
 };

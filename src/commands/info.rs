@@ -33,7 +33,7 @@ pub fn run(args: &InfoArgs) -> Result<()> {
 /// The commands that take such a file, and how they would take it.
 fn next(info: &FileInfo) -> Vec<&'static str> {
     if info.raw.is_some() {
-        return Vec::new();
+        return vec!["recon mri: as raw k-space"];
     }
     let hounsfield = info.range.is_some_and(|[low, _]| low < SURELY_HOUNSFIELD);
     match (info.modality, info.range) {

@@ -130,7 +130,8 @@ impl MriArgs {
     fn task(&self, inputs: &[Input]) -> Result<TaskSpec, Failure> {
         let is_raw = |input: &Input| matches!(input, Input::Raw(_));
         if inputs.iter().any(is_raw) && !inputs.iter().all(is_raw) {
-            let message = "give images or raw k-space, not both: one simulates a measurement, the other is one";
+            let message =
+                "give images or raw k-space, not both: one simulates a measurement, the other is one";
             return Err(Failure::Usage(message.to_owned()));
         }
         let simulated = match inputs.first() {

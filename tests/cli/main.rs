@@ -5,6 +5,7 @@ mod batch;
 mod bids;
 mod cases;
 mod cluster;
+mod coils;
 #[path = "../common/mod.rs"]
 mod common;
 mod conditional;

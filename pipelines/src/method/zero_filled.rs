@@ -4,9 +4,7 @@ use crate::{Estimate, Progress, Reconstruct, SliceSeed};
 use anyhow::Result;
 use ndarray::{Array2, Axis};
 use num_complex::Complex32;
-use recon_operators::{
-    Fourier, LinearOperator, PhasedFourier, PhasedSense, Problem, Transform, coil_images,
-};
+use recon_operators::{Fourier, LinearOperator, PhasedFourier, PhasedSense, Problem, Transform, coil_images};
 
 /// `|F⁻¹ Λ y|`: zeros where nothing was measured, and the magnitude that a scanner would show.
 ///

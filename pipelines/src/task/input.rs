@@ -174,7 +174,9 @@ impl Input {
             Self::Sinogram(input) => {
                 (&mut input.path, vec![&mut input.angles, &mut input.mask, &mut input.reference])
             }
-            Self::Kspace(input) | Self::Raw(input) => (&mut input.path, vec![&mut input.mask, &mut input.reference]),
+            Self::Kspace(input) | Self::Raw(input) => {
+                (&mut input.path, vec![&mut input.mask, &mut input.reference])
+            }
         };
         std::iter::once(path).chain(others.into_iter().flatten()).collect()
     }

@@ -4,7 +4,9 @@ use anyhow::Result;
 use ndarray::Array2;
 use num_complex::Complex32;
 use recon_operators::solvers::{TvSettings, fista_tv};
-use recon_operators::{Mask, Problem, StackedFourier, Transform, low_resolution_phase, phase_misfit, phase_of};
+use recon_operators::{
+    Mask, Problem, StackedFourier, Transform, low_resolution_phase, phase_misfit, phase_of,
+};
 use std::ops::ControlFlow;
 
 /// From here on, in units of the image, what the phase model leaves is neither noise nor rounding.

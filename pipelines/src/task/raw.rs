@@ -11,8 +11,8 @@ use num_complex::Complex32;
 use recon_data::raw::{PhaseAxis, RawInfo, RawKspace, looks_raw};
 use recon_data::{DataError, Geometry, Source, Unit};
 use recon_operators::{
-    EspiritSettings, Fourier, LinearOperator, Mask, OperatorError, PhasedSense, Problem, Sense, Transform,
-    calibration_block, coil_images, espirit,
+    EspiritSettings, Fourier, LinearOperator, Mask, NoiseCovariance, OperatorError, PhasedSense, Problem,
+    Sense, Transform, calibration_block, espirit, low_resolution_maps,
 };
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -33,10 +33,39 @@ pub struct RawMri {
     mask: Option<Mask>,
     /// What is kept of the measurement, where it is undersampled by simulation.
     kept: Option<Mask>,
+    /// What a noise scan says.
+    noise: Option<Noise>,
+    /// What methods are told of the noise.
     noise_std: Option<f64>,
     seed: CaseSeed,
     truth: Truth,
     frame: Frame,
+}
+
+/// The noise of the coils, by a noise scan.
+struct Noise {
+    covariance: NoiseCovariance,
+    /// The root of the mean noise energy of a coil: what whitened data are scaled by, so that they keep their scale.
+    mean: f32,
+    /// The standard deviation in the measurement, where it is told whitened and scaled.
+    std: f64,
+}
+
+impl Noise {
+    /// That of a file; none where it has no noise scan.
+    fn of(raw: &RawKspace) -> Result<Option<Self>> {
+        let Some(scan) = raw.noise()? else { return Ok(None) };
+        let covariance = NoiseCovariance::of_samples(&scan.samples)?;
+        let energy = covariance.matrix().diag().iter().map(|value| value.re).sum::<f64>();
+        let mean = (energy / covariance.matrix().nrows() as f64).sqrt();
+        let std = mean * f64::from(scan.variance_scale).sqrt();
+        Ok(Some(Self { covariance, mean: mean as f32, std }))
+    }
+
+    /// Data whose noise is the same in all coils and shared by none.
+    fn whitened(&self, kspace: &Array3<Complex32>) -> Result<Array3<Complex32>> {
+        Ok(self.covariance.whiten(kspace)? * Complex32::from(self.mean))
+    }
 }
 
 /// What one slice shows: k-space (coil, row, col), which samples of a coil were measured, and the sensitivities.
@@ -74,7 +103,8 @@ impl RawMri {
         if let (Some(sampling), Some(kept)) = (&spec.sampling, &kept) {
             remarks.note(format!("keeping {} of what was measured", sampling.describe(kept)));
         }
-        let shape = [slices.len(), raw.info().recon_matrix[0].min(rows), raw.info().recon_matrix[1].min(cols)];
+        let shape =
+            [slices.len(), raw.info().recon_matrix[0].min(rows), raw.info().recon_matrix[1].min(cols)];
         let frame = Frame {
             shape,
             geometry: Geometry::default(),
@@ -85,8 +115,16 @@ impl RawMri {
         // Of all that was measured, the combined coils are the image.
         let simulated = kept.is_some();
         let truth = Truth::new(input.reference.as_deref(), simulated, Unit::Arbitrary, shape, input.slices)?;
-        let (path, noise_std) = (path.clone(), spec.noise_std);
-        Ok((Self { path, raw, slices, mask, kept, noise_std, seed, truth, frame }, remarks))
+        let noise = Noise::of(&raw)?;
+        if let (Some(noise), None) = (&noise, spec.noise_std) {
+            remarks.note(format!(
+                "noise of {:.3e} by the noise scan, with which the coils are whitened",
+                noise.std
+            ));
+        }
+        let noise_std = spec.noise_std.or(noise.as_ref().map(|noise| noise.std));
+        let path = path.clone();
+        Ok((Self { path, raw, slices, mask, kept, noise, noise_std, seed, truth, frame }, remarks))
     }
 
     /// What was measured of slice `k`, or what is `kept` of that.
@@ -100,9 +138,13 @@ impl RawMri {
         };
         let mask = kept.map_or_else(|| measured.clone(), |kept| both(&measured, kept));
         if mask.count() == 0 {
-            let message = format!("{}: slice {index} holds no sample; choose others with --slices", self.path.display());
+            let message = format!(
+                "{}: slice {index} holds no sample; choose others with --slices",
+                self.path.display()
+            );
             return Err(Refused::Input(message).into());
         }
+        let kspace = if let Some(noise) = &self.noise { noise.whitened(&kspace)? } else { kspace };
         let kspace = mask.over_coils(kspace.len_of(Axis(0))).select(kspace);
         let maps = maps(&kspace, &mask)?;
         Ok(Seen { kspace, mask, maps })
@@ -200,17 +242,9 @@ fn maps(kspace: &Array3<Complex32>, mask: &Mask) -> Result<Array3<Complex32>> {
         .and_then(|centre| espirit(&centre, (rows, cols), &EspiritSettings::default()));
     match found {
         Ok(mut sets) => Ok(sets.swap_remove(0).maps),
-        Err(OperatorError::CalibrationTooSmall { .. }) => Ok(of_images(&coil_images(kspace))),
+        Err(OperatorError::CalibrationTooSmall { .. }) => {
+            Ok(low_resolution_maps(kspace, mask, CALIBRATION)?.maps)
+        }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Each coil's share of the root sum of squares.
-fn of_images(images: &Array3<Complex32>) -> Array3<Complex32> {
-    let energy = images.map_axis(Axis(0), |coils| coils.iter().map(Complex32::norm_sqr).sum::<f32>());
-    let mut maps = images.clone();
-    for mut coil in maps.outer_iter_mut() {
-        coil.zip_mut_with(&energy, |value, &energy| if energy > 0.0 { *value /= energy.sqrt() });
-    }
-    maps
 }
