@@ -1,6 +1,6 @@
 //! Raw k-space of several coils through the program.
 
-use super::common::{Folder, phantom, read, sidecar};
+use super::common::{Folder, phantom, read};
 use ndarray::{Array2, Array3, ArrayD, Axis};
 use num_complex::Complex32;
 use recon_data::raw::write_cfl_kspace;
@@ -21,6 +21,10 @@ fn seen() -> (Array2<f32>, Array3<Complex32>) {
     // As bright as the root of the sum of squares over coils.
     let shown = &image * &sense.energy().mapv(f32::sqrt);
     (shown, sense.forward(&complex))
+}
+
+fn sidecar(folder: &Folder, name: &str) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(folder.path(name)).expect("a sidecar")).expect("one JSON object")
 }
 
 fn begun() -> (Folder, Array2<f32>) {
