@@ -2,7 +2,7 @@
 
 use super::{CaseSpec, Method, Methods, Outputs};
 use crate::{
-    Acquisition, CaseSeed, Correction, ImageCt, ImageMar, ImageMri, Input, KspaceMri, Refused, Remarks,
+    Acquisition, CaseSeed, Correction, ImageCt, ImageDenoise, ImageMar, ImageMri, Input, KspaceMri, Refused, Remarks,
     SinogramCt, Study, TaskSpec,
 };
 use anyhow::Result;
@@ -38,6 +38,7 @@ pub(super) fn opened<M, V: Opened>(
         (Input::Sinogram(input), TaskSpec::Ct(spec)) => on!(SinogramCt::open(input, spec, seed)),
         (Input::Image(input), TaskSpec::Mri(spec)) => on!(ImageMri::open(input, spec, seed)),
         (Input::Kspace(input), TaskSpec::Mri(spec)) => on!(KspaceMri::open(input, spec, seed)),
+        (Input::Image(input), TaskSpec::Denoise(spec)) => on!(ImageDenoise::open(input, spec, seed)),
         (Input::Image(input), TaskSpec::Mar(spec)) => {
             let trusts = methods.trusts_metal(&case.method);
             let correction = if trusts { Correction::None } else { Correction::Margin(spec.metal_margin) };

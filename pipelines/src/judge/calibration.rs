@@ -1,9 +1,10 @@
 //! Whether the spread of posterior samples tells how far off their mean is.
 
+use crate::Spread;
 use anyhow::{Result, ensure};
 use ndarray::{Array2, Zip};
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 /// The probability of the intervals that [`Calibration::coverage`] counts.
 pub const INTERVAL: f64 = 0.9;
@@ -39,6 +40,22 @@ impl CalibrationSums {
         let quantile = StudentsT::new(0.0, 1.0, (samples - 1) as f64)?.inverse_cdf(0.5 + 0.5 * INTERVAL);
         let wider = 1.0 + 1.0 / samples as f64;
         Ok(Self { wider, quantile, variance: 0.0, error: 0.0, covered: 0, voxels: 0 })
+    }
+
+    /// Of nothing yet, for this kind of spread: of the posterior itself it is that of endlessly many samples. None where
+    /// nothing is known.
+    ///
+    /// # Errors
+    /// When the quantile of the normal distribution cannot be found.
+    pub fn of(spread: Spread) -> Result<Option<Self>> {
+        match spread {
+            Spread::Unknown => Ok(None),
+            Spread::Samples(samples) => Self::new(samples).map(Some),
+            Spread::Posterior => {
+                let quantile = Normal::new(0.0, 1.0)?.inverse_cdf(0.5 + 0.5 * INTERVAL);
+                Ok(Some(Self { wider: 1.0, quantile, variance: 0.0, error: 0.0, covered: 0, voxels: 0 }))
+            }
+        }
     }
 
     /// Adds a slice, in any unit but all three in the same.
