@@ -36,6 +36,7 @@ pub use slices::{Selection, SliceReader, open, open_selected, shape};
 pub use stack::{Derivation, ImageStack, Provenance};
 pub use store::{Leftovers, SliceStore};
 pub use units::{
-    AIR_HOUNSFIELD, Unit, WATER_ATTENUATION, attenuation_to_hounsfield, hounsfield_to_attenuation, hounsfield_to_signed_attenuation,
+    AIR_HOUNSFIELD, Unit, WATER_ATTENUATION, attenuation_to_hounsfield, hounsfield_to_attenuation,
+    hounsfield_to_signed_attenuation,
 };
 pub use volume::{Geometry, Volume};

@@ -28,7 +28,8 @@ pub use method::{
 pub use names::{FilterName, ModalityName, Named, PhaseAxisName, SamplingName, UnitName};
 pub use refused::{Cancelled, Refused, one_line};
 pub use task::{
-    Body, CaseSeed, Correction, CtSpec, DenoiseSpec, Frame, ImageCt, ImageDenoise, ImageInput, ImageMar, ImageMri, ImageOf, ImageSize,
-    Images, Input, KspaceInput, KspaceMri, MarSpec, MaskChoice, Metal, MriSpec, Remarks, SamplingSpec,
-    SinogramCt, SinogramInput, Slice, SliceRange, Study, Task, TaskSpec, Truth, VIEWS, Values,
+    Body, CaseSeed, Correction, CtSpec, DenoiseSpec, Frame, ImageCt, ImageDenoise, ImageInput, ImageMar,
+    ImageMri, ImageOf, ImageSize, Images, Input, KspaceInput, KspaceMri, MarSpec, MaskChoice, Metal, MriSpec,
+    Remarks, SamplingSpec, SinogramCt, SinogramInput, Slice, SliceRange, Study, Task, TaskSpec, Truth, VIEWS,
+    Values,
 };

@@ -13,11 +13,13 @@ use recon_pipelines::{Refused, Task};
 /// A conditional prior also has what the card of the prior says that stands in for it, under the name of that method.
 pub(super) fn entries(name: &str, task: Task, layers: &Layers, tuned: bool) -> Result<Vec<Entry>> {
     let Some(info) = crate::settings::find(name).filter(|info| info.learned) else { return Ok(Vec::new()) };
+    // What made the images to denoise, and so which prior, is known once they are open.
+    let Some(modality) = modality(task) else { return Ok(Vec::new()) };
     let said = layers.text(info, "model");
     if info.name == ConditionalSpec::INFO.name {
         return conditional_card(said, task, layers, tuned);
     }
-    let model = said.unwrap_or_else(|| modality_name(modality(task)).to_owned());
+    let model = said.unwrap_or_else(|| modality_name(modality).to_owned());
     let card = read_card(&ModelSource::named(&model)?)?;
     let mut entries = card_entries(&card, &model);
     if tuned {
@@ -53,11 +55,18 @@ fn card_entries(card: &Manifest, model: &str) -> Vec<Entry> {
     entries
 }
 
-pub(super) fn modality(task: Task) -> Modality {
+/// What makes the images of a task; none where that is theirs to say.
+pub(super) fn modality(task: Task) -> Option<Modality> {
     match task {
-        Task::Ct | Task::Mar => Modality::Ct,
-        Task::Mri => Modality::Mr,
+        Task::Ct | Task::Mar => Some(Modality::Ct),
+        Task::Mri => Some(Modality::Mr),
+        Task::Denoise => None,
     }
+}
+
+/// What makes images whose numbers mean this: those of CT have a unit.
+pub(super) fn modality_of_unit(unit: Unit) -> Modality {
+    if unit == Unit::Arbitrary { Modality::Mr } else { Modality::Ct }
 }
 
 pub(super) fn modality_name(modality: Modality) -> &'static str {
@@ -67,7 +76,7 @@ pub(super) fn modality_name(modality: Modality) -> &'static str {
     }
 }
 
-/// Refuses a prior of another kind of image.
+/// Refuses a prior of another kind of image than is `wanted`.
 pub(super) fn check(name: &str, prior: &Prior, wanted: Modality) -> Result<(), Refused> {
     let (Some(found), Some(_)) = (prior.manifest().modality, prior.manifest().value) else {
         return Err(Refused::Input(format!(

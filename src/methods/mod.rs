@@ -1,5 +1,6 @@
 //! Learned methods that run: descriptions become samplers with a network.
 
+mod bayes;
 mod card;
 mod conditional;
 mod drawn;
@@ -9,6 +10,7 @@ mod sampled;
 mod spread;
 mod typicality;
 
+pub use bayes::Denoised;
 pub use conditional::Conditioned;
 pub use drawn::Drawn;
 pub use process::{Shown, process_of, sampling_end, value_range};

@@ -1,13 +1,13 @@
 //! Every method, and what there is to know about it.
 
-use super::{ConditionalSpec, SamplerSpec};
+use super::{BayesSpec, ConditionalSpec, SamplerSpec};
 use crate::knobs::{Info, Knob, Range};
 use recon_pipelines::Task;
 
 const STEPS: Knob = Knob::new("steps", Range::Count(1), "Number of iterations");
 
 /// The methods without a network.
-pub const CLASSICAL: [Info; 5] = [
+pub const CLASSICAL: [Info; 6] = [
     Info {
         name: "fbp",
         aliases: &[],
@@ -61,11 +61,21 @@ pub const CLASSICAL: [Info; 5] = [
         learned: false,
         noise: false,
     },
+    Info {
+        name: "average",
+        aliases: &[],
+        about: "The mean of repeats, weighted by their precisions",
+        source: "Gauss 1809",
+        tasks: &[Task::Denoise],
+        knobs: &[],
+        learned: false,
+        noise: true,
+    },
 ];
 
 /// Every method, the classical ones first.
 pub fn infos() -> impl Iterator<Item = &'static Info> {
-    CLASSICAL.iter().chain(SamplerSpec::INFOS.iter().copied()).chain([ConditionalSpec::INFO])
+    CLASSICAL.iter().chain(SamplerSpec::INFOS.iter().copied()).chain([ConditionalSpec::INFO, BayesSpec::INFO])
 }
 
 /// The method of this name.

@@ -129,6 +129,6 @@ pub(super) fn samples(given: &Table) -> usize {
 pub(super) fn builtin(task: Task) -> &'static str {
     match task {
         Task::Ct | Task::Mar => "ct",
-        Task::Mri => "mr",
+        Task::Mri | Task::Denoise => "mr",
     }
 }

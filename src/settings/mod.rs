@@ -4,6 +4,7 @@
 //! a model's card, a config file, the environment and the command line say, and resolve it, once, to a spec. A new sampler is
 //! a settings struct that implements [`SamplerSettings`](crate::knobs::SamplerSettings) and one arm in [`SamplerSpec`].
 
+mod bayes;
 mod conditional;
 mod info;
 mod layers;
@@ -11,6 +12,7 @@ mod learned;
 mod sampler;
 mod spec;
 
+pub use bayes::BayesSpec;
 pub use conditional::ConditionalSpec;
 pub use info::{CLASSICAL, find, infos};
 pub use layers::{Entry, Layers, Origin, Value};

@@ -1,7 +1,7 @@
 //! A method with every setting filled in.
 
 use super::conditional::{ConditionalSpec, FALLBACK};
-use super::{Learned, find};
+use super::{BayesSpec, Learned, find};
 use crate::knobs::{Info, SettingError, Table};
 use recon_operators::solvers::{TvSettings, WaveletSettings};
 use recon_pipelines::{Classical, Task};
@@ -25,6 +25,10 @@ pub enum MethodSpec {
     Learned(Box<Learned>),
     /// With a prior that is told what was measured.
     Conditional(Box<ConditionalSpec>),
+    /// The mean of repeats.
+    Average,
+    /// The posterior mean of an image with noise.
+    Bayes(Box<BayesSpec>),
 }
 
 /// Settings of total variation.
@@ -52,7 +56,7 @@ impl TvSpec {
         let settings = match task {
             Task::Ct => TvSettings { weight: 0.0003, iterations: 200, nonnegative: true },
             Task::Mar => TvSettings { weight: 0.0005, iterations: 200, nonnegative: true },
-            Task::Mri => TvSettings { weight: 0.004, iterations: 100, nonnegative: false },
+            Task::Mri | Task::Denoise => TvSettings { weight: 0.004, iterations: 100, nonnegative: false },
         };
         Self { settings }
     }
@@ -100,6 +104,7 @@ impl MethodSpec {
             "fbp" => Self::Fbp,
             "zero-filled" => Self::ZeroFilled,
             "li" => Self::Li,
+            "average" => Self::Average,
             "tv" => {
                 let mut tv = TvSpec::defaults(task);
                 tv.settings.weight = number("tv-weight").unwrap_or(tv.settings.weight);
@@ -115,6 +120,7 @@ impl MethodSpec {
             name if name == ConditionalSpec::INFO.name => {
                 Self::Conditional(Box::new(ConditionalSpec::new(task, &given)?))
             }
+            name if name == BayesSpec::INFO.name => Self::Bayes(Box::new(BayesSpec::new(task, &given)?)),
             _ => Self::Learned(Box::new(Learned::new(info, task, &given)?)),
         })
     }
@@ -143,6 +149,8 @@ impl MethodSpec {
             Self::L1Wavelet(_) => &super::CLASSICAL[4],
             Self::Learned(learned) => learned.sampler.info(),
             Self::Conditional(_) => ConditionalSpec::INFO,
+            Self::Average => &super::CLASSICAL[5],
+            Self::Bayes(_) => BayesSpec::INFO,
         }
     }
 
@@ -154,7 +162,8 @@ impl MethodSpec {
             Self::Li => Some(Classical::Li),
             Self::Tv(tv) => Some(Classical::Tv(tv.settings.clone())),
             Self::L1Wavelet(wavelet) => Some(Classical::L1Wavelet(wavelet.settings.clone())),
-            Self::Learned(_) | Self::Conditional(_) => None,
+            Self::Average => Some(Classical::Average),
+            Self::Learned(_) | Self::Conditional(_) | Self::Bayes(_) => None,
         }
     }
 
@@ -169,6 +178,7 @@ impl MethodSpec {
                 vec![Self::ZeroFilled, Self::L1Wavelet(WaveletSpec::defaults()), tv()]
             }
             (Self::Tv(_) | Self::Learned(_), Task::Mar) => vec![Self::Li],
+            (Self::Bayes(_), Task::Denoise) => vec![Self::Average],
             _ => Vec::new(),
         }
     }
@@ -176,13 +186,14 @@ impl MethodSpec {
     /// Name and settings that are in use.
     pub fn table(&self) -> MethodTable {
         let mut table = match self {
-            Self::Fbp | Self::ZeroFilled | Self::Li => Table::new(),
+            Self::Fbp | Self::ZeroFilled | Self::Li | Self::Average => Table::new(),
             Self::Tv(tv) => settings("tv-weight", tv.settings.weight, tv.settings.iterations),
             Self::L1Wavelet(wavelet) => {
                 settings("wavelet-weight", wavelet.settings.weight, wavelet.settings.iterations)
             }
             Self::Learned(learned) => learned.table(),
             Self::Conditional(conditional) => conditional.table(),
+            Self::Bayes(bayes) => bayes.table(),
         };
         table.insert("name".to_owned(), self.info().name.into());
         MethodTable(table)

@@ -7,6 +7,7 @@ mod cluster;
 #[path = "../common/mod.rs"]
 mod common;
 mod conditional;
+mod denoise;
 mod elsewhere;
 mod evaluation;
 mod exact_forms;

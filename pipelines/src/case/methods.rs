@@ -27,7 +27,15 @@ pub struct Method<T: Transform> {
 impl<T: Transform> Method<T> {
     /// A method without a network.
     pub fn classical(name: &'static str, derivation: Derivation, run: Box<dyn Reconstruct<T>>) -> Self {
-        Self { name, run, model: None, device: "cpu".into(), spread: Spread::Unknown, derivation, typical: None }
+        Self {
+            name,
+            run,
+            model: None,
+            device: "cpu".into(),
+            spread: Spread::Unknown,
+            derivation,
+            typical: None,
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{CaseSpec, Method, Methods, Outputs};
 use crate::{
-    Acquisition, CaseSeed, Correction, ImageCt, ImageDenoise, ImageMar, ImageMri, Input, KspaceMri, Refused, Remarks,
-    SinogramCt, Study, TaskSpec,
+    Acquisition, CaseSeed, Correction, ImageCt, ImageDenoise, ImageMar, ImageMri, Input, KspaceMri, Refused,
+    Remarks, SinogramCt, Study, TaskSpec,
 };
 use anyhow::Result;
 

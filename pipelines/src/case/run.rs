@@ -4,7 +4,7 @@ use super::kept::Kept;
 use super::opened::{Opened, comparable, opened};
 use super::result::{self, Finished};
 use super::{CaseSpec, Methods, Options, Outcome, Outputs, Solver, Target, budget};
-use crate::report::{InputRecord, Report, Status, data_residual, peak_memory_bytes};
+use crate::report::{Denoising, InputRecord, Report, Status, data_residual, peak_memory_bytes};
 use crate::{Acquisition, Cancelled, CaseSeed, Map, Refused, Remarks, Schema, Spread, Study, Task, judge};
 use anyhow::Result;
 use recon_data::{Deidentifier, Format, Overwrite, Source, Unit, atomic, digest, npy};
@@ -289,6 +289,7 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
             resumed,
             peak_memory_bytes: peak_memory_bytes(),
             data_residual: data_residual(&records),
+            denoising: Denoising::of(&records),
             metrics,
             warnings,
             slices: records,

@@ -119,6 +119,21 @@ mod tests {
     }
 
     #[test]
+    fn a_posterior_in_closed_form_is_calibrated() {
+        let (truth, _, _) = drawn(1.0);
+        let (mean, std) = (Array2::zeros(truth.dim()), Array2::ones(truth.dim()));
+        let found = |spread| {
+            let mut sums = CalibrationSums::of(spread).expect("a normal distribution")?;
+            sums.add(&truth, &mean, &std).expect("one shape");
+            sums.finish()
+        };
+        let Calibration { ratio, coverage } = found(Spread::Posterior).expect("calibrated");
+        assert!((ratio - 1.0).abs() < 0.03 && (coverage - 0.9).abs() < 0.006, "{ratio} {coverage}");
+        assert_eq!(found(Spread::Unknown), None);
+        assert_eq!(found(Spread::of_samples(4)), calibration(&truth, (&mean, &std), 4));
+    }
+
+    #[test]
     fn narrow_samples_are_found_out() {
         let (truth, mean, std) = drawn(0.5);
         let found = calibration(&truth, (&mean, &std), 4).expect("calibrated");

@@ -65,9 +65,7 @@ impl Acquisition for Radon {
                 Some(Box::new(TvFrom { settings: settings.clone(), start: LinearInterpolation }))
             }
             (Classical::Tv(settings), _) => Some(Box::new(Tv { settings: settings.clone() })),
-            (Classical::Li | Classical::ZeroFilled | Classical::Average | Classical::L1Wavelet(_), _) => {
-                None
-            },
+            (Classical::Li | Classical::ZeroFilled | Classical::Average | Classical::L1Wavelet(_), _) => None,
         }
     }
 

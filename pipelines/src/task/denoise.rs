@@ -96,9 +96,9 @@ fn modality(images: &Images, input: &ImageInput, spec: &DenoiseSpec) -> Result<M
     let path = input.path.display();
     let told = spec.modality.map(Modality::from);
     match (images.modality(), told) {
-        (Some(found), Some(told)) if found != told => {
-            Err(Refused::Usage(format!("--modality: {path} says another one by itself; leave the option out")))
-        }
+        (Some(found), Some(told)) if found != told => Err(Refused::Usage(format!(
+            "--modality: {path} says another one by itself; leave the option out"
+        ))),
         (Some(modality), _) | (None, Some(modality)) => Ok(modality),
         (None, None) if ct_unit(images, input) != Unit::Arbitrary => Ok(Modality::Ct),
         (None, None) => {
@@ -119,7 +119,8 @@ fn ct_unit(images: &Images, input: &ImageInput) -> Unit {
 fn in_unit(images: Images, modality: Modality, input: &ImageInput, path: &Path) -> Result<Images> {
     if modality == Modality::Mr {
         if images.modality() == Some(Modality::Ct) {
-            let message = format!("{}: is a CT image beside MR images; give repeats of one image", path.display());
+            let message =
+                format!("{}: is a CT image beside MR images; give repeats of one image", path.display());
             return Err(Refused::Input(message).into());
         }
         return Ok(images.in_unit(Unit::Arbitrary));
@@ -201,7 +202,8 @@ fn estimated(
         Ok(NoiseLevels::of(&images, modality == Modality::Mr))
     };
     let found = (0..slices).map(of_slice).collect::<Result<Vec<_>>>()?;
-    let (seen, blank): (Vec<_>, Vec<_>) = found.iter().partition(|levels| levels.std.iter().all(|&std| std > 0.0));
+    let (seen, blank): (Vec<_>, Vec<_>) =
+        found.iter().partition(|levels| levels.std.iter().all(|&std| std > 0.0));
     if seen.is_empty() {
         let message = "no noise can be seen in it; say with --noise-std how much there is";
         return Err(Refused::Input(format!("{}: {message}", path.display())).into());

@@ -246,9 +246,9 @@ mod tests {
     #[test]
     fn fine_detail_is_noise_where_air_was_cut_off() {
         let bright = bright(&object().view());
-        let cut = Zip::from(&(object() + noise(3, 0.07))).and(&bright).map_collect(
-            |&value, &is_bright| if is_bright { value } else { 0.0 },
-        );
+        let cut = Zip::from(&(object() + noise(3, 0.07)))
+            .and(&bright)
+            .map_collect(|&value, &is_bright| if is_bright { value } else { 0.0 });
         let found = NoiseLevels::of(&[cut], true);
         assert_eq!(found.by, Estimator::Detail);
         near(found.std[0], 0.07, 0.1);

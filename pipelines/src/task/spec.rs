@@ -246,12 +246,14 @@ impl DenoiseSpec {
 
     fn check(&self) -> Result<(), Refused> {
         if let Some(std) = self.noise_std.iter().find(|std| !(std.is_finite() && **std > 0.0)) {
-            let message = format!("noise-std = {std}: give numbers above 0, or leave it out to have it estimated");
+            let message =
+                format!("noise-std = {std}: give numbers above 0, or leave it out to have it estimated");
             return Err(Refused::Usage(message));
         }
         let (given, images) = (self.noise_std.len(), self.images());
         if given > 1 && given != images {
-            let message = format!("noise-std: {given} numbers for {images} images; give one for all, or one each");
+            let message =
+                format!("noise-std: {given} numbers for {images} images; give one for all, or one each");
             return Err(Refused::Usage(message));
         }
         Ok(())

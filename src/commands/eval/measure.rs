@@ -249,7 +249,7 @@ where
     };
     let std = found.maps.iter().find(|(map, _)| *map == Map::Std).map(|(_, std)| std);
     let calibration = std.and_then(|std| {
-        let mut sums = CalibrationSums::new(method.samples).ok()?;
+        let mut sums = CalibrationSums::of(method.spread).ok()??;
         sums.add(&truth, &found.image, std).ok()?;
         sums.finish()
     });

@@ -9,6 +9,7 @@ use recon::methods::Registry;
 use recon::settings::MethodSpec;
 use recon_data::{Leftovers, default_output};
 use recon_pipelines::judge::{Calibration, Comparison, INTERVAL, Quality};
+use recon_pipelines::report::Denoising;
 use recon_pipelines::{Cancelled, CaseSpec, Input, Options, Outcome, Outputs, Schema, TaskSpec, run};
 use std::path::{Path, PathBuf};
 
@@ -79,19 +80,20 @@ impl Request<'_> {
     pub fn described(&self, registry: &Registry, folder: &Path) -> Result<Vec<CaseSpec<MethodSpec>>> {
         let task = self.task.task();
         let method = registry.resolve(self.method, task, &self.settings.layers)?;
-        if self.settings.noise_std.is_some() && !method.info().noise {
+        if !self.settings.noise_std.is_empty() && !method.info().noise {
             let message =
                 "--noise-std: does nothing with this --method; leave it out or choose another method";
             return Err(Failure::Usage(message.to_owned()).into());
         }
         self.check_several()?;
+        let measured = with_noise(self.task.clone(), &self.settings.noise_std)?;
         let case = |input: &Input| {
             let case = CaseSpec {
                 schema: Schema,
                 seed: self.common.seed,
                 budget: self.common.budget.map(|time| time.as_secs_f64()),
                 input: input.clone(),
-                task: with_noise(self.task.clone(), self.settings.noise_std),
+                task: measured.clone(),
                 method: method.clone(),
                 output: self.outputs(input.path()),
             };
@@ -143,13 +145,19 @@ fn make_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir(folder).with_context(|| format!("{}: cannot be made", folder.display()))
 }
 
-fn with_noise(mut task: TaskSpec, noise_std: Option<f64>) -> TaskSpec {
+fn with_noise(mut task: TaskSpec, noise_std: &[f64]) -> Result<TaskSpec, Failure> {
+    let one = || match noise_std {
+        [] => Ok(None),
+        [std] => Ok(Some(*std)),
+        _ => Err(Failure::Usage("--noise-std: the data have one noise level; give one number".to_owned())),
+    };
     match &mut task {
-        TaskSpec::Ct(spec) => spec.noise_std = noise_std,
-        TaskSpec::Mri(spec) => spec.noise_std = noise_std,
-        TaskSpec::Mar(spec) => spec.noise_std = noise_std,
+        TaskSpec::Ct(spec) => spec.noise_std = one()?,
+        TaskSpec::Mri(spec) => spec.noise_std = one()?,
+        TaskSpec::Mar(spec) => spec.noise_std = one()?,
+        TaskSpec::Denoise(spec) => spec.noise_std = noise_std.to_vec(),
     }
-    task
+    Ok(task)
 }
 
 /// The case, if it makes sense and nothing is in the way of its outputs.
@@ -238,9 +246,26 @@ fn tell(outcome: &Outcome<MethodSpec>, json: bool, context: &Context) -> Result<
     for warning in report.warnings.iter().skip(outcome.told) {
         context.say(&format!("warning: {warning}"));
     }
+    if let Some(denoising) = &report.denoising {
+        context.say(&left(denoising));
+    }
     let image = report.outputs.first().context("a result has files")?.display();
     context.say(&format!("{image}: {} in {:.1} s on {}", outcome.method, report.seconds, report.device));
     if json { context::print(&serde_json::to_string(report)?) } else { Ok(()) }
+}
+
+/// The noise before and after, in words.
+fn left(denoising: &Denoising) -> String {
+    let Denoising { noise_std, expected_gain } = denoising;
+    let noise = format!("{noise_std:.2e}").parse::<f64>().unwrap_or(*noise_std);
+    match expected_gain {
+        Some(gain) => {
+            let left = 10_f64.powf(-0.05 * gain);
+            let left = format!("{:.2e}", noise_std * left).parse::<f64>().unwrap_or(noise_std * left);
+            format!("noise {noise} in the average, {left} expected in the result: {gain:.1} dB less")
+        }
+        None => format!("noise {noise} in the average"),
+    }
 }
 
 fn table(comparison: &Comparison, method: &str) -> String {
