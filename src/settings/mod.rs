@@ -5,6 +5,7 @@
 //! a settings struct that implements [`SamplerSettings`](crate::knobs::SamplerSettings) and one arm in [`SamplerSpec`].
 
 mod bayes;
+mod classical;
 mod conditional;
 mod info;
 mod layers;
@@ -13,9 +14,10 @@ mod sampler;
 mod spec;
 
 pub use bayes::BayesSpec;
+pub use classical::{TvSpec, WaveletSpec};
 pub use conditional::ConditionalSpec;
 pub use info::{CLASSICAL, find, infos};
 pub use layers::{Entry, Layers, Origin, Value};
 pub use learned::{Learned, PointEstimate};
 pub use sampler::SamplerSpec;
-pub use spec::{MethodSpec, MethodTable, TvSpec, WaveletSpec};
+pub use spec::{MethodSpec, MethodTable};

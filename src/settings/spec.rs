@@ -1,9 +1,8 @@
 //! A method with every setting filled in.
 
 use super::conditional::{ConditionalSpec, FALLBACK};
-use super::{BayesSpec, Learned, find};
+use super::{BayesSpec, Learned, TvSpec, WaveletSpec, find};
 use crate::knobs::{Info, SettingError, Table};
-use recon_operators::solvers::{TvSettings, WaveletSettings};
 use recon_pipelines::{Classical, Task};
 use serde::{Deserialize, Serialize};
 use toml::Value;
@@ -31,52 +30,10 @@ pub enum MethodSpec {
     Bayes(Box<BayesSpec>),
 }
 
-/// Settings of total variation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TvSpec {
-    /// Weight of the total variation, and iterations.
-    pub settings: TvSettings,
-}
-
-/// Settings of sparsity in wavelets.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WaveletSpec {
-    /// Weight of the coefficients, and iterations.
-    pub settings: WaveletSettings,
-}
-
 /// A method as it stands in a file: its name and some of its settings. [`MethodSpec::of_table`] reads it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MethodTable(pub Table);
-
-impl TvSpec {
-    /// The program's settings for a task.
-    pub fn defaults(task: Task) -> Self {
-        let settings = match task {
-            Task::Ct => TvSettings { weight: 0.0003, iterations: 200, nonnegative: true },
-            Task::Mar => TvSettings { weight: 0.0005, iterations: 200, nonnegative: true },
-            Task::Mri | Task::Denoise => TvSettings { weight: 0.004, iterations: 100, nonnegative: false },
-        };
-        Self { settings }
-    }
-
-    /// The image that learned methods start from: total variation, but not to the last digit.
-    pub fn start(task: Task) -> TvSettings {
-        TvSettings { iterations: 60, ..Self::defaults(task).settings }
-    }
-}
-
-impl WaveletSpec {
-    /// The program's settings.
-    ///
-    /// Mean PSNR in dB of four training slices (T1, T2, contrast-enhanced T1; equispaced masks at 4x and 8x):
-    /// weight 0.002 26.25 and 22.54, 0.004 26.18 and 22.54, 0.008 26.05 and 22.44, 0.016 25.75 and 22.17; 400 iterations
-    /// instead of 100 change nothing.
-    pub fn defaults() -> Self {
-        Self { settings: WaveletSettings { weight: 0.002, iterations: 100 } }
-    }
-}
 
 impl MethodSpec {
     /// The method of a table for a task: its `name` and its settings; what is missing is as the program has it.

@@ -1,16 +1,15 @@
 //! Repeats of one image on one grid, each with noise of its own.
 
-use super::arrays::wrong_shape;
 use super::check::image;
-use super::noise::{Estimator, NoiseLevels};
+use super::grid::check_grid;
+use super::levels::{effective, estimated, told};
 use super::{Body, CaseSeed, DenoiseSpec, Frame, ImageInput, Images, Remarks, Slice, Study, Truth, Values};
 use crate::report::preview::Window;
 use crate::{ModalityName, Refused, SliceSeed};
 use anyhow::Result;
 use ndarray::Array2;
-use recon_data::{Geometry, Modality, Selection, Source, Unit, hounsfield_to_signed_attenuation};
+use recon_data::{Modality, Selection, Unit, hounsfield_to_signed_attenuation};
 use recon_operators::{DataNoise, Identity, Mask, Problem};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The problem that repeats `y_i = x + σ_i n_i` of one image amount to. Of independent Gaussian noise the mean weighted by
@@ -31,12 +30,6 @@ pub fn combine(repeats: &[Array2<f32>], std: &[f64]) -> Result<Problem<Identity>
     let measured = mean.mapv(|value| value as f32);
     let problem = Problem::new(Identity { rows, cols }, Mask::full(rows * cols), measured)?;
     Ok(Problem { noise: DataNoise::white(variance.sqrt() as f32), ..problem })
-}
-
-/// `√v = (Σ σ_i⁻²)^(−1/2)`, the noise that is left in the weighted mean; 0 if one of them is.
-fn effective(std: &[f64]) -> f64 {
-    let precision: f64 = std.iter().map(|std| std.powi(-2)).sum();
-    precision.powf(-0.5)
 }
 
 /// Repeats of one image, to become one.
@@ -139,129 +132,6 @@ fn in_unit(images: Images, modality: Modality, input: &ImageInput, path: &Path) 
     Ok(images)
 }
 
-/// How far apart voxels of one grid may be said to lie, in millimetres, and how far directions may point apart.
-const SAME_PLACE: f64 = 1e-2;
-const SAME_DIRECTION: f64 = 1e-3;
-
-/// Refuses a repeat on another grid or in another unit; `.npy` arrays have no place.
-fn check_grid(first: &Images, other: &Images, (a, b): (&Path, &Path)) -> Result<()> {
-    let wanted = format!("repeats of the shape of {}, {:?}", a.display(), first.shape());
-    if first.shape() != other.shape() {
-        return Err(wrong_shape(b, &other.shape(), &wanted));
-    }
-    let refused = |what: &str| {
-        let (a, b) = (a.display(), b.display());
-        Err(Refused::Input(format!("{b}: {what} than {a}; give repeats of one image on one grid")).into())
-    };
-    if matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b) {
-        let message = format!("{}: is given twice; each repeat counts once", b.display());
-        return Err(Refused::Usage(message).into());
-    }
-    if first.unit() != other.unit() {
-        return refused("has another unit");
-    }
-    let have_place = ![first, other].iter().any(|images| matches!(images.source(), Source::Npy));
-    match have_place.then(|| difference(first.geometry(), other.geometry())).flatten() {
-        Some(what) => refused(what),
-        None => Ok(()),
-    }
-}
-
-/// In what two places differ.
-fn difference(a: &Geometry, b: &Geometry) -> Option<&'static str> {
-    let apart = |a: &[f64; 3], b: &[f64; 3], most: f64| a.iter().zip(b).any(|(a, b)| (a - b).abs() > most);
-    if apart(&a.spacing_mm, &b.spacing_mm, SAME_PLACE) {
-        return Some("has voxels of another size");
-    }
-    if apart(&a.origin_mm, &b.origin_mm, SAME_PLACE) {
-        return Some("begins at another place");
-    }
-    let turned = a.direction.iter().zip(&b.direction).any(|(a, b)| apart(a, b, SAME_DIRECTION));
-    turned.then_some("lies in another direction")
-}
-
-/// The noise levels that were told, for every slice.
-fn told(given: &[f64], repeats: &[Images], remarks: &mut Remarks) -> Vec<Vec<f64>> {
-    let each: Vec<f64> = (0..repeats.len()).map(|i| given[i.min(given.len() - 1)]).collect();
-    let unit = unit_words(repeats[0].unit());
-    let all = each.iter().map(|&std| rounded(std)).collect::<Vec<_>>().join(", ");
-    remarks.note(format!("noise {all}{unit} as given; {}", combined(&each, unit)));
-    vec![each; repeats[0].shape()[0]]
-}
-
-/// The noise levels of every slice, from the images.
-fn estimated(
-    repeats: &[Images],
-    modality: Modality,
-    path: &Path,
-    remarks: &mut Remarks,
-) -> Result<Vec<Vec<f64>>> {
-    let slices = repeats[0].shape()[0];
-    let of_slice = |k: usize| {
-        let images = repeats.iter().map(|repeat| repeat.slice(k)).collect::<Result<Vec<_>>>()?;
-        Ok(NoiseLevels::of(&images, modality == Modality::Mr))
-    };
-    let found = (0..slices).map(of_slice).collect::<Result<Vec<_>>>()?;
-    let (seen, blank): (Vec<_>, Vec<_>) =
-        found.iter().partition(|levels| levels.std.iter().all(|&std| std > 0.0));
-    if seen.is_empty() {
-        let message = "no noise can be seen in it; say with --noise-std how much there is";
-        return Err(Refused::Input(format!("{}: {message}", path.display())).into());
-    }
-    let mut by_estimator: BTreeMap<Estimator, Vec<&NoiseLevels>> = BTreeMap::new();
-    seen.iter().for_each(|levels| by_estimator.entry(levels.by).or_default().push(levels));
-    for (estimator, levels) in by_estimator {
-        remarks.note(described(estimator, &levels, unit_words(repeats[0].unit())));
-    }
-    if !blank.is_empty() {
-        remarks.note(format!("{} of {slices} slices show no noise and are only averaged", blank.len()));
-    }
-    Ok(found.into_iter().map(|levels| levels.std).collect())
-}
-
-/// The estimates of one kind in words: the middle of every image's, and where they lie.
-fn described(estimator: Estimator, levels: &[&NoiseLevels], unit: &str) -> String {
-    let images = levels[0].std.len();
-    let sorted = |i: usize| {
-        let mut all: Vec<f64> = levels.iter().map(|levels| levels.std[i]).collect();
-        all.sort_unstable_by(f64::total_cmp);
-        all
-    };
-    let middle: Vec<f64> = (0..images).map(sorted).map(|all| all[all.len() / 2]).collect();
-    let one = |i: usize| {
-        let all = sorted(i);
-        match all[..] {
-            [low, .., high] => {
-                format!("{} ({} to {})", rounded(middle[i]), rounded(low), rounded(high))
-            }
-            _ => rounded(middle[i]),
-        }
-    };
-    let words = (0..images).map(one).collect::<Vec<_>>().join(", ");
-    let slices = if levels.len() > 1 { format!(" in {} slices", levels.len()) } else { String::new() };
-    format!("noise {words}{unit}{slices}, estimated from {estimator}; {}", combined(&middle, unit))
-}
-
-fn combined(each: &[f64], unit: &str) -> String {
-    match each {
-        [_] => "one image".to_owned(),
-        _ => format!("{} repeats together have {}{unit}", each.len(), rounded(effective(each))),
-    }
-}
-
-/// Three digits, which is more than is known.
-fn rounded(value: f64) -> String {
-    format!("{value:.2e}").parse::<f64>().unwrap_or(value).to_string()
-}
-
-fn unit_words(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Hounsfield => " HU",
-        Unit::Attenuation => "/mm",
-        Unit::Arbitrary => "",
-    }
-}
-
 impl Study for ImageDenoise {
     type Transform = Identity;
 
@@ -311,5 +181,60 @@ impl Study for ImageDenoise {
 
     fn window(&self) -> Option<Window> {
         super::ct::window(self.frame.values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array3;
+    use recon_data::{Geometry, Source, Volume};
+
+    /// Of 1 ± 1 and 4 ± 2: `(1/1 + 4/4)/(1 + 1/4)` and `(1 + 1/4)^(−1/2)`.
+    #[test]
+    fn a_repeat_counts_by_its_precision() {
+        let repeats = [1.0_f32, 4.0].map(|value| Array2::from_elem((2, 3), value));
+        let problem = combine(&repeats, &[1.0, 2.0]).expect("one shape");
+        assert!(problem.measured.iter().all(|value| (value - 1.6).abs() < 1e-6));
+        assert!((problem.noise.root_mean_square(&problem.mask) - 0.8_f64.sqrt()).abs() < 1e-7);
+        let equal = combine(&[repeats[0].clone(), repeats[0].clone()], &[0.2, 0.2]).expect("one shape");
+        assert!((effective(&[0.2; 4]) - 0.1).abs() < 1e-12 && equal.measured == repeats[0]);
+        assert!(combine(&[Array2::zeros((2, 3)), Array2::zeros((3, 2))], &[1.0, 1.0]).is_err());
+    }
+
+    fn study(unit: Unit, values: [f32; 2], levels: [f64; 2]) -> ImageDenoise {
+        let images = |value| {
+            let volume =
+                Volume { voxels: Array3::from_elem((1, 2, 2), value), geometry: Geometry::default(), unit };
+            Images::held(volume, Source::Npy)
+        };
+        let repeats = values.map(images).into();
+        let frame = Frame {
+            shape: [1, 2, 2],
+            geometry: Geometry::default(),
+            values: Values::of_ct(unit),
+            source: Source::Npy,
+            keep_axis: false,
+        };
+        let seed = CaseSeed { seed: 0, case: 0 };
+        ImageDenoise { repeats, levels: vec![levels.into()], seed, truth: Truth::Unknown, frame }
+    }
+
+    #[test]
+    fn values_below_vacuum_come_back_as_they_were_and_noise_in_their_unit() {
+        let study = study(Unit::Hounsfield, [-1100.0, -1000.0], [30.0, 40.0]);
+        let Ok(Slice::Measured(problem)) = study.slice(0) else { panic!("it is measured") };
+        let image = study.image(0, problem.measured.clone()).expect("an image");
+        assert!((image[[0, 0]] + 1064.0).abs() < 1e-2, "{image}");
+        let noise = problem.noise.root_mean_square(&problem.mask) as f32;
+        let noise = study.difference(Array2::from_elem((1, 1), noise))[[0, 0]];
+        assert!((noise - 24.0).abs() < 1e-2 && study.noise_std(0).is_some_and(|n| (n - 24.0).abs() < 1e-9));
+    }
+
+    #[test]
+    fn slices_without_noise_are_averaged() {
+        let study = study(Unit::Arbitrary, [1.0, 2.0], [0.0, 0.1]);
+        assert!(matches!(study.slice(0), Ok(Slice::Known(image)) if image[[1, 1]] == 1.5));
+        assert_eq!(study.noise_std(0), None);
     }
 }
