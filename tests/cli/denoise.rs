@@ -183,7 +183,7 @@ fn nifti_and_dicom_stay_what_they_are_and_where_they_are() {
     };
     let clean = phantoms(2, 32, 32);
     let noisy = |seed: u64, std: f32| {
-        let noise = noise(&[2, 32, 32], seed).into_dimensionality().expect("three axes");
+        let noise = noise(&[2, 32, 32], seed).into_dimensionality::<ndarray::Ix3>().expect("three axes");
         &clean + &(noise * std)
     };
     for (name, seed) in [("a.nii.gz", 1), ("b.nii.gz", 2)] {
