@@ -2,6 +2,7 @@
 
 use recon::models::{Checkpoint, ModelSource, read_card};
 use recon::settings::MethodTable;
+use recon_data::raw::RawKspace;
 use recon_pipelines::CaseSpec;
 use std::path::Path;
 
@@ -20,6 +21,8 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "dicom", ending: "dcm", read: image },
     Target { name: "nifti", ending: "nii", read: image },
     Target { name: "npy", ending: "npy", read: array },
+    Target { name: "hdf5", ending: "h5", read: kspace },
+    Target { name: "cfl", ending: "cfl", read: pair },
     Target { name: "safetensors", ending: "safetensors", read: checkpoint },
     Target { name: "pickle", ending: "pth", read: checkpoint },
     Target { name: "flax", ending: "flax", read: checkpoint },
@@ -43,6 +46,32 @@ fn array(path: &Path) -> Option<String> {
         recon_data::npy::read_f64(path),
     );
     image(path)
+}
+
+fn kspace(path: &Path) -> Option<String> {
+    let _ = recon_data::inspect(path);
+    let read = || -> Result<(), recon_data::DataError> {
+        let raw = RawKspace::open(path)?;
+        raw.noise()?;
+        // Lies about their number are told in time by the first ones.
+        for k in 0..raw.shape()[0].min(4) {
+            let _ = (raw.frame(k), raw.mask(k)?, raw.reference(k)?);
+            raw.slice(k)?;
+        }
+        Ok(())
+    };
+    message(read())
+}
+
+/// A header and its samples in one: what stands before the first zero byte is the `.hdr`, what comes after it the `.cfl`.
+fn pair(path: &Path) -> Option<String> {
+    let bytes = std::fs::read(path).ok()?;
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    let (header, data) = bytes.split_at(end);
+    let both = path.with_extension("pair.cfl");
+    std::fs::write(both.with_extension("hdr"), header).ok()?;
+    std::fs::write(&both, data.get(1..).unwrap_or_default()).ok()?;
+    kspace(&both)
 }
 
 fn checkpoint(path: &Path) -> Option<String> {

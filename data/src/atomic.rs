@@ -105,7 +105,7 @@ pub(crate) fn replaceable(path: &Path, overwrite: Overwrite) -> Result<bool, Dat
     if path.is_file() {
         return Err(DataError::output(
             path,
-            "is a file, and a folder is to be written",
+            "is a file where a folder should be written",
             "name another folder",
         ));
     }
@@ -118,7 +118,7 @@ pub(crate) fn replaceable(path: &Path, overwrite: Overwrite) -> Result<bool, Dat
     if names.iter().any(|name| name.extension().is_none_or(|extension| extension != "dcm")) {
         return Err(DataError::output(
             path,
-            "is a folder that holds other things than .dcm files, so it is not replaced",
+            "is a folder that holds more than .dcm files, so it is not replaced",
             "name another folder",
         ));
     }

@@ -1,6 +1,7 @@
 //! What a file is, without anything that names a patient.
 
-use crate::nifti::NiftiFile;
+use crate::nifti::{ComplexNifti, NiftiFile};
+use crate::raw::{RawInfo, RawKspace, looks_raw};
 use crate::scan::{Kind, kind_of};
 use crate::{DataError, Modality, Unit, npy};
 use serde::Serialize;
@@ -9,11 +10,11 @@ use std::path::Path;
 /// What a file is and holds. It never carries a patient's name, number or dates.
 #[derive(Clone, Debug, Serialize)]
 pub struct FileInfo {
-    /// `DICOM`, `DICOM series`, `NIfTI-1`, `NIfTI-2` or `NumPy`.
+    /// `DICOM`, `DICOM series`, `NIfTI-1`, `NIfTI-2`, `NumPy`, or what [`RawInfo`] names.
     pub format: String,
     /// What made the images, if the file says so.
     pub modality: Option<Modality>,
-    /// Voxels along (slice, row, col); for `.npy` the axes of the array.
+    /// Voxels along (slice, row, col); for `.npy` the axes of the array; for raw k-space samples along (slice, coil, row, col).
     pub shape: Vec<usize>,
     /// Distance between voxels along (slice, row, col), mm; absent for `.npy`.
     pub spacing_mm: Option<[f64; 3]>,
@@ -27,16 +28,26 @@ pub struct FileInfo {
     pub slices: usize,
     /// What a user should know, one sentence each.
     pub warnings: Vec<String>,
+    /// What raw k-space holds, and what would be done with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw: Option<RawInfo>,
 }
 
 /// Looks through a file or folder, slice by slice, and tells what it is.
 ///
 /// # Errors
-/// As [`read`](crate::read), except that a complex `.npy` array of up to four axes is described too.
+/// As [`read`](crate::read), except that raw k-space, complex NIfTI and a complex `.npy` array of up to four axes are
+/// described too.
 pub fn inspect(path: &Path) -> Result<FileInfo, DataError> {
+    if looks_raw(path) {
+        return inspect_raw(path);
+    }
     let kind = kind_of(path)?;
     if kind == Kind::Npy {
         return inspect_npy(path);
+    }
+    if kind == Kind::Nifti && ComplexNifti::is_one(path) {
+        return inspect_complex(path);
     }
     let reader = crate::open(path)?;
     let (format, stored_as) = match (kind, reader.source()) {
@@ -59,6 +70,41 @@ pub fn inspect(path: &Path) -> Result<FileInfo, DataError> {
         range: Some([low, high]),
         slices: reader.shape()[0],
         warnings: reader.warnings().to_vec(),
+        raw: None,
+    })
+}
+
+fn inspect_raw(path: &Path) -> Result<FileInfo, DataError> {
+    let file = RawKspace::open(path)?;
+    let info = file.info();
+    Ok(FileInfo {
+        format: info.format.clone(),
+        modality: Some(Modality::Mr),
+        shape: file.shape().to_vec(),
+        spacing_mm: None,
+        unit: Unit::Arbitrary,
+        stored_as: "complex".to_owned(),
+        range: None,
+        slices: info.slices,
+        warnings: info.warnings.clone(),
+        raw: Some(info.clone()),
+    })
+}
+
+fn inspect_complex(path: &Path) -> Result<FileInfo, DataError> {
+    let file = ComplexNifti::open(path)?;
+    let [slices, ..] = file.shape();
+    Ok(FileInfo {
+        format: file.format(),
+        modality: None,
+        shape: file.shape().to_vec(),
+        spacing_mm: Some(file.geometry().spacing_mm),
+        unit: Unit::Arbitrary,
+        stored_as: file.stored_as(),
+        range: None,
+        slices,
+        warnings: Vec::new(),
+        raw: None,
     })
 }
 
@@ -76,6 +122,7 @@ fn inspect_npy(path: &Path) -> Result<FileInfo, DataError> {
         range,
         slices,
         warnings,
+        raw: None,
     })
 }
 

@@ -14,6 +14,8 @@ mod inspect;
 mod nifti;
 pub mod npy;
 mod output;
+mod quiet;
+pub mod raw;
 mod regular;
 mod scan;
 mod slices;
@@ -28,7 +30,7 @@ pub use dicom::{Deidentifier, DicomSource, Series, StoredScale, network, series,
 pub use error::{DataError, DataErrorKind, check_finite};
 pub use format::{Format, default_output, resolve_output};
 pub use inspect::{FileInfo, inspect};
-pub use nifti::NiftiSource;
+pub use nifti::{ComplexNifti, ComplexStack, NiftiSource, write_complex};
 pub use output::{check_output, check_place, write, write_single, write_stack};
 pub use regular::{open_regular, read_text};
 pub use scan::{Modality, Scan, Source, read};
@@ -36,7 +38,7 @@ pub use slices::{Selection, SliceReader, open, open_selected, shape};
 pub use stack::{Derivation, ImageStack, Provenance};
 pub use store::{Leftovers, SliceStore};
 pub use units::{
-    AIR_HOUNSFIELD, Unit, WATER_ATTENUATION, attenuation_to_hounsfield, hounsfield_to_attenuation,
-    hounsfield_to_signed_attenuation,
+    AIR_HOUNSFIELD, SURELY_HOUNSFIELD, Unit, WATER_ATTENUATION, attenuation_to_hounsfield,
+    hounsfield_to_attenuation, hounsfield_to_signed_attenuation,
 };
 pub use volume::{Geometry, Volume};

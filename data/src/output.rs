@@ -52,7 +52,7 @@ pub fn write_stack(
         Some(Format::Npy) => npy::write_slices(path, &stack.shape, (stack.shape[0], &slice), overwrite)?,
         None => {
             let advice = "end the name in .dcm, .nii, .nii.gz or .npy, or name a folder for a DICOM series";
-            return Err(DataError::output(path, "has an extension of no known format", advice));
+            return Err(DataError::output(path, "has an unknown extension", advice));
         }
     }
     Ok(vec![path.to_owned()])

@@ -156,7 +156,7 @@ impl SliceReader {
             reader.ranges.push(image.iter().fold(none, wider));
         }
         if let Some(value) = nan.filter(|_| mended > 0) {
-            reader.warnings.push(format!("{mended} values were not a number and are taken for {value}"));
+            reader.warnings.push(format!("{mended} values were not a number and are replaced by {value}"));
         }
         Ok(reader)
     }

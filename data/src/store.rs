@@ -59,8 +59,10 @@ impl SliceStore {
         let begun = aside(folder, "new");
         remove(&begun).map_err(failed)?;
         std::fs::create_dir(&begun).map_err(failed)?;
-        atomic::write_bytes(&begun.join(KEY_FILE), key.as_bytes(), Overwrite::Refuse)?;
-        std::fs::rename(&begun, folder).map_err(failed)?;
+        let key_file = begun.join(KEY_FILE);
+        let kept = atomic::write_bytes(&key_file, key.as_bytes(), Overwrite::Refuse)
+            .and_then(|()| std::fs::rename(&begun, folder).map_err(failed));
+        kept.map_err(|error| or_taken(folder, error))?;
         Ok(Self { folder: folder.to_owned() })
     }
 
@@ -92,7 +94,7 @@ impl SliceStore {
         }
         let sum = digest::sha256_bytes(&content);
         let bytes = [MAGIC, sum.as_bytes(), &content].concat();
-        atomic::write_bytes(&self.file(k), &bytes, Overwrite::Force)
+        atomic::write_bytes(&self.file(k), &bytes, Overwrite::Force).map_err(|error| self.or_taken(error))
     }
 
     /// The image of this name of slice `k`.
@@ -100,7 +102,7 @@ impl SliceStore {
     /// # Errors
     /// [`DataError::Unreadable`], or [`DataError::Input`] for a damaged file or one without such an image.
     pub fn image(&self, k: usize, name: &str) -> Result<Array2<f32>, DataError> {
-        let Slice { head, values } = self.load(k)?;
+        let Slice { head, values } = self.load(k).map_err(|error| self.or_taken(error))?;
         let none = || damaged(&self.file(k), format!("holds no image {name}"));
         let mut start = 0;
         for entry in head["images"].as_array().into_iter().flatten() {
@@ -122,7 +124,7 @@ impl SliceStore {
     /// # Errors
     /// [`DataError::Unreadable`], or [`DataError::Input`] for a damaged file.
     pub fn record(&self, k: usize) -> Result<Value, DataError> {
-        Ok(self.load(k)?.head["record"].take())
+        Ok(self.load(k).map_err(|error| self.or_taken(error))?.head["record"].take())
     }
 
     /// Deletes the store.
@@ -131,6 +133,11 @@ impl SliceStore {
     /// [`DataError::Io`].
     pub fn remove(self) -> Result<(), DataError> {
         remove(&self.folder).map_err(|source| DataError::io(&self.folder, source))
+    }
+
+    /// The error, or what is behind it where a file of the store is not there.
+    fn or_taken(&self, error: DataError) -> DataError {
+        or_taken(&self.folder, error)
     }
 
     fn load(&self, k: usize) -> Result<Slice, DataError> {
@@ -158,6 +165,19 @@ struct Slice {
 fn entry_of(entry: &Value) -> Option<(&str, usize, usize)> {
     let side = |at: usize| entry[at].as_u64().and_then(|side| usize::try_from(side).ok());
     Some((entry[0].as_str()?, side(1)?, side(2)?))
+}
+
+/// Nobody but another process that writes the same output takes a file out of a store that is open.
+fn or_taken(folder: &Path, error: DataError) -> DataError {
+    let (DataError::Unreadable { source, .. } | DataError::Io { source, .. }) = &error else { return error };
+    if source.kind() != std::io::ErrorKind::NotFound {
+        return error;
+    }
+    DataError::Output {
+        path: folder.to_owned(),
+        what: "another process that writes the same output has removed it".to_owned(),
+        advice: "wait for that process, or name another output".to_owned(),
+    }
 }
 
 fn damaged(path: &Path, what: String) -> DataError {
@@ -222,6 +242,22 @@ mod tests {
         assert_eq!(again.record(3).expect("kept"), json!({ "seconds": 0.1 }));
         again.remove().expect("deleted");
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_store_that_another_process_took_away_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store");
+        let store = SliceStore::create_or_resume(&path, "key", Leftovers::Discard).expect("made");
+        let other = SliceStore::create_or_resume(&path, "key", Leftovers::Discard).expect("made");
+        other.remove().expect("removed");
+        let image = array![[1.0]];
+        let put = store.put(0, &[("image", image.view())], &json!({})).expect_err("gone");
+        let read = store.record(0).expect_err("gone");
+        for error in [put, read] {
+            assert!(error.to_string().contains("another process"), "{error}");
+            assert_eq!(error.kind(), crate::DataErrorKind::Io);
+        }
     }
 
     #[test]

@@ -8,6 +8,9 @@ pub const WATER_ATTENUATION: f32 = 0.0192;
 /// Air in Hounsfield units, where attenuation is 0.
 pub const AIR_HOUNSFIELD: f32 = -1000.0;
 
+/// Below this a value can be nothing but Hounsfield units: neither an attenuation nor a magnitude.
+pub const SURELY_HOUNSFIELD: f32 = -200.0;
+
 /// What the numbers in a volume mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -119,7 +119,8 @@ fn reference_known_nifti_values() {
     }
 }
 
-/// Errors of the validator dciodvfy but for illegal identifiers, which must be those of the source, or `None` where it is not installed.
+/// Errors of the validator dciodvfy but for illegal identifiers, which must be those of the source, or `None` where it
+/// is not installed.
 fn derived_errors(file: &Path) -> Option<Vec<String>> {
     let output = std::process::Command::new("dciodvfy").arg(file).output().ok()?;
     let report = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

@@ -129,4 +129,76 @@ pub enum OperatorError {
         /// Entries of the data.
         entries: usize,
     },
+    /// There are no coils.
+    #[error("there are no coils; at least one is needed")]
+    NoCoils,
+    /// The fully sampled centre of k-space does not hold a kernel.
+    #[error(
+        "the fully sampled centre of k-space has {rows}x{cols} samples; the coils can be calibrated from {needed} or more"
+    )]
+    CalibrationTooSmall {
+        /// Rows of the centre.
+        rows: usize,
+        /// Columns of the centre.
+        cols: usize,
+        /// What is needed, as rows x columns.
+        needed: String,
+    },
+    /// The calibration data are zero.
+    #[error("the centre of k-space holds nothing but zeros; the coils cannot be calibrated from it")]
+    NoSignal,
+    /// There are fewer noise samples than a covariance needs.
+    #[error(
+        "there are {samples} noise samples for {coils} coils; at least twice as many as coils are needed"
+    )]
+    TooFewNoiseSamples {
+        /// Samples of each coil.
+        samples: usize,
+        /// Number of coils.
+        coils: usize,
+    },
+    /// A noise covariance cannot be inverted.
+    #[error("the noise covariance of the coils is singular: a coil is silent, or two are the same; drop one")]
+    SingularNoise,
+    /// More or fewer virtual coils than there can be.
+    #[error("{asked} virtual coils cannot be made of {coils} coils; ask for 1 to {coils}")]
+    VirtualCoils {
+        /// Number asked for.
+        asked: usize,
+        /// Number of coils.
+        coils: usize,
+    },
+    /// Two arrays have another number of coils.
+    #[error("there are {found} coils where {expected} are expected; they must be equal")]
+    CoilCount {
+        /// Number of coils of the first.
+        expected: usize,
+        /// Number of coils of the second.
+        found: usize,
+    },
+    /// No two lines beside one another were measured.
+    #[error(
+        "no two lines of k-space beside one another were measured; GRAPPA learns from at least two in the middle"
+    )]
+    TooFewLines,
+    /// The noise has not one standard deviation for every entry of the data.
+    #[error(
+        "the noise has {stds} standard deviations for {entries} entries of data; it must have one for each"
+    )]
+    NoiseLength {
+        /// Standard deviations of the noise.
+        stds: usize,
+        /// Entries of the data.
+        entries: usize,
+    },
+    /// Lines cannot be folded a whole number of times.
+    #[error(
+        "{lines} lines cannot be left out evenly at {acceleration}x; the acceleration must divide their number"
+    )]
+    UnevenFolding {
+        /// Number of lines.
+        lines: usize,
+        /// The acceleration.
+        acceleration: usize,
+    },
 }

@@ -28,10 +28,19 @@ pub trait Field: Clone + Send + Sync {
     /// `self ← self + a · other`
     fn add_scaled(&mut self, a: f32, other: &Self);
     /// `selfᵢ ← wᵢ selfᵢ`, row-major order.
+    ///
+    /// # Panics
+    /// If there is not one weight for every entry.
     fn weigh(&mut self, weights: &[f32]);
     /// Zeroes the entries (row-major order) that are not kept.
+    ///
+    /// # Panics
+    /// If there is not one flag for every entry.
     fn keep(&mut self, kept: &[bool]);
     /// `selfᵢ ← (1 − w) selfᵢ + w otherᵢ` where `kept`, unchanged elsewhere.
+    ///
+    /// # Panics
+    /// If there is not one flag for every entry, or `other` has another number of entries.
     fn blend(&mut self, kept: &[bool], weight: f32, other: &Self);
     /// The Euclidean norm `‖self‖`.
     fn norm(&self) -> f64 {
@@ -53,6 +62,10 @@ pub trait Scalar: Copy + Send + Sync + 'static {
     fn add_scaled(self, a: f32, other: Self) -> Self;
     /// `a · self`
     fn scaled(self, a: f32) -> Self;
+    /// `√(|self|² + |other|²)`
+    fn joint_modulus(self, other: Self) -> f32;
+    /// The value, or 0 where it is a real number below; complex numbers have no order.
+    fn nonnegative(self) -> Self;
 }
 
 impl Scalar for f32 {
@@ -70,6 +83,12 @@ impl Scalar for f32 {
     fn scaled(self, a: f32) -> Self {
         a * self
     }
+    fn joint_modulus(self, other: Self) -> f32 {
+        self.hypot(other)
+    }
+    fn nonnegative(self) -> Self {
+        self.max(0.0)
+    }
 }
 
 impl Scalar for Complex32 {
@@ -86,6 +105,12 @@ impl Scalar for Complex32 {
     }
     fn scaled(self, a: f32) -> Self {
         self * a
+    }
+    fn joint_modulus(self, other: Self) -> f32 {
+        (self.norm_sqr() + other.norm_sqr()).sqrt()
+    }
+    fn nonnegative(self) -> Self {
+        self
     }
 }
 
@@ -114,11 +139,13 @@ impl<A: Scalar, D: Dimension> Field for Array<A, D> {
         Zip::from(self).and(other).for_each(|x, &y| *x = x.add_scaled(a, y));
     }
     fn weigh(&mut self, weights: &[f32]) {
+        assert_eq!(self.len(), weights.len(), "there is one weight for every entry");
         for (value, &weight) in self.iter_mut().zip(weights) {
             *value = value.scaled(weight);
         }
     }
     fn keep(&mut self, kept: &[bool]) {
+        assert_eq!(self.len(), kept.len(), "there is one flag for every entry");
         for (value, &keep) in self.iter_mut().zip(kept) {
             if !keep {
                 *value = A::ZERO;
@@ -126,6 +153,8 @@ impl<A: Scalar, D: Dimension> Field for Array<A, D> {
         }
     }
     fn blend(&mut self, kept: &[bool], weight: f32, other: &Self) {
+        assert_eq!(self.len(), kept.len(), "there is one flag for every entry");
+        assert_eq!(self.len(), other.len(), "both have as many entries");
         for ((value, &keep), &measured) in self.iter_mut().zip(kept).zip(other.iter()) {
             if keep {
                 *value = value.scaled(1.0 - weight).add_scaled(weight, measured);

@@ -28,9 +28,12 @@ pub use error::OperatorError;
 pub use field::{Field, Scalar};
 pub use mask::Mask;
 pub use mri::{
-    Fourier, LineFilter, PhaseAxis, PhasedFourier, Sampling, SamplingPlan, StackedFourier, VariationSettings,
-    filled_lines, least_variation, line_distances, low_resolution_phase, mirror_line, mirrored_lines,
-    nested_lines, phase_misfit, phase_of,
+    CoilCompression, CoilMaps, EspiritSettings, Fourier, GeometricCompression, GrappaSettings, LineFilter,
+    NoiseCovariance, PhaseAxis, PhasedFourier, PhasedSense, Sampling, SamplingPlan, Sense, StackedFourier,
+    VariationSettings, adaptive, adaptive_maps, birdcage, calibration_block, coil_images, coil_kspace,
+    espirit, filled_lines, g_factor, g_factor_by_replicas, grappa, least_variation, line_distances,
+    low_resolution_maps, low_resolution_phase, mirror_line, mirrored_lines, nested_lines, phase_misfit,
+    phase_of, root_sum_of_squares, sense_combination, unexplained,
 };
 pub use noise::{DataNoise, Weights};
 pub use operator::{LinearOperator, Problem, Transform};

@@ -27,6 +27,11 @@ impl Mask {
     pub fn rows(rows: &[bool], cols: usize) -> Self {
         Self::new(rows.iter().flat_map(|&kept| std::iter::repeat_n(kept, cols)).collect())
     }
+    /// The same mask for each of so many coils, whose k-space has the axes (coil, row, col).
+    #[must_use]
+    pub fn over_coils(&self, coils: usize) -> Self {
+        Self::new(self.0.repeat(coils))
+    }
     /// The flags in row-major order.
     pub fn kept(&self) -> &[bool] {
         &self.0
@@ -50,5 +55,19 @@ impl Mask {
     pub fn blend<F: Field>(&self, lambda: f32, measured: &F, mut current: F) -> F {
         current.blend(&self.0, lambda, measured);
         current
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array3;
+
+    #[test]
+    fn every_coil_has_the_same_entries() {
+        let mask = Mask::columns(2, &[true, false, true]).over_coils(3);
+        let kept = mask.select(Array3::<f32>::ones((3, 2, 3)));
+        let expected = Array3::from_shape_fn((3, 2, 3), |(_, _, j)| if j == 1 { 0.0 } else { 1.0 });
+        assert_eq!((kept, mask.count()), (expected, 12));
     }
 }

@@ -62,6 +62,20 @@ impl<T: Transform> Problem<T> {
         Ok(Self { transform, mask, measured, noise: DataNoise::None })
     }
 
+    /// The same measurement with what is known of its noise.
+    ///
+    /// # Errors
+    /// [`OperatorError::NoiseLength`] when there is not one standard deviation for every entry of the data.
+    pub fn with_noise(self, noise: DataNoise) -> Result<Self, OperatorError> {
+        let entries = self.mask.kept().len();
+        match &noise {
+            DataNoise::Independent(stds) if stds.len() != entries => {
+                Err(OperatorError::NoiseLength { stds: stds.len(), entries })
+            }
+            _ => Ok(Self { noise, ..self }),
+        }
+    }
+
     /// `Aᴴ W A x`
     pub fn weighted_normal(&self, image: &T::Image, weights: &Weights) -> T::Image {
         match weights {
@@ -107,5 +121,23 @@ impl<T: Transform> LinearOperator for Problem<T> {
     }
     fn adjoint(&self, data: &T::Data) -> T::Image {
         self.transform.adjoint(&self.mask.select(data.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Identity;
+    use ndarray::Array2;
+
+    #[test]
+    fn noise_of_other_data_is_refused() {
+        let problem =
+            Problem::new(Identity { rows: 2, cols: 3 }, Mask::full(6), Array2::zeros((2, 3))).unwrap();
+        let noise = |entries: usize| DataNoise::Independent(vec![1.0; entries].into());
+        assert!(problem.clone().with_noise(noise(6)).is_ok_and(|problem| problem.noise == noise(6)));
+        assert!(problem.clone().with_noise(DataNoise::white(0.5)).is_ok());
+        let refused = problem.with_noise(noise(5)).err();
+        assert_eq!(refused, Some(OperatorError::NoiseLength { stds: 5, entries: 6 }));
     }
 }

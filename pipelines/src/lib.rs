@@ -22,7 +22,7 @@ pub use case::{
     run, sibling, target,
 };
 pub use method::{
-    Acquisition, Classical, Direct, Estimate, Known, L1Wavelet, LinearInterpolation, Map, Progress,
+    Acquisition, Classical, Direct, Estimate, Known, L1Wavelet, LinearInterpolation, Map, Progress, Quiet,
     Reconstruct, Silent, SliceSeed, Spread, Tv, TvFrom, Typicality, ZeroFilled,
 };
 pub use names::{FilterName, ModalityName, Named, PhaseAxisName, SamplingName, UnitName};
@@ -30,6 +30,6 @@ pub use refused::{Cancelled, Refused, one_line};
 pub use task::{
     Body, CaseSeed, Correction, CtSpec, DenoiseSpec, Frame, ImageCt, ImageDenoise, ImageInput, ImageMar,
     ImageMri, ImageOf, ImageSize, Images, Input, KspaceInput, KspaceMri, MarSpec, MaskChoice, Metal, MriSpec,
-    Remarks, SamplingSpec, SinogramCt, SinogramInput, Slice, SliceRange, Study, Task, TaskSpec, Truth, VIEWS,
-    Values,
+    RawMri, Remarks, SamplingSpec, SinogramCt, SinogramInput, Slice, SliceRange, Study, Task, TaskSpec,
+    Truth, VIEWS, Values, raw_kspace,
 };

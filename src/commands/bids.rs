@@ -20,7 +20,7 @@ pub struct BidsArgs {
     /// The folder of the derivatives.
     #[arg(value_name = "OUT_DIR")]
     pub output: PathBuf,
-    /// Reconstruct images, or only report on all that are.
+    /// Reconstruct images, or only report on those that are done.
     #[arg(value_enum)]
     pub level: Level,
     /// Only these participants, with or without sub-.
@@ -29,13 +29,13 @@ pub struct BidsArgs {
     /// Only these sessions, with or without ses-.
     #[arg(long, value_name = "LABEL", num_args = 1..)]
     pub session_id: Vec<String>,
-    /// Only images that fit one of the queries of this file: {"t1w": {"suffix": "T1w", "acquisition": ["a", "b"]}}.
+    /// Only images that match one of the queries in this file: {"t1w": {"suffix": "T1w", "acquisition": ["a", "b"]}}.
     #[arg(long, value_name = "FILE.json")]
     pub bids_filter_file: Option<PathBuf>,
-    /// What is reconstructed.
+    /// What to reconstruct.
     #[arg(long, value_parser = named::<Task>(), default_value = "mri")]
     pub task: Task,
-    /// How it is done [default: that of the task].
+    /// Method of reconstruction [default: the usual one of the task].
     #[arg(long, value_name = "NAME")]
     pub method: Option<String>,
     /// Any option of the task's command, such as accel=8.
@@ -47,16 +47,16 @@ pub struct BidsArgs {
     /// Memory in MB.
     #[arg(long, value_name = "MB", value_parser = count)]
     pub mem_mb: Option<usize>,
-    /// Folder for what is written down about the work [default: recon-batch in OUT_DIR].
+    /// Folder for the records of the batch [default: recon-batch in OUT_DIR].
     #[arg(short, long, value_name = "DIR")]
     pub work_dir: Option<PathBuf>,
-    /// Accepted as every BIDS app does: the dataset is read and not validated.
+    /// Accepted, as by every BIDS app, and without effect: datasets are never validated.
     #[arg(long)]
     pub skip_bids_validation: bool,
-    /// How often a case that fails is tried again.
+    /// Number of retries for a case that fails.
     #[arg(long, value_name = "N", default_value = "1")]
     pub retries: u32,
-    /// Only show the cases, with time and memory by a short trial of each kind.
+    /// Only show the cases, with the time and memory that a short trial of each kind predicts.
     #[arg(long)]
     pub dry_run: bool,
     /// Where networks run: auto, cpu, cuda or cuda:N.
@@ -162,7 +162,7 @@ fn read_queries(path: &Path) -> Result<Vec<recon_pipelines::batch::BidsQuery>> {
 fn describe(output: &Path, dataset: &Path) -> Result<()> {
     use anyhow::Context as _;
     use recon_data::atomic::write_bytes;
-    let failed = || format!("{}: cannot be made; name another folder", output.display());
+    let failed = || format!("{}: cannot be created; name another folder", output.display());
     std::fs::create_dir_all(output).with_context(failed)?;
     let about = serde_json::json!({
         "Name": "Reconstructions by recon",

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use ndarray::Array3;
 use ndarray::Axis;
-use recon_data::{Geometry, Unit, Volume};
+use recon_data::{Geometry, SURELY_HOUNSFIELD, Unit, Volume};
 use recon_operators::{MetricPreset, compare};
 use recon_pipelines::judge::{Quality, metric_values};
 use recon_pipelines::task::arrays::wrong_shape;
@@ -16,10 +16,10 @@ use std::path::PathBuf;
 /// Arguments of `recon compare`.
 #[derive(Args, Debug)]
 pub struct CompareArgs {
-    /// The reference.
+    /// The reference image.
     #[arg(value_name = "A")]
     pub reference: PathBuf,
-    /// What is compared with it.
+    /// The image to compare with it.
     #[arg(value_name = "B")]
     pub result: PathBuf,
     /// The definitions of PSNR and SSIM.
@@ -89,9 +89,6 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         _ => Ok(()),
     }
 }
-
-/// Below this a value cannot be an attenuation or a magnitude; `recon ct` has the same rule.
-const SURELY_HOUNSFIELD: f32 = -200.0;
 
 /// Whether the numbers are Hounsfield units, by the file or by their smallest value.
 fn is_hounsfield(volume: &Volume) -> bool {

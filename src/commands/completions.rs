@@ -9,7 +9,7 @@ use clap_complete::Shell;
 /// Arguments of `recon completions`.
 #[derive(Args, Debug)]
 pub struct CompletionsArgs {
-    /// For which shell.
+    /// The shell.
     #[arg(value_enum)]
     pub shell: Shell,
 }

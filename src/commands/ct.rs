@@ -1,15 +1,14 @@
 //! `recon ct`: CT from few views.
 
 use super::cli::common::{Common, ImageOptions};
-use super::cli::settings::{SettingArgs, method_names};
+use super::cli::settings::{SettingArgs, method_of};
 use super::cli::values::{count, named, not_negative, positive};
 use super::session::cases::Request;
-use super::session::inputs::expanded;
+use super::session::inputs::image_inputs;
 use anyhow::Result;
 use clap::Args;
-use recon_pipelines::{
-    CtSpec, FilterName, ImageInput, ImageSize, Input, SinogramInput, Task, TaskSpec, UnitName,
-};
+use recon::knobs::Info;
+use recon_pipelines::{CtSpec, FilterName, ImageSize, Input, SinogramInput, Task, TaskSpec, UnitName};
 use std::path::PathBuf;
 
 /// Arguments of `recon ct`.
@@ -19,14 +18,14 @@ pub struct CtArgs {
     /// CT images: DICOM files or folders, NIfTI or .npy; their measurement is simulated.
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// How to reconstruct; recon help METHOD says more.
-    #[arg(long, value_parser = method_names(Task::Ct), default_value = "score", help_heading = "Method")]
-    pub method: String,
+    /// Method of reconstruction; recon help METHOD explains it.
+    #[arg(long, value_parser = method_of(Task::Ct), default_value = "score", help_heading = "Method")]
+    pub method: &'static Info,
     /// Number of views to simulate, equally spaced over half a turn [default: 23].
     #[arg(long, value_name = "N", value_parser = count, conflicts_with = "sinogram", help_heading = "Scanner")]
     pub views: Option<usize>,
-    /// Photons that a ray counts in air: simulated views get the noise of such a dose; of a sinogram it says how noisy
-    /// its line integrals -ln(counts/N) are [default: no noise].
+    /// Photons that a ray counts in air: simulated views get the noise of such a dose; with --sinogram it says how noisy
+    /// the line integrals -ln(counts/N) are [default: no noise].
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Scanner")]
     pub photons: Option<f64>,
     /// Measured line integrals, .npy [angle, detector] or [slice, angle, detector].
@@ -41,7 +40,7 @@ pub struct CtArgs {
     /// Angles of the sinogram in degrees, .npy [default: equally spaced over half a turn].
     #[arg(long, value_name = "FILE.npy", conflicts_with = "inputs", help_heading = "Input")]
     pub angles: Option<PathBuf>,
-    /// Which rays of the sinogram to use, .npy of its shape or one flag a detector bin [default: all].
+    /// Which rays of the sinogram to use, .npy of its shape or with one flag for each detector bin [default: all].
     #[arg(long, value_name = "FILE.npy", conflicts_with = "inputs", help_heading = "Input")]
     pub mask: Option<PathBuf>,
     /// Size of the image to reconstruct from a sinogram.
@@ -82,7 +81,6 @@ pub struct ScannerOptions {
 
 impl CtArgs {
     fn inputs(&self) -> Result<Vec<Input>> {
-        let (slices, reference) = (self.common.slices, &self.common.reference);
         let ScannerOptions { unit, spacing, .. } = self.scanner;
         if let (Some(path), Some(size)) = (&self.sinogram, self.size) {
             return Ok(vec![Input::Sinogram(SinogramInput {
@@ -90,20 +88,15 @@ impl CtArgs {
                 angles: self.angles.clone(),
                 mask: self.mask.clone(),
                 size,
-                slices,
+                slices: self.common.slices,
                 unit,
                 spacing,
                 detector_spacing: self.detector_spacing,
                 center: self.center,
-                reference: reference.clone(),
+                reference: self.common.reference.clone(),
             })]);
         }
-        let image = |path: &PathBuf| {
-            let ImageOptions { series, nan_to } = self.image.clone();
-            let (path, reference) = (path.clone(), reference.clone());
-            Input::Image(ImageInput { path, series, slices, unit, spacing, nan_to, reference })
-        };
-        Ok(expanded(&self.inputs)?.iter().map(image).collect())
+        Ok(image_inputs(&self.inputs, (&self.image, &self.common), (unit, spacing))?)
     }
 
     fn task(&self) -> TaskSpec {
@@ -126,7 +119,7 @@ pub fn request<'a>(args: &'a CtArgs, words: &'a [String]) -> Result<Request<'a>>
     Ok(Request {
         inputs: args.inputs()?,
         task: args.task(),
-        method: &args.method,
+        method: Some(args.method),
         settings: &args.settings,
         mask: None,
         common: &args.common,

@@ -1,13 +1,14 @@
 //! `recon denoise`: repeats of one image made one, without their noise.
 
 use super::cli::common::{Common, ImageOptions};
-use super::cli::settings::{SettingArgs, method_names};
+use super::cli::settings::{SettingArgs, method_of};
 use super::cli::values::named;
 use super::session::cases::Request;
 use super::session::failure::Failure;
 use super::session::inputs::expanded;
 use anyhow::Result;
 use clap::Args;
+use recon::knobs::Info;
 use recon_pipelines::{DenoiseSpec, ImageInput, Input, ModalityName, Task, TaskSpec, UnitName};
 use std::path::PathBuf;
 
@@ -17,9 +18,9 @@ pub struct DenoiseArgs {
     /// An image, or repeats of one on one grid, CT or MR: DICOM files or folders, NIfTI or .npy; one result comes of all.
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<PathBuf>,
-    /// How to denoise; recon help METHOD says more.
-    #[arg(long, value_parser = method_names(Task::Denoise), default_value = "bayes", help_heading = "Method")]
-    pub method: String,
+    /// Method of denoising; recon help METHOD explains it.
+    #[arg(long, value_parser = method_of(Task::Denoise), default_value = "bayes", help_heading = "Method")]
+    pub method: &'static Info,
     /// One more repeat of the image; in a plan, where every input is a case of its own, repeats are named so.
     #[arg(long, value_name = "FILE", help_heading = "Input")]
     pub repeat: Vec<PathBuf>,
@@ -51,7 +52,7 @@ pub fn request<'a>(args: &'a DenoiseArgs, words: &'a [String]) -> Result<Request
     Ok(Request {
         inputs: vec![Input::Image(input)],
         task: TaskSpec::Denoise(spec),
-        method: &args.method,
+        method: Some(args.method),
         settings: &args.settings,
         mask: None,
         common: &args.common,

@@ -47,7 +47,7 @@ pub fn run(args: &HelpArgs) -> Result<()> {
 /// A line for every method.
 fn methods() -> String {
     let line = |info: &Info| format!("  {:<13}{}\n", info.name, info.about);
-    format!("Methods (recon help METHOD says more):\n{}", infos().map(line).collect::<String>())
+    format!("Methods (recon help METHOD explains one):\n{}", infos().map(line).collect::<String>())
 }
 
 /// A method and its settings, with the program's values for every task.

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 /// Arguments of `recon man`.
 #[derive(Args, Debug)]
 pub struct ManArgs {
-    /// Where to put the pages: recon.1, recon-ct.1 and so on.
+    /// Folder for the pages: recon.1, recon-ct.1 and so on.
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-    /// Write over existing files.
+    /// Overwrite existing files.
     #[arg(long)]
     pub force: bool,
 }
@@ -25,7 +25,7 @@ pub struct ManArgs {
 /// When the folder cannot be made or a page not be written.
 pub fn run(args: &ManArgs) -> Result<()> {
     let folder = &args.folder;
-    let failed = || format!("{}: cannot be made; name another folder", folder.display());
+    let failed = || format!("{}: cannot be created; name another folder", folder.display());
     std::fs::create_dir_all(folder).with_context(failed)?;
     let mut command = Cli::command();
     command.build();

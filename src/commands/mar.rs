@@ -1,14 +1,15 @@
 //! `recon mar`: CT without the rays that went through metal.
 
 use super::cli::common::{Common, ImageOptions};
-use super::cli::settings::{SettingArgs, method_names};
+use super::cli::settings::{SettingArgs, method_of};
 use super::cli::values::count;
 use super::ct::ScannerOptions;
 use super::session::cases::Request;
-use super::session::inputs::expanded;
+use super::session::inputs::image_inputs;
 use anyhow::Result;
 use clap::Args;
-use recon_pipelines::{FilterName, ImageInput, Input, MarSpec, Task, TaskSpec};
+use recon::knobs::Info;
+use recon_pipelines::{FilterName, MarSpec, Task, TaskSpec};
 use std::path::PathBuf;
 
 /// Arguments of `recon mar`.
@@ -17,9 +18,9 @@ pub struct MarArgs {
     /// CT images with metal: DICOM files or folders, NIfTI or .npy.
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<PathBuf>,
-    /// How to reconstruct; recon help METHOD says more.
-    #[arg(long, value_parser = method_names(Task::Mar), default_value = "score", help_heading = "Method")]
-    pub method: String,
+    /// Method of reconstruction; recon help METHOD explains it.
+    #[arg(long, value_parser = method_of(Task::Mar), default_value = "score", help_heading = "Method")]
+    pub method: &'static Info,
     #[command(flatten)]
     pub metal: MetalOptions,
     /// Number of simulated detector bins [default: the image diagonal].
@@ -38,7 +39,7 @@ pub struct MarArgs {
 /// Options that say where metal is and what is measured around it.
 #[derive(Args, Clone, Debug)]
 pub struct MetalOptions {
-    /// Values from here on are metal, in the unit of the image.
+    /// Values of at least this are metal, in the unit of the image.
     #[arg(
         long,
         value_name = "HU",
@@ -47,10 +48,10 @@ pub struct MetalOptions {
         allow_negative_numbers = true
     )]
     pub metal_threshold: f32,
-    /// Where metal is, .npy of the shape of the image; instead of the threshold.
+    /// Where metal is, .npy of the shape of the image; replaces the threshold.
     #[arg(long, value_name = "FILE.npy", help_heading = "Metal")]
     pub metal_mask: Option<PathBuf>,
-    /// How many detector bins beside metal are not trusted either.
+    /// Number of detector bins on each side of the metal that are discarded too.
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Metal")]
     pub metal_margin: usize,
     /// Number of views over half a turn.
@@ -71,24 +72,11 @@ impl MetalOptions {
 /// # Errors
 /// When a folder of inputs cannot be listed.
 pub fn request<'a>(args: &'a MarArgs, words: &'a [String]) -> Result<Request<'a>> {
-    let image = |path: &PathBuf| {
-        let ImageOptions { series, nan_to } = args.image.clone();
-        let (path, reference) = (path.clone(), args.common.reference.clone());
-        let ScannerOptions { unit, spacing, .. } = args.scanner;
-        Input::Image(ImageInput {
-            path,
-            series,
-            slices: args.common.slices,
-            unit,
-            spacing,
-            nan_to,
-            reference,
-        })
-    };
+    let ScannerOptions { unit, spacing, .. } = args.scanner;
     Ok(Request {
-        inputs: expanded(&args.inputs)?.iter().map(image).collect(),
+        inputs: image_inputs(&args.inputs, (&args.image, &args.common), (unit, spacing))?,
         task: TaskSpec::Mar(args.metal.spec(args.detectors, args.scanner.filter)),
-        method: &args.method,
+        method: Some(args.method),
         settings: &args.settings,
         mask: None,
         common: &args.common,

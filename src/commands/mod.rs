@@ -1,5 +1,6 @@
-//! The commands, one verb a file or folder: its arguments, and the library's work that they ask for. Commands parse and
-//! print; they decide nothing about a result.
+//! The commands, one file or folder for each verb: its arguments, and the library's work that they ask for. Commands
+//! parse and print, and decide nothing about the result of a case. `sample`, `likelihood`, `eval` and `tune` are more than
+//! that: they put their results together themselves.
 
 mod batch;
 mod bids;
@@ -37,32 +38,32 @@ pub enum Command {
     Mar(Box<mar::MarArgs>),
     /// Take the noise out of an image, or of repeats of one.
     Denoise(Box<denoise::DenoiseArgs>),
-    /// Run a case again: what --dry-run printed, or the sidecar of a result.
+    /// Run a case from a file: what --dry-run printed, or the sidecar of a result.
     Run(Box<run::RunArgs>),
-    /// Reconstruct many scans by a plan: resumable, shared between processes, with a report.
+    /// Reconstruct many scans, resumably and shared between processes, with a report.
     Batch(Box<batch::BatchArgs>),
     /// Reconstruct a BIDS dataset, as a BIDS app.
     Bids(Box<bids::BidsArgs>),
-    /// Only make a measurement from an image.
+    /// Simulate a measurement from an image, without reconstructing it.
     #[command(subcommand)]
     Simulate(simulate::SimulateCommand),
     /// Compare two images by PSNR, SSIM, NMSE and the largest error.
     Compare(compare::CompareArgs),
-    /// Evaluate methods on a folder of images by a named protocol.
+    /// Evaluate methods on a folder of images under a named protocol.
     Eval(Box<eval::EvalArgs>),
-    /// Say what a file is and what would be done with it.
+    /// Show what a file is and which commands take it.
     Info(info::InfoArgs),
     /// Train a prior on your own images.
     Train(Box<train::TrainArgs>),
-    /// Find the settings of a learned method that are best on your images.
+    /// Find the settings of a learned method that work best on your images.
     Tune(Box<tune::TuneArgs>),
-    /// Look at the priors that ship with the program, or at one of your own.
+    /// Inspect, verify and import priors.
     Model(model::ModelArgs),
-    /// Find, fetch and send images on a DICOM archive (PACS).
+    /// Find, fetch and send images in a DICOM archive (PACS).
     Pacs(Box<pacs::PacsArgs>),
     /// Draw images from a model.
     Sample(sample::SampleArgs),
-    /// Say how probable images are under a model, in bits per grey value.
+    /// Measure how probable images are under a model, in bits per grey value.
     Likelihood(likelihood::LikelihoodArgs),
     /// Explain a command, or a method with all its settings.
     Help(help::HelpArgs),

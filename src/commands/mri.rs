@@ -1,28 +1,31 @@
 //! `recon mri`: MRI from undersampled k-space.
 
 use super::cli::common::{Common, ImageOptions};
-use super::cli::settings::{SettingArgs, method_names};
+use super::cli::settings::{SettingArgs, method_of};
 use super::cli::values::{acceleration, fraction, named};
 use super::session::cases::Request;
 use super::session::failure::Failure;
-use super::session::inputs::expanded;
+use super::session::inputs::image_inputs;
 use anyhow::Result;
 use clap::Args;
-use recon_pipelines::{
-    ImageInput, Input, KspaceInput, MaskChoice, MriSpec, PhaseAxisName, SamplingSpec, Task, TaskSpec,
-};
-use std::path::PathBuf;
+use recon::knobs::Info;
+use recon_data::raw::looks_raw;
+use recon_data::{Format, npy};
+use recon_pipelines::{Input, KspaceInput, MaskChoice, MriSpec, PhaseAxisName, SamplingSpec, Task, TaskSpec};
+use std::path::{Path, PathBuf};
 
 /// Arguments of `recon mri`.
 #[derive(Args, Debug)]
 #[command(group(clap::ArgGroup::new("given").required(true).args(["inputs", "kspace"])))]
 pub struct MriArgs {
-    /// MR images: DICOM files or folders, NIfTI or .npy; their measurement is simulated.
+    /// MR images: DICOM files or folders, NIfTI or .npy; their measurement is simulated. Or raw k-space of any number of
+    /// coils: fastMRI or ISMRMRD HDF5, BART .cfl, complex .npy [coil, row, col].
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// How to reconstruct; recon help METHOD says more.
-    #[arg(long, value_parser = method_names(Task::Mri), default_value = "score", help_heading = "Method")]
-    pub method: String,
+    /// Method of reconstruction; recon help METHOD explains it [default: conditional for simulated lines without noise, else
+    /// score].
+    #[arg(long, value_parser = method_of(Task::Mri), help_heading = "Method")]
+    pub method: Option<&'static Info>,
     /// Measured single-channel k-space, .npy [row, col] or [slice, row, col], centred; --mask FILE says what
     /// was measured [default: what is not zero].
     #[arg(long, value_name = "FILE.npy", conflicts_with = "ImageOptions", help_heading = "Input")]
@@ -40,7 +43,7 @@ pub struct MriArgs {
 /// Options of a simulated undersampling.
 #[derive(Args, Clone, Debug)]
 pub struct SamplingOptions {
-    /// How many times fewer samples than a full scan [default: 4].
+    /// Acceleration: how many times fewer samples than a full scan [default: 4].
     #[arg(long, value_name = "R", value_parser = acceleration, help_heading = "Sampling")]
     pub accel: Option<f64>,
     /// Which samples: equispaced, random, magic, gaussian1d, gaussian2d, poisson-disc, radial, or a .npy mask
@@ -53,7 +56,7 @@ pub struct SamplingOptions {
     /// First line of an equispaced mask [default: drawn by the seed].
     #[arg(long, value_name = "K", help_heading = "Sampling")]
     pub mask_offset: Option<usize>,
-    /// Image axis along which lines are left out, also by a mask of one flag a line [default: columns].
+    /// Image axis along which lines are left out, also for a mask with one flag for each line [default: columns].
     #[arg(long, value_name = "AXIS", value_parser = named::<PhaseAxisName>(), help_heading = "Sampling")]
     pub phase_axis: Option<PhaseAxisName>,
     /// Write the mask, .npy [row, col].
@@ -76,6 +79,13 @@ impl SamplingOptions {
         .resolved()
     }
 
+    /// Whether measured k-space is to be undersampled further.
+    fn is_simulated(&self) -> bool {
+        let Self { accel, mask, center_fraction, mask_offset, .. } = self;
+        let rule = matches!(mask, Some(MaskChoice::Rule(_)));
+        rule || accel.is_some() || center_fraction.is_some() || mask_offset.is_some()
+    }
+
     /// Refuses what has no effect on measured k-space.
     fn check_measured(&self) -> Result<(), Failure> {
         let rule = matches!(self.mask, Some(MaskChoice::Rule(_)));
@@ -94,28 +104,49 @@ impl SamplingOptions {
 
 impl MriArgs {
     fn inputs(&self) -> Result<Vec<Input>> {
-        let (slices, reference) = (self.common.slices, &self.common.reference);
         if let Some(path) = &self.kspace {
             let mask = match &self.sampling.mask {
                 Some(MaskChoice::File(path)) => Some(path.clone()),
                 _ => None,
             };
-            let (path, reference) = (path.clone(), reference.clone());
-            let phase_axis = self.sampling.phase_axis;
+            let (path, reference) = (path.clone(), self.common.reference.clone());
+            let (phase_axis, slices) = (self.sampling.phase_axis, self.common.slices);
             return Ok(vec![Input::Kspace(KspaceInput { path, mask, phase_axis, slices, reference })]);
         }
-        let image = |path: &PathBuf| {
-            let ImageOptions { series, nan_to } = self.image.clone();
-            let (path, reference) = (path.clone(), reference.clone());
-            Input::Image(ImageInput { path, series, slices, unit: None, spacing: None, nan_to, reference })
-        };
-        Ok(expanded(&self.inputs)?.iter().map(image).collect())
+        let raw = |input: Input| if is_raw(input.path()) { self.raw(input.path()) } else { input };
+        let inputs = image_inputs(&self.inputs, (&self.image, &self.common), (None, None))?;
+        Ok(inputs.into_iter().map(raw).collect())
     }
 
-    fn task(&self) -> TaskSpec {
-        let sampling = self.kspace.is_none().then(|| self.sampling.spec());
-        TaskSpec::Mri(MriSpec { sampling, noise_std: None })
+    /// A file of raw k-space.
+    fn raw(&self, path: &Path) -> Input {
+        let Common { slices, reference, .. } = self.common.clone();
+        let SamplingOptions { mask, phase_axis, .. } = &self.sampling;
+        let mask = if let Some(MaskChoice::File(path)) = mask { Some(path.clone()) } else { None };
+        Input::Raw(KspaceInput { path: path.to_owned(), mask, phase_axis: *phase_axis, slices, reference })
     }
+
+    /// An image is undersampled by simulation, raw k-space where it is asked for.
+    fn task(&self, inputs: &[Input]) -> Result<TaskSpec, Failure> {
+        let is_raw = |input: &Input| matches!(input, Input::Raw(_));
+        if inputs.iter().any(is_raw) && !inputs.iter().all(is_raw) {
+            let message =
+                "give images or raw k-space, not both: one simulates a measurement, the other is one";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        let simulated = match inputs.first() {
+            Some(Input::Image(_)) => true,
+            Some(Input::Raw(_)) => self.sampling.is_simulated(),
+            _ => false,
+        };
+        Ok(TaskSpec::Mri(MriSpec { sampling: simulated.then(|| self.sampling.spec()), noise_std: None }))
+    }
+}
+
+/// Whether a file holds raw k-space: by its first bytes, or a complex array with an axis of coils.
+fn is_raw(path: &Path) -> bool {
+    let is_coils = |(shape, stored_as): (Vec<usize>, String)| stored_as.contains('c') && shape.len() > 2;
+    looks_raw(path) || Format::of_path(path) == Some(Format::Npy) && npy::describe(path).is_ok_and(is_coils)
 }
 
 /// What the arguments ask for.
@@ -126,10 +157,11 @@ pub fn request<'a>(args: &'a MriArgs, words: &'a [String]) -> Result<Request<'a>
     if args.kspace.is_some() {
         args.sampling.check_measured()?;
     }
+    let inputs = args.inputs()?;
     Ok(Request {
-        inputs: args.inputs()?,
-        task: args.task(),
-        method: &args.method,
+        task: args.task(&inputs)?,
+        inputs,
+        method: args.method,
         settings: &args.settings,
         mask: args.sampling.mask_out.clone(),
         common: &args.common,

@@ -23,16 +23,16 @@ pub struct RunArgs {
     /// Where to write, instead of where the case says; for a single case.
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
-    /// Write over existing files.
+    /// Overwrite existing files.
     #[arg(long)]
     pub force: bool,
-    /// Go on with the slices that an interrupted run has finished.
+    /// Continue with the slices that an interrupted run has finished.
     #[arg(long)]
     pub resume: bool,
     /// Print the report as one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
-    /// Only show the cases with every default filled in.
+    /// Only print the cases with every default filled in.
     #[arg(long)]
     pub dry_run: bool,
     /// Where networks run: auto, cpu, cuda or cuda:N.

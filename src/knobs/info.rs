@@ -26,7 +26,7 @@ pub struct Info {
 
 /// The settings that all learned methods have.
 pub const COMMON: &[Knob] = &[
-    Knob::new("model", Range::Text, "A built-in model by name (ct, mr), or a model folder"),
+    Knob::new("model", Range::Text, "Name of a built-in model (ct, mr), or a bundle folder"),
     Knob::new(
         "samples",
         Range::Count(1),
@@ -35,12 +35,12 @@ pub const COMMON: &[Knob] = &[
     Knob::new(
         "estimate",
         Range::Choice(&["mean", "sample", "median"]),
-        "The image that stands for several samples",
+        "The image that represents several samples",
     ),
     Knob::new(
         "widen",
         Range::Positive,
-        "Factor on the standard deviation and the quantiles of several samples, for the errors that all of them share",
+        "Factor on the standard deviation and quantiles of several samples, for errors that all of them share",
     ),
 ];
 

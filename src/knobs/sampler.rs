@@ -47,6 +47,11 @@ pub trait SamplerSettings: Clone + Serialize + DeserializeOwned {
         self.check()
     }
 
+    /// Whether, set so, it cannot draw where nothing is known of the noise in the data.
+    fn needs_noise(&self) -> bool {
+        false
+    }
+
     /// Settings that do nothing beside the others.
     fn idle(&self) -> &'static [&'static str] {
         &[]

@@ -2,7 +2,7 @@
 
 use crate::models::{Manifest, Modality, ModelSource, Prior, ValueMapping, read_card};
 use crate::score::UnitRule;
-use crate::settings::{ConditionalSpec, Entry, Layers, Origin, Value};
+use crate::settings::{ConditionalSpec, Entry, Layers, Origin, Value, builtin};
 use anyhow::Result;
 use recon_data::Unit;
 use recon_pipelines::report::ModelRecord;
@@ -14,12 +14,14 @@ use recon_pipelines::{Refused, Task};
 pub(super) fn entries(name: &str, task: Task, layers: &Layers, tuned: bool) -> Result<Vec<Entry>> {
     let Some(info) = crate::settings::find(name).filter(|info| info.learned) else { return Ok(Vec::new()) };
     // What made the images to denoise, and so which prior, is known once they are open.
-    let Some(modality) = modality(task) else { return Ok(Vec::new()) };
+    if modality(task).is_none() {
+        return Ok(Vec::new());
+    }
     let said = layers.text(info, "model");
     if info.name == ConditionalSpec::INFO.name {
         return conditional_card(said, task, layers, tuned);
     }
-    let model = said.unwrap_or_else(|| modality_name(modality).to_owned());
+    let model = said.unwrap_or_else(|| builtin(task).to_owned());
     let card = read_card(&ModelSource::named(&model)?)?;
     let mut entries = card_entries(&card, &model);
     if tuned {

@@ -1,7 +1,7 @@
 //! A conditional prior, as a method that reconstructs.
 
-use super::sampled::Quiet;
-use crate::models::{ConditionalPrior, Family, ValueMapping};
+use super::Trial;
+use crate::models::{ConditionalPrior, Family, Prior, ValueMapping};
 use crate::score::measure::{UnitRule, bridge};
 use crate::score::{CartesianRungs, Climb, ParallelFamily, ParallelRungs, Rungs};
 use anyhow::{Result, bail};
@@ -9,7 +9,7 @@ use candle_core::Device;
 use recon_data::Unit;
 use recon_operators::solvers::TvSettings;
 use recon_operators::{Field, Problem, Radon};
-use recon_pipelines::{Acquisition, Estimate, Known, Progress, Reconstruct, SliceSeed, Task};
+use recon_pipelines::{Acquisition, Estimate, Known, Progress, Quiet, Reconstruct, SliceSeed, Task};
 use std::sync::Arc;
 
 /// Climbs the ladder of a measurement of the prior's family, and leaves all others to another method.
@@ -18,6 +18,8 @@ pub struct Conditioned<T: Acquisition> {
     pub prior: Arc<ConditionalPrior>,
     /// The climb.
     pub climb: Climb,
+    /// How results are tried, by a prior of images alone.
+    pub trial: Option<(Trial, Arc<Prior>)>,
     /// The method of measurements that are not of the family.
     pub fallback: Box<dyn Reconstruct<T>>,
     /// The name of that method.
@@ -57,13 +59,12 @@ impl<T: Acquisition> Conditioned<T> {
                 Ok(Ok((Box::new(rungs), unit)))
             }
             (Family::CartesianLines(_), _) => {
-                Ok(Err("the prior knows k-space of a single coil alone".to_owned()))
+                Ok(Err("the prior knows k-space of a single coil only".to_owned()))
             }
             (Family::ParallelViews(family), Some(Known::Radon(problem))) => {
                 if self.unit == Unit::Arbitrary {
                     return Ok(Err(
-                        "the values of the images have no unit, and the prior knows Hounsfield units \
-                                   (--unit says which they have)"
+                        "the images have no unit, and the prior knows Hounsfield units only (give --unit)"
                             .to_owned(),
                     ));
                 }
@@ -72,7 +73,7 @@ impl<T: Acquisition> Conditioned<T> {
                     Err(why) => Ok(Err(why)),
                 }
             }
-            (Family::ParallelViews(_), _) => Ok(Err("the prior knows parallel views alone".to_owned())),
+            (Family::ParallelViews(_), _) => Ok(Err("the prior knows parallel views only".to_owned())),
         }
     }
 
@@ -118,7 +119,13 @@ impl<T: Acquisition> Reconstruct<T> for Conditioned<T> {
         };
         let x = self.climb.run(&*self.prior, &*rungs, progress)?;
         let mut image: T::Image = bridge::to_pictures(&x)?.swap_remove(0);
+        let mut calls = self.climb.steps * self.climb.flips.calls();
+        let mut typicality = None;
+        if let Some((trial, prior)) = &self.trial {
+            typicality = Some(trial.of(&**prior, &image, seed, &self.device)?);
+            calls += 1;
+        }
         image.scale(unit);
-        Ok(Estimate::plain(image, self.climb.steps * self.climb.flips.calls()))
+        Ok(Estimate { typicality, ..Estimate::plain(image, calls) })
     }
 }

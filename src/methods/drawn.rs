@@ -79,7 +79,7 @@ impl Coarse {
             |detail: &str| Refused::Input(format!("{place}: {detail}; train it with recon train --shrink"));
         let side = card.side.ok_or_else(|| wrong("the card has no side"))?;
         if (card.modality, card.value) != (fine.modality, fine.value) {
-            return Err(wrong("has other values than the model that it belongs to").into());
+            return Err(wrong("has a value range other than that of its model").into());
         }
         if fine.film_unet().is_none() || card.film_unet().is_none() {
             return Err(wrong("a coarse model belongs to networks of the program's own kind only").into());

@@ -9,11 +9,12 @@ mod registry;
 mod sampled;
 mod spread;
 mod typicality;
+mod usual;
 
 pub use bayes::Denoised;
 pub use conditional::Conditioned;
 pub use drawn::Drawn;
-pub use process::{Shown, process_of, sampling_end, value_range};
+pub use process::{process_of, sampling_end, value_range};
 pub use registry::Registry;
 pub use sampled::Sampled;
 pub use typicality::Trial;

@@ -1,6 +1,6 @@
-//! The noising process of a model, and what its values mean: shared by `recon sample` and `recon likelihood`.
+//! The noising process of a model, and how wide its values lie: shared by `recon sample` and `recon likelihood`.
 
-use crate::models::{Architecture, Manifest, SdeConfig, ValueMapping};
+use crate::models::{Architecture, Manifest, SdeConfig};
 use crate::score::{Sde, SubVp, Ve, Vp};
 
 /// The forward process that a network was trained on; the program's own networks know added noise only.
@@ -25,37 +25,6 @@ pub fn sampling_end(sde: &dyn Sde) -> f64 {
     if sde.drift(1.0) == 0.0 { 1e-5 } else { 1e-3 }
 }
 
-/// A linear map from model values to those that are shown: Hounsfield units for CT, the model's own otherwise.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Shown {
-    /// What one model unit spans.
-    pub scale: f64,
-    /// What the model's 0 is.
-    pub zero: f64,
-}
-
-impl Shown {
-    /// The map of a model.
-    pub fn of(manifest: &Manifest) -> Self {
-        match manifest.value {
-            Some(ValueMapping::Hounsfield { offset_hu, scale_hu, .. }) => {
-                Self { scale: scale_hu, zero: -offset_hu }
-            }
-            Some(ValueMapping::Percentile { .. }) | None => Self { scale: 1.0, zero: 0.0 },
-        }
-    }
-
-    /// From the model's to those shown.
-    pub fn show(self, value: f32) -> f32 {
-        (f64::from(value) * self.scale + self.zero) as f32
-    }
-
-    /// From those shown to the model's.
-    pub fn model(self, value: f32) -> f32 {
-        ((f64::from(value) - self.zero) / self.scale) as f32
-    }
-}
-
 /// The width of the range that a model's values fill: 2 for published networks of centred images (−1 to 1),
 /// 1 otherwise (0 to 1).
 pub fn value_range(manifest: &Manifest) -> f64 {
@@ -69,15 +38,6 @@ pub fn value_range(manifest: &Manifest) -> f64 {
 mod tests {
     use super::*;
     use crate::models::ArchFile;
-
-    #[test]
-    fn hounsfield_units_are_shown_and_read_back() {
-        let card: Manifest = toml::from_str(recon_data::weights::CT.manifest).unwrap();
-        let shown = Shown::of(&card);
-        assert_eq!(shown.show(0.0), -1000.0);
-        assert_eq!(shown.model(shown.show(0.625)), 0.625);
-        assert_eq!(value_range(&card), 1.0);
-    }
 
     #[test]
     fn a_network_gets_the_process_it_was_trained_on() {
@@ -98,6 +58,7 @@ mod tests {
         assert_eq!(process("subvp").marginal(0.4), SubVp(vp).marginal(0.4));
         assert_eq!(sampling_end(&vp), 1e-3);
         let card: Manifest = toml::from_str(recon_data::weights::MR.manifest).unwrap();
+        assert_eq!(value_range(&card), 1.0);
         let own = process_of(&card);
         assert!((own.marginal(1.0).std / card.noise_range().1 - 1.0).abs() < 1e-12);
         assert_eq!(sampling_end(&*own), 1e-5);

@@ -5,9 +5,12 @@ use super::card::{
 };
 use super::{Conditioned, Denoised, Sampled, Trial};
 use crate::device::DeviceChoice;
-use crate::models::{ConditionalPrior, ModelSource, Prior, Typical, open, open_conditional, read_card};
+use crate::knobs::Info;
+use crate::models::{ConditionalPrior, ModelSource, Prior, open, open_conditional, read_card};
 use crate::score::Autograd;
-use crate::settings::{BayesSpec, ConditionalSpec, Layers, Learned, MethodSpec, SamplerSpec, TvSpec};
+use crate::settings::{
+    BayesSpec, ConditionalSpec, Layers, Learned, MethodSpec, SamplerSpec, TvSpec, builtin,
+};
 use anyhow::Result;
 use candle_core::Device;
 use recon_data::{Derivation, Unit};
@@ -59,9 +62,17 @@ impl Registry {
         Ok(layers.resolve(name, task, &entries(name, task, layers, false)?)?)
     }
 
+    /// What is said, with what the card of the method's model says of these settings where nobody else does.
+    ///
+    /// # Errors
+    /// When the card cannot be read.
+    pub fn holding(&self, info: &Info, task: Task, layers: &Layers, keys: &[&str]) -> Result<Layers> {
+        Ok(layers.clone().holding(info, &entries(info.name, task, layers, true)?, keys))
+    }
+
     /// The name of the model that ships with the program for a task; that of MR images where the images say what they are.
     pub fn builtin(task: Task) -> &'static str {
-        modality(task).map_or("mr", modality_name)
+        builtin(task)
     }
 
     fn device(&self) -> Result<&(Device, String)> {
@@ -96,10 +107,13 @@ impl Registry {
         unit: Unit,
     ) -> Result<Method<T>> {
         let prior = self.conditional_prior(&spec.model, task, unit)?;
-        // What is typical is asked of the prior that stands in, where it does.
+        // What is typical is asked of the prior that stands in, whether it does or not.
         let fallback = self.learned::<T>(&spec.fallback, task, unit)?;
+        let images = self.prior(&spec.fallback.model, task, unit)?;
+        let trial = images.manifest().typical.map(|typical| (Trial::of_card(typical), images));
         let run = Conditioned {
             climb: spec.climb,
+            trial,
             fallback: fallback.run,
             fallback_name: fallback.name,
             unit,
@@ -122,7 +136,7 @@ impl Registry {
         let card = prior.manifest();
         let unit = unit_rule(card, unit)?;
         let (model, typical) = (Some(record(card)), card.typical.map(|typical| typical.error));
-        let trial = card.typical.map(|Typical { noise, values, .. }| Trial { noise, values });
+        let trial = card.typical.map(Trial::of_card);
         let sampled = |sampler: &SamplerSpec, start: Box<dyn Reconstruct<T> + Send>| Sampled {
             model: Autograd(prior.clone()),
             sampler: sampler.sampler(),
@@ -166,27 +180,19 @@ impl Registry {
 
 impl Methods<MethodSpec> for Registry {
     fn build<T: Acquisition>(&self, method: &MethodSpec, task: Task, unit: Unit) -> Result<Method<T>> {
-        let (name, Some(classical)) = (method.info().label(task), method.classical()) else {
-            return match method {
-                MethodSpec::Learned(learned) => self.learned(learned, task, unit),
-                MethodSpec::Conditional(conditional) => self.conditioned(conditional, task, unit),
-                MethodSpec::Bayes(bayes) => self.denoised(bayes, task, unit),
-                _ => unreachable!("all others are classical"),
-            };
-        };
-        match T::classical(&classical, task) {
-            Some(run) => Ok(Method::classical(name, classical.derivation(), run)),
-            None => Err(Refused::Usage(format!("--method {name}: is not a method for {task}")).into()),
+        match method {
+            MethodSpec::Learned(learned) => return self.learned(learned, task, unit),
+            MethodSpec::Conditional(conditional) => return self.conditioned(conditional, task, unit),
+            MethodSpec::Bayes(bayes) => return self.denoised(bayes, task, unit),
+            _ => {}
         }
+        let name = method.info().label(task);
+        classical(method, task)
+            .ok_or_else(|| Refused::Usage(format!("--method {name}: is not a method for {task}")).into())
     }
 
     fn baselines<T: Acquisition>(&self, method: &MethodSpec, task: Task) -> Vec<Method<T>> {
-        let build = |spec: MethodSpec| {
-            let classical = spec.classical()?;
-            let run = T::classical(&classical, task)?;
-            Some(Method::classical(spec.info().label(task), classical.derivation(), run))
-        };
-        method.baselines(task).into_iter().filter_map(build).collect()
+        method.baselines(task).iter().filter_map(|baseline| classical(baseline, task)).collect()
     }
 
     fn model(&self, method: &MethodSpec, _task: Task) -> Result<Option<ModelRecord>> {
@@ -231,6 +237,13 @@ impl Methods<MethodSpec> for Registry {
             other => other.clone(),
         }
     }
+}
+
+/// The method without a network; none where it has one, or does not serve the acquisition.
+fn classical<T: Acquisition>(spec: &MethodSpec, task: Task) -> Option<Method<T>> {
+    let classical = spec.classical()?;
+    let run = T::classical(&classical, task)?;
+    Some(Method::classical(spec.info().label(task), classical.derivation(), run))
 }
 
 /// What this name stands for, opened the first time that it is asked for.

@@ -11,7 +11,7 @@ use crate::settings::PointEstimate;
 use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor};
 use recon_operators::{Field, Picture, Problem, Transform};
-use recon_pipelines::{Estimate, Progress, Reconstruct, SliceSeed};
+use recon_pipelines::{Estimate, Progress, Quiet, Reconstruct, SliceSeed};
 
 /// Draws images by a sampler and reports one that stands for them, with the spread of several.
 ///
@@ -161,15 +161,5 @@ impl<M: ScoreModel> Progress for Calling<'_, M> {
     }
     fn cancelled(&self) -> bool {
         self.progress.cancelled()
-    }
-}
-
-/// Passes on the wish to stop but not the steps.
-pub(super) struct Quiet<'a>(pub(super) &'a dyn Progress);
-
-impl Progress for Quiet<'_> {
-    fn step(&self, _done: usize, _steps: usize) {}
-    fn cancelled(&self) -> bool {
-        self.0.cancelled()
     }
 }

@@ -1,5 +1,6 @@
 //! Whether a prior knows images of this kind.
 
+use crate::models::Typical;
 use crate::score::ScoreModel;
 use crate::score::measure::bridge;
 use crate::score::process::{Noise, Stream};
@@ -26,6 +27,11 @@ pub struct Trial {
 const SAMPLE: u64 = u64::MAX;
 
 impl Trial {
+    /// As the card of a prior says.
+    pub fn of_card(Typical { noise, values, .. }: Typical) -> Self {
+        Self { noise, values }
+    }
+
     /// How `model` takes an image in model units.
     ///
     /// # Errors

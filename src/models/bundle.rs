@@ -1,6 +1,7 @@
 //! Bundles: a folder with a model card and its tensors, read with suspicion.
 
 use super::copy::read_card;
+use super::error::ModelError;
 use super::manifest::{Dtype, Manifest, WeightsCard};
 use super::source::{MANIFEST, ModelSource};
 use candle_core::{DType, Device, Tensor};
@@ -11,7 +12,7 @@ use safetensors::{SafeTensors, View, tensor::TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::{borrow::Cow, fs};
 
 /// The tensors' file name.
@@ -20,87 +21,6 @@ pub(super) const WEIGHTS: &str = "weights.safetensors";
 pub(super) const MAX_MANIFEST: u64 = 1 << 20;
 /// How much larger than its numbers a tensor file may be: the header, bytes.
 pub(super) const MAX_HEADER: u64 = 1 << 20;
-
-/// Why a bundle cannot be used. Every message names the file and what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// Neither a model of the program nor a folder has this name.
-    #[error("{name}: is not a model; give ct, mr or the folder of a model")]
-    Unknown {
-        /// The name.
-        name: String,
-    },
-    /// A model of the program whose weights are not in this build.
-    #[error(
-        "{name}: the weights were left out of this build; give the folder of a model, or build with the feature weights"
-    )]
-    LeftOut {
-        /// The name.
-        name: String,
-    },
-    /// A network that is told what was measured, where one that knows images alone is needed.
-    #[error(
-        "{path}: is a conditional prior; use it with --method conditional, or give a prior of images alone"
-    )]
-    Conditional {
-        /// The bundle.
-        path: PathBuf,
-    },
-    /// The other way round.
-    #[error("{path}: is a prior of images alone; give a conditional one, whose card has a table [family]")]
-    Unconditional {
-        /// The bundle.
-        path: PathBuf,
-    },
-    /// The file cannot be read or written.
-    #[error("{path}: {source}; give a bundle folder with manifest.toml and weights.safetensors")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file cannot be written.
-    #[error("{path}: cannot be written ({source}); check the folder, its permissions and the free space")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The card does not parse or contradicts itself.
-    #[error("{path}: {detail}; correct the model card")]
-    Manifest {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
-    /// The tensors are not those of the card.
-    #[error("{path}: {detail}; fetch or train the bundle again")]
-    Weights {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
-    /// A published checkpoint cannot be used.
-    #[error("{path}: {detail}; give a PyTorch, Flax or safetensors checkpoint of this network")]
-    Checkpoint {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
-    /// The network cannot be built.
-    #[error("{path}: cannot build the network: {source}")]
-    Network {
-        /// The file.
-        path: PathBuf,
-        /// What candle said.
-        source: candle_core::Error,
-    },
-}
 
 /// The card and the tensors (f32, on the CPU) of `source`, verified.
 ///
@@ -198,7 +118,8 @@ fn parse_weights(
     if digest != manifest.weights.sha256 {
         return Err(wrong(format!("SHA-256 is {digest}, the card says {}", manifest.weights.sha256)));
     }
-    let file = SafeTensors::deserialize(bytes).map_err(|e| wrong(format!("is no safetensors file ({e})")))?;
+    let file =
+        SafeTensors::deserialize(bytes).map_err(|e| wrong(format!("is not a safetensors file ({e})")))?;
     let expected: BTreeMap<String, Vec<usize>> =
         manifest.parameters().into_iter().map(|p| (p.name, p.shape)).collect();
     compare_names(&expected, &file).map_err(&wrong)?;

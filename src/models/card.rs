@@ -86,7 +86,7 @@ fn architecture(card: &Card) -> Result<Architecture, String> {
     match (&card.architecture, &card.network) {
         (Some(Own::FilmUnet(size)), None) => own(card, size),
         (None, Some(network)) => published(card, network),
-        (Some(_), Some(_)) => Err("[architecture] and [network] are there, both; leave one out".to_owned()),
+        (Some(_), Some(_)) => Err("both [architecture] and [network] are given; leave one out".to_owned()),
         (None, None) => Err("[architecture] is missing".to_owned()),
     }
 }

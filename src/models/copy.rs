@@ -1,9 +1,10 @@
 //! The card alone, and a bundle with the same weights under another card.
 
 use super::bundle::{
-    MAX_HEADER, MAX_MANIFEST, ModelError, WEIGHTS, builtin_tensors, expected_numbers, parse_manifest,
-    read_bounded, replace,
+    MAX_HEADER, MAX_MANIFEST, WEIGHTS, builtin_tensors, expected_numbers, parse_manifest, read_bounded,
+    replace,
 };
+use super::error::ModelError;
 use super::manifest::Manifest;
 use super::source::{COARSE, MANIFEST, ModelSource};
 use std::borrow::Cow;

@@ -10,6 +10,7 @@ mod conditional;
 mod copy;
 mod dequantizer;
 mod embedding;
+mod error;
 mod family;
 mod head;
 mod layers;
@@ -25,12 +26,13 @@ mod unet;
 mod value_mapping;
 
 pub(crate) use bundle::replace;
-pub use bundle::{ModelError, read_bundle, read_source, write_bundle};
+pub use bundle::{read_bundle, read_source, write_bundle};
 pub(crate) use checkpoint::upstream_levels;
 pub use checkpoint::{Checkpoint, Element, Format, StoredTensor, Weights};
 pub use conditional::ConditionalPrior;
 pub use copy::{copy_bundle, read_card};
 pub use dequantizer::{Dequantizer, Placed};
+pub use error::ModelError;
 pub use family::Family;
 pub use head::{Head, HeadBody, HeadConfig, LastLayer};
 pub use manifest::{
@@ -50,4 +52,4 @@ pub use second_order::{SecondOrderConfig, SecondOrderModel};
 pub use source::ModelSource;
 pub use tuned::{Found, Tuned, TunedMethod};
 pub use unet::Unet;
-pub use value_mapping::ValueMapping;
+pub use value_mapping::{Shown, ValueMapping};

@@ -1,7 +1,8 @@
 //! From bundles to priors.
 
-use super::bundle::{ModelError, read_source};
+use super::bundle::read_source;
 use super::conditional::ConditionalPrior;
+use super::error::ModelError;
 use super::manifest::Manifest;
 use super::prior::Prior;
 use super::source::ModelSource;

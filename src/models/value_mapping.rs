@@ -1,4 +1,4 @@
-//! What the numbers of a model mean.
+//! What the numbers of a model mean: how values of scans become them, and how they are shown.
 
 use ndarray::Array3;
 use recon_operators::{Rank, quantile};
@@ -20,7 +20,8 @@ pub enum ValueMapping {
         /// The attenuation that is 1 in model units, 1/mm.
         unit_attenuation: f64,
     },
-    /// MR: `x = image / s`, where `s` is this percentile of the positive voxels of the whole volume.
+    /// MR: `x = image / s`, where `s` is this percentile of the positive voxels: of the whole volume in training and for
+    /// likelihoods, of the slice in reconstruction, because a slice alone must give what it gives in its volume.
     Percentile {
         /// In percent, between 0 and 100.
         percentile: f64,
@@ -56,6 +57,65 @@ impl ValueMapping {
                 .or_else(|| (!offset_hu.is_finite()).then(|| "offset_hu must be finite".to_owned())),
             Self::Percentile { percentile } => (!(percentile > 0.0 && percentile <= 100.0))
                 .then(|| format!("percentile = {percentile} must lie in (0, 100]")),
+        }
+    }
+}
+
+/// The linear map between model values and those that are shown: Hounsfield units for CT, the model's own otherwise.
+///
+/// Unlike [`ValueMapping::model_values`], which makes training images of scans, it keeps every value and can be inverted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shown {
+    /// What one model unit spans.
+    pub scale: f64,
+    /// What the model's 0 is.
+    pub zero: f64,
+}
+
+impl Shown {
+    /// The map of a model whose card has this mapping, or none.
+    pub fn of(mapping: Option<ValueMapping>) -> Self {
+        match mapping {
+            Some(ValueMapping::Hounsfield { offset_hu, scale_hu, .. }) => {
+                Self { scale: scale_hu, zero: -offset_hu }
+            }
+            Some(ValueMapping::Percentile { .. }) | None => Self { scale: 1.0, zero: 0.0 },
+        }
+    }
+
+    /// From the model's to those shown.
+    pub fn show(self, value: f32) -> f32 {
+        (f64::from(value) * self.scale + self.zero) as f32
+    }
+
+    /// From those shown to the model's.
+    pub fn model(self, value: f32) -> f32 {
+        ((f64::from(value) - self.zero) / self.scale) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Manifest;
+
+    #[test]
+    fn hounsfield_units_are_shown_and_read_back() {
+        let card: Manifest = toml::from_str(recon_data::weights::CT.manifest).unwrap();
+        let shown = Shown::of(card.value);
+        assert_eq!(shown.show(0.0), -1000.0);
+        assert_eq!(shown.model(shown.show(0.625)), 0.625);
+    }
+
+    #[test]
+    fn training_images_are_the_values_that_are_shown_within_the_range_of_scanners() {
+        let card: Manifest = toml::from_str(recon_data::weights::CT.manifest).unwrap();
+        let (mapping, shown) = (card.value.unwrap(), Shown::of(card.value));
+        let given = [-1000.0, -24.0, 0.0, 1500.0, 3071.0, -3000.0, 9000.0];
+        let found = mapping.model_values(Array3::from_shape_vec((1, 1, 7), given.to_vec()).unwrap()).unwrap();
+        let expected = [-1000.0, -24.0, 0.0, 1500.0, 3071.0, -1000.0, 3071.0].map(|v| shown.model(v));
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The score-based stack: SDEs, updates, the sampler, consistency with a measurement, and the learned
 //! reconstruction methods made of them.
 //!
-//! Axes of tensors are `[batch, channel, row, col]` with one channel; images of other crates are `(row, col)`
-//! arrays and become tensors in [`bridge`] only. Noise is drawn on the host from one stream per image
-//! ([`Noise`]) and handed in, so a result depends on the problem and the seed alone.
+//! Axes of tensors are `[batch, channel, row, col]`; images of other crates are `(row, col)` arrays, one for each channel,
+//! and become tensors in [`bridge`]; a few files of `ladder/`, `exact/` and `uncertainty/` convert numbers on their own.
+//! Noise is drawn on the host from one stream per image ([`Noise`]) and handed in, so a result depends on the problem and
+//! the seed alone.
 
 pub mod exact;
 pub mod flow;

@@ -1,7 +1,7 @@
 //! The method with a conditional prior.
 
 use super::Learned;
-use super::learned::samples;
+use super::learned::{builtin, samples};
 use crate::knobs::{COMMON, Info, SAMPLES, SamplerSettings, SettingError, Table, filled, of};
 use crate::score::{Climb, Decomposed};
 use recon_pipelines::Task;
@@ -57,7 +57,7 @@ impl ConditionalSpec {
 
     /// The model that ships with the program for a task.
     pub fn model(task: Task) -> String {
-        format!("{}/conditional", super::learned::builtin(task))
+        format!("{}/conditional", builtin(task))
     }
 
     /// The largest number of rungs that is of any use for a task.

@@ -3,7 +3,7 @@
 use super::conditional::FALLBACK;
 use super::learned::samples;
 use super::{ConditionalSpec, MethodSpec, SamplerSpec, infos};
-use crate::knobs::{Info, SettingError, Table};
+use crate::knobs::{Info, SAMPLES, SettingError, Table};
 use recon_pipelines::{Refused, Task};
 use std::path::PathBuf;
 
@@ -96,6 +96,19 @@ impl Layers {
         self
     }
 
+    /// The same with what the card of a model says of these settings of a method, where nobody else says it: they stay so
+    /// where a method is resolved without what was found for the model.
+    #[must_use]
+    pub fn holding(self, info: &Info, card: &[Entry], keys: &[&str]) -> Self {
+        let is_held = |entry: &&Entry| {
+            keys.contains(&entry.key.as_str())
+                && entry.concerns(info)
+                && self.said(info, &entry.key).is_none()
+        };
+        let held: Vec<Entry> = card.iter().filter(is_held).cloned().collect();
+        self.with(held)
+    }
+
     /// The same with the setting `KEY` or `METHOD.KEY` at this value.
     ///
     /// # Errors
@@ -122,6 +135,16 @@ impl Layers {
             Value::Text(text) => text.clone(),
             Value::Typed(value) => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
         })
+    }
+
+    /// Whether something is said, meant for no method by name, that `other` does and `info` does not: a setting that only
+    /// `other` has, or several samples where `info` finds one estimate.
+    pub fn asks_for_more(&self, info: &Info, other: &Info) -> bool {
+        let is_more = |entry: &Entry| {
+            info.knob(&entry.key).is_none() && other.knob(&entry.key).is_some()
+                || entry.key == SAMPLES && !matches!(self.text(other, SAMPLES).as_deref(), Some("1"))
+        };
+        self.entries.iter().any(|entry| entry.method.is_none() && is_more(entry))
     }
 
     /// Refuses settings that none of these methods has, unless they are meant for another one by name.
@@ -273,6 +296,20 @@ mod tests {
         assert_eq!((found["sigma-start"].as_float(), found["sigma-end"].as_float()), (Some(0.4), Some(0.02)));
         let found = resolve(&[variable("sigma-end", "0.03")], &card).expect("good");
         assert_eq!(found["sigma-end"].as_float(), Some(0.03));
+    }
+
+    #[test]
+    fn what_is_held_is_still_the_cards_word() {
+        let card = card(&[("sigma-start", 0.001), ("sigma-end", 0.02)]);
+        let info = crate::settings::find("score").expect("a method");
+        let held = |layers: Layers| {
+            let layers = layers.holding(info, &card, &["sigma-start"]);
+            layers.resolve("score", Task::Ct, &[]).map(|spec| spec.table().0).map_err(|e| e.to_string())
+        };
+        assert!(held(Layers::default()).is_err_and(|e| e.starts_with("model mine: ")));
+        let found = held(Layers::default().with([option("sigma-start", "0.4")])).expect("the user's word");
+        assert_eq!(found["sigma-start"].as_float(), Some(0.4));
+        assert_ne!(found["sigma-end"].as_float(), Some(0.02), "it is not held");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What all learned methods share.
 
 use super::SamplerSpec;
-use crate::knobs::{COMMON, Info, SAMPLES, SettingError, Table};
+use crate::knobs::{COMMON, Info, SAMPLES, SettingError, Table, filled, of};
 use recon_pipelines::Task;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,25 @@ pub enum PointEstimate {
     Sample,
     /// Their voxelwise median.
     Median,
+}
+
+/// What is made of several samples, in the words of files.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Several {
+    estimate: PointEstimate,
+    widen: f64,
+}
+
+impl Several {
+    /// What is given about it.
+    fn among(given: &Table) -> Table {
+        given
+            .iter()
+            .filter(|(key, _)| ["estimate", "widen"].contains(&key.as_str()))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
 }
 
 /// How much wider than the samples of the default method the posterior is taken to be. The ghosts of regular masks are
@@ -72,12 +91,8 @@ impl Learned {
                 return Err(SettingError::new("around", "is a table beside several samples of method score"));
             }
         };
-        let estimate = match text("estimate") {
-            Some("sample") => PointEstimate::Sample,
-            Some("median") => PointEstimate::Median,
-            _ => PointEstimate::Mean,
-        };
-        let widen = given.get("widen").and_then(toml::Value::as_float).unwrap_or(widening(&sampler, task));
+        let defaults = Several { estimate: PointEstimate::default(), widen: widening(&sampler, task) };
+        let Several { estimate, widen } = filled(&defaults, &Several::among(given))?;
         let model = text("model").unwrap_or(builtin(task)).to_owned();
         Ok(Self { model, samples, estimate, widen, sampler, around })
     }
@@ -99,13 +114,7 @@ impl Learned {
         table.insert("model".to_owned(), self.model.clone().into());
         table.insert("samples".to_owned(), (self.samples as i64).into());
         if self.samples > 1 {
-            let estimate = match self.estimate {
-                PointEstimate::Mean => "mean",
-                PointEstimate::Sample => "sample",
-                PointEstimate::Median => "median",
-            };
-            table.insert("estimate".to_owned(), estimate.into());
-            table.insert("widen".to_owned(), self.widen.into());
+            table.extend(of(&Several { estimate: self.estimate, widen: self.widen }));
         }
         if let Some(around) = &self.around {
             table.insert("around".to_owned(), around.table().into());
@@ -126,7 +135,7 @@ pub(super) fn samples(given: &Table) -> usize {
 }
 
 /// The model that ships with the program for a task.
-pub(super) fn builtin(task: Task) -> &'static str {
+pub(crate) fn builtin(task: Task) -> &'static str {
     match task {
         Task::Ct | Task::Mar => "ct",
         Task::Mri | Task::Denoise => "mr",

@@ -18,6 +18,7 @@ pub use classical::{TvSpec, WaveletSpec};
 pub use conditional::ConditionalSpec;
 pub use info::{CLASSICAL, find, infos};
 pub use layers::{Entry, Layers, Origin, Value};
+pub(crate) use learned::builtin;
 pub use learned::{Learned, PointEstimate};
 pub use sampler::SamplerSpec;
 pub use spec::{MethodSpec, MethodTable};

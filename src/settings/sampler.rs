@@ -66,6 +66,11 @@ macro_rules! samplers {
                 match self { $(Self::$case(settings) => (settings.passes(), <$settings>::most_steps(task, several))),* }
             }
 
+            /// Whether it cannot draw where nothing is known of the noise in the data.
+            pub fn needs_noise(&self) -> bool {
+                match self { $(Self::$case(settings) => settings.needs_noise()),* }
+            }
+
             /// Its settings that are in use, by name.
             pub fn table(&self) -> Table {
                 match self { $(Self::$case(settings) => described(settings)),* }

@@ -1,7 +1,7 @@
 //! A method with every setting filled in.
 
 use super::conditional::{ConditionalSpec, FALLBACK};
-use super::{BayesSpec, Learned, TvSpec, WaveletSpec, find};
+use super::{BayesSpec, Learned, TvSpec, WaveletSpec, find, info};
 use crate::knobs::{Info, SettingError, Table};
 use recon_pipelines::{Classical, Task};
 use serde::{Deserialize, Serialize};
@@ -99,16 +99,21 @@ impl MethodSpec {
     /// What there is to know about the method.
     pub fn info(&self) -> &'static Info {
         match self {
-            Self::Fbp => &super::CLASSICAL[0],
-            Self::ZeroFilled => &super::CLASSICAL[1],
-            Self::Li => &super::CLASSICAL[2],
-            Self::Tv(_) => &super::CLASSICAL[3],
-            Self::L1Wavelet(_) => &super::CLASSICAL[4],
+            Self::Fbp => &info::FBP,
+            Self::ZeroFilled => &info::ZERO_FILLED,
+            Self::Li => &info::LI,
+            Self::Tv(_) => &info::TV,
+            Self::L1Wavelet(_) => &info::L1_WAVELET,
             Self::Learned(learned) => learned.sampler.info(),
             Self::Conditional(_) => ConditionalSpec::INFO,
-            Self::Average => &super::CLASSICAL[5],
+            Self::Average => &info::AVERAGE,
             Self::Bayes(_) => BayesSpec::INFO,
         }
+    }
+
+    /// Whether the method, set so, does not run where nothing is known of the noise in the data.
+    pub fn needs_noise(&self) -> bool {
+        matches!(self, Self::Learned(learned) if learned.sampler.needs_noise())
     }
 
     /// The method without a network; none for one with.
@@ -215,6 +220,7 @@ mod tests {
                         assert!(!extra.is_empty(), "{text} for {task}");
                         continue;
                     };
+                    assert_eq!(first.info().name, info.name);
                     let again = MethodSpec::of_table(task, &first.table()).expect("its own table");
                     assert_eq!(first, again, "{text} for {task}");
                 }
@@ -234,6 +240,18 @@ mod tests {
         );
         assert!(!samples.contains_key("momentum") && !samples.contains_key("passes"));
         assert_eq!(table("name = \"fista-tv\"")["tv-weight"].as_float(), Some(0.0003));
+    }
+
+    #[test]
+    fn what_stands_for_several_samples_is_read_and_written_by_its_name() {
+        for estimate in ["mean", "sample", "median"] {
+            let text = format!("name = \"dps\"\nsamples = 2\nestimate = \"{estimate}\"\nwiden = 2.0");
+            let table = spec(Task::Ct, &text).expect("a method").table().0;
+            assert_eq!((table["estimate"].as_str(), table["widen"].as_float()), (Some(estimate), Some(2.0)));
+        }
+        assert!(
+            spec(Task::Ct, "name = \"dps\"\nestimate = \"mode\"").is_err_and(|e| e.starts_with("estimate: "))
+        );
     }
 
     #[test]

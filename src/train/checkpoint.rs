@@ -86,7 +86,7 @@ pub fn save(parameters: &Parameters, progress: &Progress, path: &Path) -> Result
 pub fn load(parameters: &mut Parameters, path: &Path) -> Result<Progress> {
     let shown = path.display();
     let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot read the training state"))?;
-    let wrong = || format!("{shown}: is no training state of this network; start again without --resume");
+    let wrong = || format!("{shown}: is not a training state of this network; start again without --resume");
     let progress = metadata(&bytes).with_context(wrong)?;
     let file = SafeTensors::deserialize(&bytes).with_context(wrong)?;
     let tensor = |part: &str, name: &str, like: &Tensor| -> Result<Tensor> {

@@ -145,7 +145,7 @@ fn line(report: &Report, found: StepReport, learning_rate: f64) -> Line {
 }
 
 fn make_folder(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot make the folder", folder.display()))
+    std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot create the folder", folder.display()))
 }
 
 /// The images of a step: those of all its batches at once, so that accumulation changes rounding alone.

@@ -53,6 +53,9 @@ fn the_environment_of_one_command_does_not_stop_another() {
         let run = |form: &str| folder.recon(form).env(variable, value).output().expect("ran");
         for form in [
             "info scan.npy",
+            "ct scan.npy --dry-run",
+            "mri scan.npy --dry-run",
+            "mar scan.npy --metal-threshold 0.5 --dry-run",
             "help tv",
             "simulate mri scan.npy -o k.npy --force",
             "compare scan.npy scan.npy",
@@ -73,6 +76,16 @@ fn settings_that_cannot_be_are_refused_before_any_work() {
         ("mri scan.npy --set nobody.steps=3 --dry-run", "nobody"),
         ("ct scan.npy --size 8x8 --dry-run", "--size"),
         ("ct scan.npy --method fbp --snr 0.1 --dry-run", "--snr"),
+        ("ct scan.npy --method fbp --noise-std 0.1 --dry-run", "--noise-std"),
+        ("ct scan.npy --method fbp --noise-std 0.1", "--noise-std"),
+        ("mri scan.npy --method tv --budget 1m --dry-run", "--budget"),
+        ("mri scan.npy --method tv --budget 1m", "--budget"),
+        ("mri scan.npy --method red-diff --noise-floor 0 --dry-run", "--noise-std"),
+        ("ct scan.npy --method red-diff --noise-floor 0", "--noise-std"),
+        (
+            "ct scan.npy --method red-diff --noise-floor 0 --noise-std 0 --photons 1e4 --dry-run",
+            "--noise-std",
+        ),
     ] {
         let output = folder.recon(form).output().expect("ran");
         let log = log(&output);
@@ -87,6 +100,41 @@ fn settings_that_cannot_be_are_refused_before_any_work() {
     assert_eq!(output.status.code(), Some(2));
     assert!(log(&output).contains("RECON_PASSES"), "{}", log(&output));
     assert_eq!(folder.names(), ["scan.npy"]);
+}
+
+/// What a command line is refused for is refused in a file of a case as well.
+#[test]
+fn a_case_that_its_method_cannot_meet_is_not_run() {
+    let folder = Folder::new();
+    folder.array("scan.npy", phantom(16, 16, 0.0).view());
+    for (form, from, to, said) in [
+        ("ct scan.npy --method fbp", "[task]", "[task]\nnoise-std = 0.1", "--noise-std"),
+        ("mri scan.npy --method tv", "schema = 1", "schema = 1\nbudget = 60.0", "--budget"),
+        (
+            "ct scan.npy --method red-diff --noise-floor 0 --noise-std 0.1",
+            "noise-std = 0.1",
+            "",
+            "--noise-std",
+        ),
+    ] {
+        let shown = folder.recon(&format!("{form} --dry-run")).assert().success().get_output().stdout.clone();
+        let shown = String::from_utf8(shown).expect("text");
+        let changed = shown.replacen(from, to, 1);
+        assert_ne!(shown, changed, "{form}");
+        folder.bytes("case.toml", changed.as_bytes());
+        for run in ["run case.toml", "run case.toml --dry-run"] {
+            let output = folder.recon(run).output().expect("ran");
+            let log = log(&output);
+            assert_eq!(output.status.code(), Some(2), "{form}: {log}");
+            assert!(log.starts_with("error: ") && log.contains(said), "{form}: {log}");
+        }
+    }
+    let plan = "batch scan.npy --task ct --method tv --option budget=1m -o out";
+    for form in [format!("{plan} --dry-run"), plan.to_owned()] {
+        let output = folder.recon(&form).output().expect("ran");
+        assert_eq!((output.status.code(), log(&output).contains("--budget")), (Some(2), true), "{form}");
+    }
+    assert_eq!(folder.names(), ["case.toml", "scan.npy"]);
 }
 
 /// Killed in the middle and taken up again, a volume is the same to the last bit.

@@ -20,6 +20,13 @@ fn form(more: &str) -> String {
     format!("mri images.npy --method conditional --model {BUNDLE} {more}")
 }
 
+/// Whether nothing is warned of but that the model does not know such images.
+fn strange(report: &serde_json::Value) -> bool {
+    let warnings = report["warnings"].as_array().expect("warnings");
+    warnings.iter().all(|warning| warning.as_str().is_some_and(|text| text.contains("trained on")))
+        && report["slices"][0]["denoising_error"].as_f64().is_some_and(|error| error > 0.0)
+}
+
 #[test]
 fn a_slice_is_the_same_alone_in_its_volume_in_a_batch_and_on_any_thread() {
     let folder = begun();
@@ -36,7 +43,9 @@ fn a_slice_is_the_same_alone_in_its_volume_in_a_batch_and_on_any_thread() {
     folder.recon("batch plan.toml").assert().success();
     assert_eq!(read(&folder.path("out/batch.npy")), all);
     let report = sidecar(&folder, "all.json");
-    assert_eq!((report["nfe"].as_u64(), report["warnings"].as_array().map(Vec::len)), (Some(18), Some(0)));
+    // Six rungs and the trial of the result, which is no brain.
+    assert_eq!(report["nfe"].as_u64(), Some(3 * 7));
+    assert!(strange(&report), "{report}");
     assert_eq!(report["model"]["name"], "mr/conditional");
     assert!(report["data_residual"].as_f64().is_some_and(|residual| residual < 1e-5));
     // A sidecar says everything that it takes to do it again.
@@ -83,8 +92,13 @@ fn what_cannot_be_is_refused_in_one_line() {
         let told = folder.recon(form).assert().failure();
         String::from_utf8_lossy(&told.get_output().stderr).into_owned()
     };
-    assert!(refused("mri images.npy --method conditional --model mr -o x.npy").contains("images alone"));
-    assert!(refused(&format!("mri images.npy --model {BUNDLE} -o x.npy")).contains("--method conditional"));
+    assert!(
+        refused("mri images.npy --method conditional --model mr -o x.npy").contains("unconditional prior")
+    );
+    assert!(
+        refused(&format!("mri images.npy --method score --model {BUNDLE} -o x.npy"))
+            .contains("--method conditional")
+    );
     assert!(refused(&form("--samples 2 -o x.npy")).contains("one estimate"));
     assert!(refused(&form("--flips none -o x.npy")).contains("upright or turn or all"));
     assert!(
@@ -114,7 +128,8 @@ fn parallel_views_of_a_slice_of_a_batch_and_of_a_sinogram_are_one_case() {
     let one = read(&folder.path("one.npy")).into_shape_with_order((32, 32)).expect("one slice");
     assert_eq!(all.index_axis(Axis(0), 1), one.into_dyn());
     let report = sidecar(&folder, "all.json");
-    assert_eq!((report["nfe"].as_u64(), report["warnings"].as_array().map(Vec::len)), (Some(6), Some(0)));
+    assert_eq!(report["nfe"].as_u64(), Some(2 * 4));
+    assert!(strange(&report), "{report}");
     assert_eq!(report["model"]["name"], "ct/conditional");
     assert!(report["data_residual"].as_f64().is_some_and(|residual| residual < 0.02));
     folder.recon(&format!("simulate ct images.npy {views} -o y.npy")).assert().success();

@@ -50,7 +50,7 @@ fn a_case_whose_machine_died_is_waited_for_and_done() {
     signed(&attempt, SILENCE - Duration::from_secs(4));
     let done = folder.recon("batch plan.toml --resume").output().expect("run");
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert!(done.status.success() && said.contains("on elsewhere has it"), "{said}");
+    assert!(done.status.success() && said.contains("on elsewhere is working on it"), "{said}");
     assert!(said.contains("on elsewhere is gone") && said.contains("2 of 2 cases done"), "{said}");
     assert!(folder.path("out/a_recon.npy").exists());
 }

@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod batch;
+mod bids;
 mod cases;
 mod cluster;
+mod coils;
 #[path = "../common/mod.rs"]
 mod common;
 mod conditional;

@@ -116,7 +116,7 @@ fn what_does_not_fit_ends_with_3_and_leaves_nothing() {
         ("checkpoint.pth --arch wrong.toml", "correct the description"),
         ("checkpoint.pth --arch nowhere.toml", "cannot be read"),
         ("checkpoint.pth --arch arch.toml --ema", "holds no average of the weights; --raw"),
-        ("notes.pth --arch arch.toml", "is no checkpoint"),
+        ("notes.pth --arch arch.toml", "is not a PyTorch, Flax or safetensors checkpoint"),
         ("short.pth --arch arch.toml", "is cut short"),
         ("nowhere.pth --arch arch.toml", "cannot be read"),
         (". --arch arch.toml", "it is a folder"),
@@ -131,7 +131,7 @@ fn what_does_not_fit_ends_with_3_and_leaves_nothing() {
 fn values_that_no_network_has_are_refused() {
     let huge = folder(1e9);
     line(&huge, "model import checkpoint.pth --arch arch.toml -o bundle", 0);
-    assert!(line(&huge, "model verify bundle", 3).contains("no trained network"));
+    assert!(line(&huge, "model verify bundle", 3).contains("too large for a trained network"));
     let zero = folder(0.0);
     line(&zero, "model import checkpoint.pth --arch arch.toml -o bundle", 0);
     assert!(line(&zero, "model verify bundle", 3).contains("every weight is zero"));

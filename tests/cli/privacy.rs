@@ -74,8 +74,8 @@ fn what_would_do_nothing_and_what_is_no_key_is_refused() {
     folder.bytes("short", b"secret");
     let before = folder.names();
     for (form, code, words) in [
-        ("--deidentify key -o out.npy", 2, "does nothing for an output that is not DICOM"),
-        ("--deidentify key -o out.nii.gz", 2, "does nothing for an output that is not DICOM"),
+        ("--deidentify key -o out.npy", 2, "has no effect on an output that is not DICOM"),
+        ("--deidentify key -o out.nii.gz", 2, "has no effect on an output that is not DICOM"),
         ("--deidentify short -o out.dcm", 3, "has 6 bytes, too few for a key"),
         ("--deidentify missing -o out.dcm", 3, "cannot be read"),
     ] {
@@ -95,7 +95,7 @@ fn text_in_the_pixels_is_warned_of() {
     object.write_to_file(folder.path("scan.dcm")).expect("written");
     let run = folder.recon("ct scan.dcm --method fbp --deidentify key -o out.dcm").assert().success();
     let said = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
-    assert!(said.contains("warning: the source says that there is text in its pixels"), "{said}");
+    assert!(said.contains("warning: according to the source its pixels contain text"), "{said}");
     assert_eq!(value(&folder, "out.dcm", tags::BURNED_IN_ANNOTATION), "YES");
     assert_eq!(value(&folder, "out.dcm", tags::PATIENT_IDENTITY_REMOVED), "NO");
 }

@@ -112,7 +112,7 @@ fn altered_and_hostile_files_are_refused() {
     let mut hostile_card = card.clone();
     hostile_card.weights.sha256 = recon_data::digest::sha256_bytes(&hostile);
     fs::write(folder.path().join("manifest.toml"), toml::to_string(&hostile_card).unwrap()).unwrap();
-    assert!(refusal(folder.path()).contains("no safetensors file"));
+    assert!(refusal(folder.path()).contains("not a safetensors file"));
     fs::write(&weights, vec![0; 4 << 20]).unwrap();
     assert!(refusal(folder.path()).contains("is larger than"));
 }

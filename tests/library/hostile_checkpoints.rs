@@ -103,9 +103,9 @@ fn broken_pickles_are_refused() {
     for pickle in
         [b"R".as_slice(), b"t", b"0", b"h\x05", b"K\x01s", b"}K\x01a", b"(K\x01d", b"}K\x01\x86R", b"NNR"]
     {
-        refused(&old(pickle), "is no valid pickle");
+        refused(&old(pickle), "is not a valid pickle");
     }
-    refused(&old(b"NNb"), "gives a state");
+    refused(&old(b"NNb"), "sets the state");
     refused(&old(b"X\x01\0\0\0\xff"), "not UTF-8");
     refused(&old(b"NQ"), "unknown way");
     refused(&old(b"N"), "no weights");
@@ -178,7 +178,7 @@ fn deep_and_doubling_values_end() {
         refused(&old(&bomb), "beside its tensors");
         refused(&old(&b"]".repeat(3 << 20)), "more than");
         refused(&[b"\x81\xa1w".to_vec(), vec![0x91; 100_000], vec![0xc0]].concat(), "nested too deeply");
-        refused(&[b"\xdd\x00\x7f\xff\xff".to_vec(), vec![0xc0; 3 << 20]].concat(), "no checkpoint");
+        refused(&[b"\xdd\x00\x7f\xff\xff".to_vec(), vec![0xc0; 3 << 20]].concat(), "is not a PyTorch");
         refused(&[b"\x81\xa1w\xdd\x00\x7f\xff\xff".to_vec(), vec![0xc0; 3 << 20]].concat(), "more than");
     });
 }
@@ -253,7 +253,7 @@ fn a_directory_of_many_entries_is_not_read() {
 #[test]
 fn what_is_no_checkpoint_is_said_to_be_none() {
     refused(b"", "is empty");
-    refused(b"hello, world", "is no checkpoint");
+    refused(b"hello, world", "is not a PyTorch, Flax or safetensors checkpoint");
     refused(b"\x80\x04}.", "bare pickle");
     refused(b"PK\x03\x04", "zip archive");
     let missing = Checkpoint::open(Path::new("no/such/file")).unwrap_err().to_string();

@@ -311,7 +311,7 @@ fn the_registry_makes_it_of_a_folder_and_refuses_other_priors() {
     assert!(other.remark.is_some_and(|remark| remark.ends_with("reconstructed with --method score instead")));
     assert!(other.network_calls > 0);
     let refused = |model: &str| with(model).err().expect(model).to_string();
-    assert!(refused("mr").contains("is a prior of images alone"));
+    assert!(refused("mr").contains("is an unconditional prior"));
     let source = ModelSource::Path(folder().join("bundle"));
     assert!(open(&source, &Device::Cpu).is_err_and(|error| error.to_string().contains("conditional prior")));
     let card = read_card(&source).unwrap();

@@ -234,7 +234,7 @@ fn measurements_of_other_families_are_left_to_another_method() {
     let holes = Problem::new(scanner(VIEWS), Mask::new(holes), problem().measured).unwrap();
     assert!(why(&holes).starts_with("some rays are not measured"));
     let plain = conditioned(Flips::Turn, 3, Unit::Arbitrary).reconstruct(&problem(), SEED, &Silent).unwrap();
-    assert!(plain.remark.is_some_and(|remark| remark.starts_with("the values of the images have no unit")));
+    assert!(plain.remark.is_some_and(|remark| remark.starts_with("the images have no unit")));
 }
 
 #[test]

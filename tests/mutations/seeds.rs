@@ -22,6 +22,12 @@ pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
             [Unit::Arbitrary, Unit::Hounsfield].map(|unit| volume(folder.path(), "a.nii", unit)).into()
         }
         "npy" => arrays(folder.path()),
+        "hdf5" => {
+            ["fastmri_single.h5", "fastmri_multi.h5", "fastmri_latest.h5", "ismrmrd_2d.h5", "ismrmrd_3d.h5"]
+                .map(raw)
+                .into()
+        }
+        "cfl" => ["bart", "bart_3d"].map(|name| pair(&format!("{name}.hdr"), &format!("{name}.cfl"))).into(),
         "safetensors" => vec![safetensors()],
         "pickle" => vec![fixture("zip.pth"), fixture("legacy.pth")],
         "flax" => vec![fixture("state.flax")],
@@ -29,6 +35,17 @@ pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
         "case" => cases(),
         _ => panic!("{target} has no seeds"),
     }
+}
+
+/// A small file of raw k-space.
+fn raw(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/tests/fixtures/raw");
+    std::fs::read(folder.join(name)).expect("a fixture")
+}
+
+/// Both files of a pair, a zero byte between them.
+fn pair(header: &str, data: &str) -> Vec<u8> {
+    [raw(header), vec![0], raw(data)].concat()
 }
 
 fn volume(folder: &Path, name: &str, unit: Unit) -> Vec<u8> {

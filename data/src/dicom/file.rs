@@ -174,7 +174,7 @@ fn check_structure(path: &Path, kind: Start) -> Result<(), DataError> {
             let (group, element) = (tag.group(), tag.element());
             format!("is cut short or damaged (element {group:04X},{element:04X} claims {length} bytes)")
         }
-        Err(Fault::Deep) => "is damaged: its sequences lie too deep inside one another".to_owned(),
+        Err(Fault::Deep) => "is damaged: its sequences are nested too deeply".to_owned(),
         Err(Fault::Many) => "has too many elements for an image".to_owned(),
     };
     Err(DataError::input(path, what, COPY_AGAIN))
@@ -187,7 +187,7 @@ fn unreadable_dicom(path: &Path, cause: &str) -> DataError {
     } else {
         COPY_AGAIN
     };
-    DataError::input(path, format!("is not readable as DICOM ({cause})"), advice)
+    DataError::input(path, format!("cannot be read as DICOM ({cause})"), advice)
 }
 
 /// A data set without file meta group, as old scanners and `dcmconv -F` export it.

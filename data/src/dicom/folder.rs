@@ -156,7 +156,7 @@ fn dicom_files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
             } else if start.is_empty() || has_dicom_name(&file) {
                 let what =
                     if start.is_empty() { "is empty" } else { "is not a DICOM file, as its name says" };
-                return Err(DataError::input(&file, what, "copy it again, or take it out of the folder"));
+                return Err(DataError::input(&file, what, "copy it again, or remove it from the folder"));
             }
         }
     }

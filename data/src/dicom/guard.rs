@@ -4,7 +4,7 @@
 //! for 4 GiB, nested sequences for the whole stack. Here the same headers are read by the same decoders, values are passed
 //! over, and every length is held against what is left of the file.
 
-use super::quiet::quietly;
+use crate::quiet::quietly;
 use dicom_core::Tag;
 use dicom_core::header::Header;
 use dicom_encoding::decode::{Decode, file_header_decoder};

@@ -18,7 +18,6 @@ pub mod network;
 mod parse;
 mod patient;
 mod pixels;
-mod quiet;
 mod repair;
 mod series;
 mod source;

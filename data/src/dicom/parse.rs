@@ -1,8 +1,8 @@
 //! Data sets in memory, to bytes and back.
 
 use super::guard;
-use super::quiet::quietly;
 use super::repair::repair;
+use crate::quiet::quietly;
 use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::{TransferSyntaxIndex, TransferSyntaxRegistry};
 

@@ -2,8 +2,8 @@
 
 use super::codestream;
 use super::frame::Frame;
-use super::quiet::quietly;
 use crate::error::{check_finite, whole_chain};
+use crate::quiet::quietly;
 use crate::{AIR_HOUNSFIELD, DataError};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::DefaultDicomObject;

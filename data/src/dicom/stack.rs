@@ -128,9 +128,7 @@ fn check_gaps(path: &Path, gaps: &[f64]) -> Result<(), DataError> {
     if equal > 0 {
         return Err(DataError::input(
             path,
-            format!(
-                "holds {equal} images at a position that another one has (echoes, time points or copies)"
-            ),
+            format!("holds {equal} images at the position of another (echoes, time points or copies)"),
             "put one image per position into a folder",
         ));
     }
@@ -141,7 +139,7 @@ fn check_gaps(path: &Path, gaps: &[f64]) -> Result<(), DataError> {
     };
     let what = if *gap > 1.5 * typical {
         let missing = (gap / typical).round() - 1.0;
-        format!("misses {missing} slices after slice {} (gap {gap:.2} mm, others {typical:.2} mm)", at + 1)
+        format!("lacks {missing} slices after slice {} (gap {gap:.2} mm, others {typical:.2} mm)", at + 1)
     } else {
         format!("is unevenly spaced (gap {gap:.2} mm after slice {}, others {typical:.2} mm)", at + 1)
     };
@@ -190,7 +188,7 @@ mod tests {
         let line = |z: &[f64]| message(&z.iter().map(|&z| [0.0, 0.0, z]).collect::<Vec<_>>());
         assert!(line(&[0.0, 1.0, 2.0, 4.0]).contains("misses 1 slices after slice 3"));
         assert!(line(&[0.0, 1.0, 2.2, 3.2]).contains("unevenly spaced"));
-        assert!(line(&[0.0, 1.0, 1.0]).contains("another one has"));
+        assert!(line(&[0.0, 1.0, 1.0]).contains("the position of another"));
         assert!(line(&[0.0, 1.0, 2.01]).is_empty());
         assert!(message(&[[0.0, 0.0, 0.0], [0.0, 1.0, 5.0]]).contains("gantry tilt of 11.3 degrees"));
     }

@@ -24,6 +24,8 @@ pub(crate) enum Voxel {
     UInt64,
     Float32,
     Float64,
+    Complex64,
+    Complex128,
 }
 
 impl Voxel {
@@ -39,7 +41,9 @@ impl Voxel {
             768 => Self::UInt32,
             1024 => Self::Int64,
             1280 => Self::UInt64,
-            32 | 1792 | 2048 => return Err("holds complex voxels"),
+            32 => Self::Complex64,
+            1792 => Self::Complex128,
+            2048 => return Err("holds complex voxels of 256 bits"),
             128 | 2304 => return Err("holds colour (RGB) voxels"),
             1536 => return Err("holds 128-bit floats"),
             1 => return Err("holds single bits"),
@@ -52,8 +56,14 @@ impl Voxel {
             Self::UInt8 | Self::Int8 => 1,
             Self::Int16 | Self::UInt16 => 2,
             Self::Int32 | Self::UInt32 | Self::Float32 => 4,
-            Self::Int64 | Self::UInt64 | Self::Float64 => 8,
+            Self::Int64 | Self::UInt64 | Self::Float64 | Self::Complex64 => 8,
+            Self::Complex128 => 16,
         }
+    }
+
+    /// Whether it is a complex number.
+    pub(crate) fn is_complex(self) -> bool {
+        matches!(self, Self::Complex64 | Self::Complex128)
     }
 
     /// Its name, as in NumPy.
@@ -69,6 +79,8 @@ impl Voxel {
             Self::UInt64 => "uint64",
             Self::Float32 => "float32",
             Self::Float64 => "float64",
+            Self::Complex64 => "complex64",
+            Self::Complex128 => "complex128",
         }
     }
 }
@@ -111,8 +123,18 @@ fn partner(path: &Path, from: &str, to: &str) -> Option<PathBuf> {
 }
 
 impl NiftiFile {
-    /// Reads and checks the header of a `.nii`, `.hdr` or `.img` file.
+    /// Reads and checks the header of a `.nii`, `.hdr` or `.img` file of real numbers.
     pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
+        let file = Self::open_any(path)?;
+        if file.voxel.is_complex() {
+            let advice = "convert it to real numbers of 8 to 64 bits";
+            return Err(DataError::input(path, "holds complex voxels", advice));
+        }
+        Ok(file)
+    }
+
+    /// [`NiftiFile::open`] of real or complex numbers.
+    pub(crate) fn open_any(path: &Path) -> Result<Self, DataError> {
         let header_path = partner(path, ".img", ".hdr").unwrap_or_else(|| path.to_owned());
         let bytes = first_bytes(&header_path)?;
         let (header, raw) = parse(path, &bytes)?;
@@ -194,13 +216,13 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(NiftiHeader, Raw), DataError> {
     if !matches!(&bytes[344..348], b"n+1\0" | b"ni1\0") {
         return Err(DataError::input(
             path,
-            "is an Analyze 7.5 file, which does not say how the head lies",
+            "is an Analyze 7.5 file, which does not say how the head is oriented",
             "convert it to NIfTI",
         ));
     }
     let header = NiftiHeader::from_reader(&bytes[..348]).map_err(|error| damaged(&error.to_string()))?;
     if !header.vox_offset.is_finite() || header.vox_offset < 0.0 {
-        return Err(damaged("says that its voxels start nowhere"));
+        return Err(damaged("gives no valid start of its voxels"));
     }
     let dim = std::array::from_fn(|axis| i64::from(fields.i16(40 + 2 * axis)));
     let offset = header.vox_offset as i64;

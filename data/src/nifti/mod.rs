@@ -4,6 +4,7 @@
 //! become the volume's LPS millimetres.
 
 mod affine;
+mod complex;
 mod header;
 mod read;
 mod write;
@@ -11,6 +12,8 @@ mod write;
 pub(crate) use header::{NiftiFile, first_bytes, is_half_of_pair, looks_like};
 pub(crate) use read::{SlicesOfNifti, read};
 pub(crate) use write::write;
+
+pub use complex::{ComplexNifti, ComplexStack, write_complex};
 
 use crate::Geometry;
 

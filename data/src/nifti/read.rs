@@ -26,12 +26,12 @@ pub(crate) fn read(path: &Path) -> Result<Scan, DataError> {
 }
 
 /// Axis lengths (slice, row, col).
-fn shape_of(file: &NiftiFile) -> [usize; 3] {
+pub(super) fn shape_of(file: &NiftiFile) -> [usize; 3] {
     let [columns, rows, slices] = file.size;
     [slices, rows, columns]
 }
 
-fn source_of(file: &NiftiFile) -> (Source, Geometry) {
+pub(super) fn source_of(file: &NiftiFile) -> (Source, Geometry) {
     let geometry = geometry_of(&file.header);
     let header = Box::new(file.header.clone());
     let source = NiftiSource { header, geometry: geometry.clone(), shape: shape_of(file) };
@@ -41,7 +41,7 @@ fn source_of(file: &NiftiFile) -> (Source, Geometry) {
 /// What a user should know of where the voxels lie.
 fn warnings_of(file: &NiftiFile) -> Vec<String> {
     let warning =
-        "the file has an affine that cannot be one; another of its fields says where the voxels lie";
+        "the affine in the file is invalid; the position of the voxels is taken from another of its fields";
     if is_degenerate(&file.header) { vec![warning.to_owned()] } else { Vec::new() }
 }
 
@@ -126,11 +126,11 @@ impl SlicesOfNifti {
     }
 }
 
-fn skip(reader: &mut impl Read, bytes: u64) -> std::io::Result<()> {
+pub(super) fn skip(reader: &mut impl Read, bytes: u64) -> std::io::Result<()> {
     std::io::copy(&mut reader.by_ref().take(bytes), &mut std::io::sink()).map(|_| ())
 }
 
-fn cut_short(path: &Path, got: u64, needed: u64) -> DataError {
+pub(super) fn cut_short(path: &Path, got: u64, needed: u64) -> DataError {
     let what = format!("is cut short: {got} of {needed} bytes of voxels");
     DataError::input(path, what, "copy or download it again")
 }
@@ -161,7 +161,7 @@ fn too_large(path: &Path) -> DataError {
     DataError::input(path, "does not fit into memory", "crop it, or use a machine with more memory")
 }
 
-fn decode(raw: &[u8], file: &NiftiFile, values: &mut Vec<f32>) {
+pub(super) fn decode(raw: &[u8], file: &NiftiFile, values: &mut Vec<f32>) {
     macro_rules! numbers {
         ($number:ty) => {
             each(raw, file, values, |bytes| <$number>::from_le_bytes(bytes) as f64)
@@ -178,6 +178,9 @@ fn decode(raw: &[u8], file: &NiftiFile, values: &mut Vec<f32>) {
         Voxel::UInt64 => numbers!(u64),
         Voxel::Float32 => numbers!(f32),
         Voxel::Float64 => numbers!(f64),
+        // Both parts, one after another; only those who ask for complex numbers get here.
+        Voxel::Complex64 => numbers!(f32),
+        Voxel::Complex128 => numbers!(f64),
     }
 }
 

@@ -1,9 +1,9 @@
-//! Images to NIfTI-1 with 32-bit floats.
+//! Images to NIfTI-1 with 32-bit floats, real or complex.
 
 use super::NiftiSource;
 use super::affine::{move_origin, put_geometry};
 use crate::error::whole_chain;
-use crate::{DataError, ImageStack, Overwrite, Provenance, atomic};
+use crate::{DataError, Geometry, ImageStack, Overwrite, Provenance, atomic};
 use ::nifti::writer::WriterOptions;
 use ::nifti::{Endianness, NiftiHeader};
 use flate2::Compression;
@@ -30,40 +30,70 @@ pub(crate) fn write(
     provenance: &Provenance,
     overwrite: Overwrite,
 ) -> Result<(), DataError> {
-    if stack.shape.iter().any(|&length| length == 0 || length > 32767) {
-        let what = format!("NIfTI cannot hold the shape {:?}", stack.shape);
+    let place = (stack.shape, stack.geometry);
+    let header = header_for(place, source, known_place, provenance);
+    let image = |k: usize| Ok((stack.slice)(k)?.iter().flat_map(|value| value.to_le_bytes()).collect());
+    write_images(path, stack.shape, (&header, Stored::Float32), &image, overwrite)
+}
+
+/// How voxels are written: the code of the type and the bits of a voxel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stored {
+    Float32,
+    Complex64,
+}
+
+/// The bytes of image `k`.
+pub(super) type BytesOf<'a> = &'a dyn Fn(usize) -> Result<Vec<u8>, DataError>;
+
+/// Writes a header and images that are bytes already.
+pub(super) fn write_images(
+    path: &Path,
+    shape: [usize; 3],
+    (header, stored): (&NiftiHeader, Stored),
+    image: BytesOf<'_>,
+    overwrite: Overwrite,
+) -> Result<(), DataError> {
+    if shape.iter().any(|&length| length == 0 || length > 32767) {
+        let what = format!("NIfTI cannot hold the shape {shape:?}");
         return Err(DataError::output(path, what, "write .npy instead"));
     }
-    let header = header_for(stack, source, known_place, provenance);
     let failed = |error| DataError::io(path, error);
     atomic::write_with(path, overwrite, |temporary| {
-        let header = header_bytes((path, temporary), &header, stack.shape)?;
+        let mut header = header_bytes((path, temporary), header, shape)?;
+        if stored == Stored::Complex64 {
+            header[TYPE_OFFSET..TYPE_OFFSET + 4].copy_from_slice(&[32, 0, 64, 0]);
+        }
         let file = BufWriter::new(File::create(temporary).map_err(failed)?);
         if temporary.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) {
             let mut packed = GzEncoder::new(file, Compression::fast());
-            fill(path, &mut packed, &header, stack)?;
+            fill(path, &mut packed, &header, shape[0], image)?;
             packed.finish().and_then(|mut file| file.flush()).map_err(failed)
         } else {
             let mut file = file;
-            fill(path, &mut file, &header, stack)?;
+            fill(path, &mut file, &header, shape[0], image)?;
             file.flush().map_err(failed)
         }
     })
 }
 
 /// Header and voxels; the first axis of the file runs fastest, as the last one of the stack does.
-fn fill(path: &Path, file: &mut impl Write, header: &[u8], stack: &ImageStack<'_>) -> Result<(), DataError> {
+fn fill(
+    path: &Path,
+    file: &mut impl Write,
+    header: &[u8],
+    slices: usize,
+    image: BytesOf<'_>,
+) -> Result<(), DataError> {
     let failed = |error| DataError::io(path, error);
     file.write_all(header).map_err(failed)?;
-    for k in 0..stack.shape[0] {
-        let bytes: Vec<u8> = (stack.slice)(k)?.iter().flat_map(|value| value.to_le_bytes()).collect();
-        file.write_all(&bytes).map_err(failed)?;
-    }
-    Ok(())
+    (0..slices).try_for_each(|k| file.write_all(&image(k)?).map_err(failed))
 }
 
 /// Where the header has the lengths of the axes, 16 bits each, the number of axes first.
 const DIM_OFFSET: usize = 40;
+/// Where the header has the type of the voxels and the bits of one, 16 bits each.
+const TYPE_OFFSET: usize = 70;
 
 /// What stands before the voxels: the crate writes it for a single voxel, and the lengths are put in.
 fn header_bytes(
@@ -90,27 +120,27 @@ fn header_bytes(
 
 /// The header of the source where the stack lies on its voxels, with another origin if it is a part of it; else one that is
 /// made from the geometry, which claims a place only if that is known.
-fn header_for(
-    stack: &ImageStack<'_>,
+pub(super) fn header_for(
+    (shape, geometry): ([usize; 3], &Geometry),
     source: Option<&NiftiSource>,
     known_place: bool,
     provenance: &Provenance,
 ) -> NiftiHeader {
     let alike = |s: &&NiftiSource| {
-        let (a, b) = (&s.geometry, stack.geometry);
-        a.spacing_mm == b.spacing_mm && a.direction == b.direction && s.shape[1..] == stack.shape[1..]
+        let (a, b) = (&s.geometry, geometry);
+        a.spacing_mm == b.spacing_mm && a.direction == b.direction && s.shape[1..] == shape[1..]
     };
     let mut header = match source.filter(alike) {
         Some(source) => {
             let mut header = source.header.as_ref().clone();
-            if source.geometry.origin_mm != stack.geometry.origin_mm {
-                move_origin(&mut header, &source.geometry, stack.geometry);
+            if source.geometry.origin_mm != geometry.origin_mm {
+                move_origin(&mut header, &source.geometry, geometry);
             }
             header
         }
         None => {
             let mut header = NiftiHeader::default();
-            put_geometry(&mut header, stack.geometry);
+            put_geometry(&mut header, geometry);
             if !known_place {
                 (header.sform_code, header.qform_code) = (0, 0);
             }

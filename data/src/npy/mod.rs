@@ -3,11 +3,13 @@
 //! Every numeric type, both byte orders and both memory orders are read; files are written little-endian in C
 //! order. Arrays have at most four axes.
 
+mod complex;
 mod decode;
 mod header;
 mod reader;
 mod write;
 
+pub(crate) use complex::ComplexSlices;
 pub(crate) use reader::SlicesOfArray;
 pub(crate) use write::write_slices;
 pub use write::{write_complex, write_f64, write_mask, write_real};

@@ -1,12 +1,16 @@
 //! Iterative solvers over any operator.
 
+mod conjugate;
 mod fista;
 mod prox;
+mod tikhonov;
 mod tv;
 mod wavelet;
 
+pub use conjugate::conjugate_gradient;
 pub use fista::OnStep;
 pub use prox::TvProx;
+pub use tikhonov::{TikhonovSettings, tikhonov};
 pub use tv::{TvSettings, fista_tv};
 pub use wavelet::{WaveletSettings, fista_wavelet};
 
@@ -34,52 +38,19 @@ pub fn operator_norm<A: LinearOperator>(op: &A, iterations: usize) -> f64 {
     eigenvalue.max(0.0).sqrt()
 }
 
-/// Solves `M x = rhs` for a Hermitian positive semi-definite `M` given as `apply`, from `start`
-/// (Hestenes and Stiefel 1952).
-///
-/// Ends after `iterations`, when the residual falls below `tolerance · ‖rhs‖`, or where `M` is singular
-/// along the search direction.
-pub fn conjugate_gradient<F: Field>(
-    apply: impl Fn(&F) -> F,
-    rhs: &F,
-    start: F,
-    iterations: usize,
-    tolerance: f64,
-) -> F {
-    let mut x = start;
-    let mut residual = rhs.clone();
-    residual.add_scaled(-1.0, &apply(&x));
-    let mut direction = residual.clone();
-    let mut energy = residual.dot(&residual).re;
-    let goal = (tolerance * rhs.norm()).powi(2);
-    for _ in 0..iterations {
-        if energy <= goal {
-            break;
-        }
-        let image = apply(&direction);
-        let curvature = direction.dot(&image).re;
-        if curvature <= 0.0 || curvature.is_nan() {
-            break;
-        }
-        let step = (energy / curvature) as f32;
-        x.add_scaled(step, &direction);
-        residual.add_scaled(-step, &image);
-        let next = residual.dot(&residual).re;
-        direction.scale((next / energy) as f32);
-        direction.add_scaled(1.0, &residual);
-        energy = next;
-    }
-    x
-}
-
 /// The part of an image that `A` does not see: `x − A⁺A x`, by `iterations` conjugate-gradient steps from 0 on
-/// `AᴴA z = AᴴA x`.
+/// `AᴴA z = AᴴA x`, fewer where `on_step`, called after each, ends them.
 ///
 /// What `A` sees but weakly takes many steps, and before them counts as unseen.
-pub fn null_space_part<A: LinearOperator>(op: &A, image: &A::Image, iterations: usize) -> A::Image {
+pub fn null_space_part<A: LinearOperator>(
+    op: &A,
+    image: &A::Image,
+    iterations: usize,
+    on_step: OnStep<'_>,
+) -> A::Image {
     let zero = A::Image::zeros(&op.image_shape());
-    let seen =
-        conjugate_gradient(|z| op.normal(z), &op.normal(image), zero, iterations, NULL_SPACE_TOLERANCE);
+    let ends = (iterations, NULL_SPACE_TOLERANCE);
+    let seen = conjugate::watched(|z| op.normal(z), &op.normal(image), zero, ends, on_step);
     let mut unseen = image.clone();
     unseen.add_scaled(-1.0, &seen);
     unseen
@@ -93,6 +64,7 @@ mod tests {
     use super::*;
     use crate::{Filter, Fourier, ParallelBeam, Radon};
     use ndarray::{Array1, Array2, array};
+    use std::ops::ControlFlow;
 
     #[test]
     fn the_norm_of_a_unitary_map_is_one() {
@@ -125,13 +97,27 @@ mod tests {
         let geometry = ParallelBeam::equally_spaced(12, 10, 1.0, 4);
         let radon = Radon::new(geometry, Filter::Ramp).unwrap();
         let image = Array2::<f32>::randn(&[12, 10], &mut ChaCha8Rng::seed_from_u64(3));
-        let unseen = null_space_part(&radon, &image, 300);
+        let unseen = null_space_part(&radon, &image, 300, &mut |_| ControlFlow::Continue(()));
         let share = radon.forward(&unseen).norm() / radon.forward(&image).norm();
         // A part of what is seen, A⁺A z, has nothing of the unseen one.
         let seen = radon.adjoint(&radon.forward(&image));
         let cosine = unseen.dot(&seen).re / (unseen.norm() * seen.norm());
         assert!(share < 1e-3 && cosine.abs() < 1e-3, "{share:e} {cosine:e}");
         assert!((0.3..0.95).contains(&(unseen.norm() / image.norm())));
+    }
+
+    #[test]
+    fn the_search_for_the_unseen_part_can_be_ended() {
+        let geometry = ParallelBeam::equally_spaced(12, 10, 1.0, 4);
+        let radon = Radon::new(geometry, Filter::Ramp).unwrap();
+        let image = Array2::<f32>::randn(&[12, 10], &mut ChaCha8Rng::seed_from_u64(3));
+        let mut steps = Vec::new();
+        let ended = null_space_part(&radon, &image, 300, &mut |step| {
+            steps.push(step);
+            if step == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(steps, [1, 2, 3]);
+        assert_eq!(ended, null_space_part(&radon, &image, 3, &mut |_| ControlFlow::Continue(())));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Every operator, mask and metric against closed forms and other programs.
 
+mod coils;
 mod common;
 mod fourier;
 mod metrics;

@@ -160,7 +160,7 @@ fn values<'a>(
         ("path", below.to_string_lossy().into_owned()),
         ("bids", bids::derivative(found.map_or(path, |found| &found.below)).to_string_lossy().into_owned()),
         ("task", task.name().to_owned()),
-        ("method", method.unwrap_or("score").to_owned()),
+        ("method", method.unwrap_or("default").to_owned()),
         ("index", format!("{index:04}")),
     ])
 }

@@ -60,8 +60,8 @@ impl Finds {
     fn globbed(&mut self, pattern: &Path, task: Option<Task>, outputs: &Path) -> Result<(), String> {
         let pattern =
             pattern.to_str().ok_or_else(|| format!("{}: is not UTF-8; name files", pattern.display()))?;
-        let paths =
-            glob::glob(pattern).map_err(|error| format!("{pattern}: is no glob: {error}; correct it"))?;
+        let paths = glob::glob(pattern)
+            .map_err(|error| format!("{pattern}: is not a valid pattern: {error}; correct it"))?;
         for path in paths {
             let path = path.map_err(|error| format!("{}: {}", error.path().display(), error.error()))?;
             let name = path.file_name().map_or_else(PathBuf::new, PathBuf::from);

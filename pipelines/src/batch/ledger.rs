@@ -38,8 +38,9 @@ impl Ledger {
     /// # Errors
     /// When it cannot be made.
     pub fn open(folder: &Path) -> Result<Self> {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("{}: cannot be made; name another output folder", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| {
+            format!("{}: cannot be created; name another output folder", folder.display())
+        })?;
         Ok(Self { folder: folder.to_owned(), worker: Worker::this() })
     }
 

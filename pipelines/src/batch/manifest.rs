@@ -25,7 +25,7 @@ pub(super) fn read(
     let wrong = |error: csv::Error| format!("{}: is not a table: {error}; correct it", path.display());
     let headers = reader.headers().map_err(wrong)?.clone();
     let Some(input) = headers.iter().position(|name| name == "input") else {
-        return Err(format!("{}: has no column input; name one so", path.display()));
+        return Err(format!("{}: has no column named input; add one", path.display()));
     };
     for (number, record) in reader.records().enumerate() {
         let record = record.map_err(wrong)?;
@@ -43,8 +43,9 @@ fn entry<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Entry, 
             "input" => {}
             "task" => {
                 let known = Task::ALL.into_iter().find(|task| task.name() == value);
-                said.task =
-                    Some(known.ok_or_else(|| format!("task {value}: is none of ct, mri, mar and denoise"))?);
+                said.task = Some(
+                    known.ok_or_else(|| format!("task {value}: is not one of ct, mri, mar and denoise"))?,
+                );
             }
             "method" => said.method = Some(value.to_owned()),
             "output_dir" => said.output_dir = Some(value.into()),

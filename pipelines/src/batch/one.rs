@@ -60,7 +60,7 @@ impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
         for path in case.output.clone().paths_mut() {
             let folder = path.parent().unwrap_or(Path::new("."));
             let failed =
-                || format!("{}: cannot be made; see whether the disk can be written", folder.display());
+                || format!("{}: cannot be created; check that the disk is writable", folder.display());
             std::fs::create_dir_all(folder).with_context(failed)?;
         }
         let force = owned || self.rules.force;

@@ -30,7 +30,7 @@ pub(super) fn filled(pattern: &str, values: &Values<'_>) -> Result<PathBuf, Stri
     if path.components().all(|part| matches!(part, Component::Normal(_))) && path != Path::new("") {
         return Ok(path);
     }
-    Err(format!("{}: leads out of the output folder; name a path below it", path.display()))
+    Err(format!("{}: leads outside the output folder; name a path inside it", path.display()))
 }
 
 fn unknown(name: &str, values: &Values<'_>) -> String {

@@ -44,7 +44,7 @@ impl JobArray<'_> {
         let again = again.replace("{restarts}", &RESTARTS.to_string());
         Ok(format!(
             r#"#!/bin/bash
-# Made by `recon batch submit`. Submit it again to go on with what is not done.
+# Made by `recon batch submit`. Submit it again to continue with what is not done.
 {directives}
 # Slurm tells the script that the time is almost over, and the script tells the program, which finishes its slices.
 notice= heard= program=
@@ -82,7 +82,7 @@ done
         all.extend(self.options.iter().cloned());
         match all.iter().find(|option| !is_option(option)) {
             Some(option) => Err(Refused::Usage(format!(
-                "{option}: is no option of sbatch in one word; write --name or --name=value"
+                "{option}: is not an sbatch option in one word; write --name or --name=value"
             ))),
             None => Ok(all),
         }
@@ -105,7 +105,7 @@ fn is_option(word: &str) -> bool {
 fn text_of(path: &Path) -> Result<&str, Refused> {
     // Slurm takes a backslash in a name of a log for the end of its patterns.
     path.to_str().filter(|text| !text.contains('\\') && !text.contains(char::is_control)).ok_or_else(|| {
-        Refused::Usage(format!("{}: cannot stand in a script of Slurm; rename it", path.display()))
+        Refused::Usage(format!("{}: cannot be written in a Slurm script; rename it", path.display()))
     })
 }
 
@@ -146,7 +146,7 @@ pub fn memory(text: &str) -> Result<String, String> {
     if fine {
         Ok(text.to_owned())
     } else {
-        Err("give memory as Slurm has it, such as 16G or 500M".to_owned())
+        Err("give memory in Slurm's notation, such as 16G or 500M".to_owned())
     }
 }
 
@@ -156,10 +156,10 @@ pub fn memory(text: &str) -> Result<String, String> {
 /// Says what was expected.
 pub fn time(text: &str) -> Result<String, String> {
     let seconds = seconds(text).ok_or(
-        "give a time as Slurm has it: minutes, hours:minutes:seconds or days-hours, such as 8:00:00",
+        "give a time in Slurm's notation: minutes, hours:minutes:seconds or days-hours, such as 8:00:00",
     )?;
     if seconds < LEAST {
-        return Err("is less than five minutes, of which the last two are for stopping; give more".to_owned());
+        return Err("is less than five minutes, the last two of which are for stopping; give more".to_owned());
     }
     Ok(text.to_owned())
 }

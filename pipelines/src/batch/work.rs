@@ -133,7 +133,7 @@ impl<M: Clone + Serialize + Sync, R: Methods<M>> Batch<'_, M, R> {
     /// nothing else.
     pub fn work(&self) -> Result<()> {
         let folder = self.records.join(PICTURES);
-        let failed = || format!("{}: cannot be made; see whether the disk can be written", folder.display());
+        let failed = || format!("{}: cannot be created; check that the disk is writable", folder.display());
         std::fs::create_dir_all(&folder).with_context(failed)?;
         // Attempts from before this run do not count for its retries.
         let before = self.ledger.numbers()?;

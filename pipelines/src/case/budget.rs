@@ -41,7 +41,8 @@ where
     pilot.run.reconstruct(&problem, study.seed(k), &clock)?;
     let time = clock.time();
     let steps = time.steps(budget, pace);
-    let late = if time.total(steps, pace.runs) > budget { "; fewer are not planned" } else { "" };
+    let late =
+        if time.total(steps, pace.runs) > budget { "; this is the minimum and takes longer" } else { "" };
     let words = format!(
         "--budget {:.0} s: {steps} steps of {:.2} s after {:.1} s for the start{late}",
         budget.as_secs_f64(),

@@ -2,6 +2,7 @@
 
 mod budget;
 mod excerpt;
+mod finish;
 mod kept;
 mod methods;
 mod opened;

@@ -2,8 +2,8 @@
 
 use super::{CaseSpec, Method, Methods, Outputs};
 use crate::{
-    Acquisition, CaseSeed, Correction, ImageCt, ImageDenoise, ImageMar, ImageMri, Input, KspaceMri, Refused,
-    Remarks, SinogramCt, Study, TaskSpec,
+    Acquisition, CaseSeed, Correction, ImageCt, ImageDenoise, ImageMar, ImageMri, Input, KspaceMri, RawMri,
+    Refused, Remarks, SinogramCt, Study, TaskSpec,
 };
 use anyhow::Result;
 
@@ -38,6 +38,7 @@ pub(super) fn opened<M, V: Opened>(
         (Input::Sinogram(input), TaskSpec::Ct(spec)) => on!(SinogramCt::open(input, spec, seed)),
         (Input::Image(input), TaskSpec::Mri(spec)) => on!(ImageMri::open(input, spec, seed)),
         (Input::Kspace(input), TaskSpec::Mri(spec)) => on!(KspaceMri::open(input, spec, seed)),
+        (Input::Raw(input), TaskSpec::Mri(spec)) => on!(RawMri::open(input, spec, seed)),
         (Input::Image(input), TaskSpec::Denoise(spec)) => on!(ImageDenoise::open(input, spec, seed)),
         (Input::Image(input), TaskSpec::Mar(spec)) => {
             let trusts = methods.trusts_metal(&case.method);

@@ -31,7 +31,7 @@ impl Watch for Silent {
 
 /// How to run a case; nothing here changes a result.
 pub struct Options<'a> {
-    /// Write over existing files.
+    /// Overwrite existing files.
     pub force: bool,
     /// What happens to slices that an interrupted run has finished.
     pub leftovers: Leftovers,

@@ -67,8 +67,7 @@ impl Outputs {
     /// [`Refused::Usage`]
     pub(super) fn check(&self) -> Result<(), Refused> {
         if self.deidentify.is_some() && Format::of_path(&self.image) != Some(Format::Dicom) {
-            let message =
-                "--deidentify: does nothing for an output that is not DICOM; name it .dcm, or leave it out";
+            let message = "--deidentify: has no effect on an output that is not DICOM; name it .dcm, or leave the option out";
             return Err(Refused::Usage(message.to_owned()));
         }
         Ok(())

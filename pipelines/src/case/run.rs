@@ -1,20 +1,17 @@
 //! A case from its description to its files.
 
+use super::finish::Done;
 use super::kept::Kept;
 use super::opened::{Opened, comparable, opened};
-use super::result::{self, Finished};
 use super::{CaseSpec, Methods, Options, Outcome, Outputs, Solver, Target, budget};
-use crate::report::{Denoising, InputRecord, Report, Status, data_residual, peak_memory_bytes};
-use crate::{Acquisition, Cancelled, CaseSeed, Map, Refused, Remarks, Schema, Spread, Study, Task, judge};
+use crate::report::InputRecord;
+use crate::{Acquisition, Cancelled, CaseSeed, Map, Refused, Remarks, Spread, Study, Task};
 use anyhow::Result;
-use recon_data::{Deidentifier, Format, Overwrite, Source, Unit, atomic, digest, npy};
+use recon_data::{Deidentifier, Format, Unit, digest, npy};
 use recon_operators::Mask;
 use serde::Serialize;
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// What de-identification cannot do.
-const BURNED_IN: &str = "the source says that there is text in its pixels, which --deidentify leaves there: it may still name the patient";
 
 /// Runs a case and writes its files.
 ///
@@ -81,23 +78,14 @@ pub(crate) fn inputs<M>(case: &CaseSpec<M>) -> Result<Vec<InputRecord>> {
     case.files().into_iter().map(record).collect()
 }
 
-/// How the slices of a case went.
-struct Done {
-    stopped: bool,
-    seconds: f64,
-    resumed: usize,
-    /// About the input.
-    warnings: Vec<String>,
-}
-
 /// A case that is being run.
-struct Run<'a, M, R> {
-    case: &'a CaseSpec<M>,
+pub(super) struct Run<'a, M, R> {
+    pub(super) case: &'a CaseSpec<M>,
     methods: &'a R,
-    options: &'a Options<'a>,
-    inputs: Vec<InputRecord>,
-    target: Target,
-    deidentifier: Option<Deidentifier>,
+    pub(super) options: &'a Options<'a>,
+    pub(super) inputs: Vec<InputRecord>,
+    pub(super) target: Target,
+    pub(super) deidentifier: Option<Deidentifier>,
 }
 
 impl<M: Clone + Serialize, R: Methods<M>> Opened for Run<'_, M, R> {
@@ -155,7 +143,7 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
             && Format::of_path(image) == Some(Format::Dicom)
         {
             return Err(Refused::Usage(format!(
-                "{}: CT in DICOM has Hounsfield units; say with --unit hu that the numbers become such, or write .nii",
+                "{}: CT in DICOM must be in Hounsfield units; give --unit hu if the values can be, or write .nii",
                 image.display()
             )));
         }
@@ -217,88 +205,5 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
         }
         watch.end();
         Ok(stopped)
-    }
-
-    /// What the files take over from the input: without what names the patient where that is asked for.
-    fn source(&self, source: &Source, warnings: &mut Vec<String>) -> Source {
-        let Some(deidentifier) = &self.deidentifier else { return source.clone() };
-        if deidentifier.leaves_burned_in_text(source) {
-            warnings.push(BURNED_IN.to_owned());
-        }
-        deidentifier.source(source)
-    }
-
-    /// Writes what is finished.
-    fn finish<S: Study>(
-        &self,
-        (study, solver): (&S, &Solver<'_, S>),
-        case: CaseSpec<M>,
-        (kept, mut target): (Kept, Target),
-        done: Done,
-    ) -> Result<Report<M>>
-    where
-        S::Transform: Acquisition,
-    {
-        let Done { stopped, seconds, resumed, mut warnings } = done;
-        let slices = kept.finished(study.frame().shape[0]);
-        if stopped {
-            target = target.partial();
-        }
-        if stopped && (slices == 0 || !self.options.partial) {
-            return Err(Cancelled.into());
-        }
-        if !stopped && slices < study.frame().shape[0] {
-            let store = self.target.store();
-            anyhow::bail!("{}: another process took finished slices away; run it again", store.display());
-        }
-        let method = solver.method;
-        let about = result::Provenance {
-            method: method.name,
-            model: method.model.as_ref(),
-            version: &self.options.version,
-            derivation: method.derivation,
-            run: digest::sha256_bytes(&serde_json::to_vec(&(&case.task, &case.method, case.budget))?),
-            seed: case.seed,
-        };
-        let source = self.source(&study.frame().source, &mut warnings);
-        let finished = Finished { study, kept: &kept, slices, spread: method.spread, source };
-        let metrics = finished.write(&target, &about)?;
-        if let (Some((path, embedding)), false) = (&self.options.excerpt, stopped) {
-            let pictures = serde_json::to_vec(&finished.excerpt(*embedding)?)?;
-            atomic::write_bytes(path, &pictures, Overwrite::Force)?;
-        }
-        let records = kept.records(slices)?;
-        let first = self.case.input.slices().map_or(0, |range| range.first);
-        warnings.extend(judge::remarks(&records, first));
-        if let Some(typical) = method.typical {
-            warnings.extend(judge::warnings(typical, &records, (self.case.task.task(), first)));
-        }
-        let report = Report {
-            schema: Schema,
-            command: self.options.command.clone(),
-            version: self.options.version.clone(),
-            status: if stopped { Status::Interrupted } else { Status::Complete },
-            case,
-            inputs: self.inputs.clone(),
-            outputs: target.files().cloned().collect(),
-            model: method.model.clone(),
-            device: method.device.clone(),
-            threads: self.options.threads,
-            nfe: records.iter().map(|record| record.network_calls).sum(),
-            seconds,
-            resumed,
-            peak_memory_bytes: peak_memory_bytes(),
-            data_residual: data_residual(&records),
-            denoising: Denoising::of(&records),
-            metrics,
-            warnings,
-            slices: records,
-            more: self.options.sidecar.clone(),
-        };
-        atomic::write_bytes(&target.sidecar, &serde_json::to_vec_pretty(&report)?, target.overwrite())?;
-        if !stopped {
-            kept.remove()?;
-        }
-        Ok(report)
     }
 }

@@ -1,12 +1,13 @@
 //! One slice: measured, reconstructed, and put into the form in which it is written.
 
 use super::Method;
-use crate::{Estimate, ImageOf, Map, Progress, Slice, SliceSeed, Study, Typicality};
+use crate::{Cancelled, Estimate, ImageOf, Map, Progress, Quiet, Slice, SliceSeed, Study, Typicality};
 use anyhow::Result;
 use ndarray::Array2;
 use recon_operators::solvers::null_space_part;
-use recon_operators::{Field, Problem};
+use recon_operators::{Field, Problem, Transform};
 use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 /// What one slice took, for the sidecar.
@@ -113,7 +114,7 @@ where
             data_residual,
         };
         if self.null_space {
-            let unseen = null_space_part(problem, &image, NULL_SPACE_ITERATIONS);
+            let unseen = unseen(problem, &image, progress)?;
             record.null_space_share = Some(unseen.norm() / image.norm().max(f64::MIN_POSITIVE));
             maps.push((Map::NullSpace, unseen));
         }
@@ -139,7 +140,8 @@ where
         progress: &dyn Progress,
     ) -> Result<Vec<Array2<f32>>> {
         let image = |baseline: &&Method<S::Transform>| {
-            let found = baseline.run.reconstruct(problem, seed, &Unheard(progress))?;
+            // Its steps are not the method's.
+            let found = baseline.run.reconstruct(problem, seed, &Quiet(progress))?;
             study.image(k, found.image)
         };
         self.baselines.iter().map(image).collect()
@@ -153,12 +155,19 @@ fn gain(noise: f64, std: &Array2<f32>) -> Option<f64> {
     gain.is_finite().then_some(gain)
 }
 
-/// Passes the wish to stop on, but not the steps: those of a baseline are not the method's.
-struct Unheard<'a>(&'a dyn Progress);
-
-impl Progress for Unheard<'_> {
-    fn step(&self, _done: usize, _steps: usize) {}
-    fn cancelled(&self) -> bool {
-        self.0.cancelled()
-    }
+/// The part of an image that the measurement does not see.
+///
+/// # Errors
+/// [`Cancelled`]
+fn unseen<T: Transform>(
+    problem: &Problem<T>,
+    image: &T::Image,
+    progress: &dyn Progress,
+) -> Result<T::Image, Cancelled> {
+    let mut stopped = false;
+    let part = null_space_part(problem, image, NULL_SPACE_ITERATIONS, &mut |_| {
+        stopped = progress.cancelled();
+        if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    if stopped { Err(Cancelled) } else { Ok(part) }
 }

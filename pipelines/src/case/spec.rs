@@ -86,9 +86,9 @@ impl<M> CaseSpec<M> {
             }
             (Input::Image(_), _)
             | (Input::Sinogram(_), TaskSpec::Ct(_))
-            | (Input::Kspace(_), TaskSpec::Mri(_)) => Ok(()),
+            | (Input::Kspace(_) | Input::Raw(_), TaskSpec::Mri(_)) => Ok(()),
             (Input::Sinogram(_), _) => wrong("a sinogram is an input of task ct"),
-            (Input::Kspace(_), _) => wrong("k-space is an input of task mri"),
+            (Input::Kspace(_) | Input::Raw(_), _) => wrong("k-space is an input of task mri"),
         }
     }
 

@@ -115,7 +115,7 @@ pub fn overwrite(force: bool) -> Overwrite {
 pub fn check_path(path: &Path) -> Result<()> {
     if Format::of_path(path).is_none() {
         let message = format!(
-            "{}: no known kind of image; name it .dcm, .nii, .nii.gz or .npy, or a folder",
+            "{}: is not a known image format; name it .dcm, .nii, .nii.gz or .npy, or a folder",
             path.display()
         );
         return Err(Refused::Usage(message).into());

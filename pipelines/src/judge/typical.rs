@@ -30,7 +30,7 @@ pub fn warnings([low, high]: [f64; 2], records: &[SliceRecord], (task, first): (
             match task {
                 Task::Denoise => "check --modality, --unit and --noise-std",
                 Task::Ct | Task::Mar => "check --unit and the scale of the input",
-                Task::Mri => "MR magnitudes are not negative, and have no few outliers",
+                Task::Mri => "MR magnitudes are never negative and have few outliers",
             }
         ));
     }

@@ -4,7 +4,7 @@ use super::{Direct, L1Wavelet, LinearInterpolation, Reconstruct, Tv, TvFrom, Zer
 use crate::Task;
 use recon_data::Derivation;
 use recon_operators::solvers::{TvSettings, WaveletSettings};
-use recon_operators::{Identity, PhasedFourier, Picture, Problem, Radon, Transform};
+use recon_operators::{Identity, PhasedFourier, PhasedSense, Picture, Problem, Radon, Transform};
 
 /// A method without a network, with its settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,5 +105,20 @@ impl Acquisition for PhasedFourier {
 
     fn known(problem: &Problem<Self>) -> Option<Known<'_>> {
         Some(Known::Fourier(problem))
+    }
+}
+
+impl Acquisition for PhasedSense {
+    fn classical(method: &Classical, _task: Task) -> Option<Box<dyn Reconstruct<Self>>> {
+        match method {
+            Classical::ZeroFilled => Some(Box::new(ZeroFilled)),
+            Classical::Tv(settings) => Some(Box::new(Tv { settings: settings.clone() })),
+            Classical::L1Wavelet(settings) => Some(Box::new(L1Wavelet { settings: settings.clone() })),
+            Classical::Fbp | Classical::Li | Classical::Average => None,
+        }
+    }
+
+    fn start(_task: Task, tv: TvSettings) -> Box<dyn Reconstruct<Self> + Send> {
+        Box::new(Tv { settings: tv })
     }
 }

@@ -134,8 +134,11 @@ pub trait Reconstruct<T: Transform>: Sync {
     ) -> Result<Estimate<T::Image>>;
 }
 
-/// Passes on the wish to stop but not the steps: for a method that makes another one's start image.
-pub(crate) struct Quiet<'a>(pub(crate) &'a dyn Progress);
+/// Passes on the wish to stop but not the steps: for what runs beside a method, such as another one that makes its start.
+pub struct Quiet<'a>(
+    /// Who may ask to stop.
+    pub &'a dyn Progress,
+);
 
 impl Progress for Quiet<'_> {
     fn step(&self, _done: usize, _steps: usize) {}

@@ -2,9 +2,9 @@
 
 use crate::{Estimate, Progress, Reconstruct, SliceSeed};
 use anyhow::Result;
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use num_complex::Complex32;
-use recon_operators::{Fourier, LinearOperator, PhasedFourier, Problem, Transform};
+use recon_operators::{Fourier, LinearOperator, PhasedFourier, PhasedSense, Problem, Transform, coil_images};
 
 /// `|F⁻¹ Λ y|`: zeros where nothing was measured, and the magnitude that a scanner would show.
 ///
@@ -22,6 +22,20 @@ impl Reconstruct<PhasedFourier> for ZeroFilled {
         let shape = problem.image_shape();
         let image = Fourier::new(shape[0], shape[1]).inverse(&problem.measured);
         Ok(Estimate::classical(image.mapv(Complex32::norm)))
+    }
+}
+
+/// The root of the sum of squares over coils, zeros where nothing was measured: what a scanner shows without any calibration.
+impl Reconstruct<PhasedSense> for ZeroFilled {
+    fn reconstruct(
+        &self,
+        problem: &Problem<PhasedSense>,
+        _seed: SliceSeed,
+        _progress: &dyn Progress,
+    ) -> Result<Estimate<Array2<f32>>> {
+        let images = coil_images(&problem.measured);
+        let energy = images.map_axis(Axis(0), |coils| coils.iter().map(Complex32::norm_sqr).sum::<f32>());
+        Ok(Estimate::classical(energy.mapv_into(f32::sqrt)))
     }
 }
 

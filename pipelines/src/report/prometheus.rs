@@ -17,12 +17,7 @@ pub fn prometheus(cases: &[PageCase]) -> String {
     }
     family(&mut out, "recon_batch_seconds_total", "counter", "Wall times of all cases together, seconds.");
     line(&mut out, "recon_batch_seconds_total", summary.seconds);
-    family(
-        &mut out,
-        "recon_batch_network_calls_total",
-        "counter",
-        "Calls of networks in all cases together.",
-    );
+    family(&mut out, "recon_batch_network_calls_total", "counter", "Network calls in all cases together.");
     line(&mut out, "recon_batch_network_calls_total", summary.network_calls);
     histogram(&mut out, &times(cases).collect::<Vec<_>>());
     out

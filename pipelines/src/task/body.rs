@@ -5,12 +5,9 @@ use super::{Images, Remarks};
 use crate::{FilterName, Refused, UnitName};
 use anyhow::Result;
 use ndarray::Array2;
-use recon_data::{Unit, hounsfield_to_attenuation};
+use recon_data::{SURELY_HOUNSFIELD, Unit, hounsfield_to_attenuation};
 use recon_operators::{ParallelBeam, Radon};
 use std::path::Path;
-
-/// Below this a value cannot be an attenuation, so the image must be in Hounsfield units.
-const SURELY_HOUNSFIELD: f32 = -200.0;
 
 /// CT images in a unit that is decided, and their attenuation.
 pub struct Body {

@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use ndarray::{Array2, Array3, Axis};
 use recon_data::{Geometry, Source, Unit};
 use recon_operators::{
-    DataNoise, LinearOperator, Mask, ParallelBeam, Problem, Radon, count_photons, photon_noise,
+    DataNoise, LinearOperator, Mask, OperatorError, ParallelBeam, Problem, Radon, count_photons, photon_noise,
 };
 
 /// The sinogram of one attenuation image (1/mm), all rays measured: `y = T x`, dimensionless.
@@ -37,7 +37,7 @@ pub fn measure_low_dose(
     let problem = measure(image, radon)?;
     let measured = count_photons(&problem.measured, photons, &mut seed.measurement());
     let noise = photon_noise(&measured, photons);
-    Ok(Problem { measured, noise, ..problem })
+    Ok(Problem { measured, ..problem }.with_noise(noise)?)
 }
 
 /// CT whose sinograms are simulated from images.
@@ -170,7 +170,7 @@ impl SinogramCt {
         geometry.axis_offset = input.center.map_or(0.0, |bin| bin - geometry.axis_bin());
         let mut remarks = Remarks::default();
         if input.angles.is_some() && looks_like_radians(&geometry.angles) {
-            remarks.warn("the angles are taken for degrees and look like radians; give degrees");
+            remarks.warn("the angles are taken as degrees but look like radians; give degrees");
         }
         remarks.warnings.extend(check::sinogram::warnings(
             &sinogram.view(),
@@ -217,7 +217,10 @@ impl SinogramCt {
                 "the sinogram has {found:?} views and detectors, the geometry {expected:?}; give the angles of this sinogram"
             ))
         );
-        let mask = kept.unwrap_or_else(|| Mask::full(found.iter().product()));
+        let entries = found.iter().product();
+        let mask = kept.unwrap_or_else(|| Mask::full(entries));
+        let flags = mask.kept().len();
+        ensure!(flags == entries, OperatorError::MaskLength { flags, entries });
         Ok(Self { sinogram, mask, radon, photons, noise_std: None, seed, truth: Truth::Unknown, frame })
     }
 }
@@ -250,7 +253,7 @@ impl Study for SinogramCt {
     fn slice(&self, k: usize) -> Result<Slice<Radon>> {
         let measured = self.mask.select(self.sinogram.index_axis(Axis(0), k).to_owned());
         let noise = self.photons.map_or(DataNoise::None, |photons| photon_noise(&measured, photons));
-        let problem = Problem { noise, ..Problem::new(self.radon.clone(), self.mask.clone(), measured)? };
+        let problem = Problem::new(self.radon.clone(), self.mask.clone(), measured)?.with_noise(noise)?;
         Ok(Slice::Measured(told(problem, self.noise_std)))
     }
 
@@ -330,7 +333,13 @@ mod tests {
     fn a_sinogram_of_another_scanner_is_refused() {
         let radon = Radon::new(ParallelBeam::equally_spaced(8, 8, 1.0, 5), Filter::Ramp).expect("valid");
         let frame = frame(&body(Array3::zeros((1, 8, 8))));
-        assert!(SinogramCt::of(Array3::zeros((1, 6, 9)), None, None, radon, (SEED, frame)).is_err());
+        let opened = |views, mask| {
+            let (sinogram, frame) = (Array3::zeros((1, views, radon.data_shape()[1])), frame.clone());
+            SinogramCt::of(sinogram, mask, None, radon.clone(), (SEED, frame)).is_ok()
+        };
+        let entries = radon.data_shape().iter().product();
+        assert!(opened(5, None) && opened(5, Some(Mask::full(entries))));
+        assert!(!opened(6, None) && !opened(5, Some(Mask::full(entries - 1))));
     }
 
     #[test]

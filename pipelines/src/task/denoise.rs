@@ -29,7 +29,7 @@ pub fn combine(repeats: &[Array2<f32>], std: &[f64]) -> Result<Problem<Identity>
     }
     let measured = mean.mapv(|value| value as f32);
     let problem = Problem::new(Identity { rows, cols }, Mask::full(rows * cols), measured)?;
-    Ok(Problem { noise: DataNoise::white(variance.sqrt() as f32), ..problem })
+    Ok(problem.with_noise(DataNoise::white(variance.sqrt() as f32))?)
 }
 
 /// Repeats of one image, to become one.

@@ -14,8 +14,10 @@ pub enum Input {
     Image(ImageInput),
     /// Measured line integrals of CT.
     Sinogram(SinogramInput),
-    /// Measured k-space of MRI.
+    /// Measured k-space of MRI, of a single coil.
     Kspace(KspaceInput),
+    /// Raw k-space of MRI as scanners and laboratories give it, of any number of coils.
+    Raw(KspaceInput),
 }
 
 /// An image of any format that can be read.
@@ -80,11 +82,12 @@ pub struct SinogramInput {
     pub reference: Option<PathBuf>,
 }
 
-/// Single-channel k-space, centred, `.npy` (row, col) or (slice, row, col).
+/// k-space, centred: of a single coil, `.npy` (row, col) or (slice, row, col); raw, a file of
+/// [`RawKspace`](recon_data::raw::RawKspace).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KspaceInput {
-    /// The array.
+    /// The file.
     #[serde(serialize_with = "crate::paths::one")]
     pub path: PathBuf,
     /// What was measured, `.npy`; what is not zero without it.
@@ -127,7 +130,7 @@ impl Input {
         match self {
             Self::Image(input) => &input.path,
             Self::Sinogram(input) => &input.path,
-            Self::Kspace(input) => &input.path,
+            Self::Kspace(input) | Self::Raw(input) => &input.path,
         }
     }
 
@@ -136,7 +139,7 @@ impl Input {
         let others: Vec<&Option<PathBuf>> = match self {
             Self::Image(_) => Vec::new(),
             Self::Sinogram(input) => vec![&input.angles, &input.mask],
-            Self::Kspace(input) => vec![&input.mask],
+            Self::Kspace(input) | Self::Raw(input) => vec![&input.mask],
         };
         std::iter::once(self.path()).chain(others.into_iter().flatten().map(PathBuf::as_path)).collect()
     }
@@ -151,7 +154,7 @@ impl Input {
         match self {
             Self::Image(input) => input.slices,
             Self::Sinogram(input) => input.slices,
-            Self::Kspace(input) => input.slices,
+            Self::Kspace(input) | Self::Raw(input) => input.slices,
         }
     }
 
@@ -160,7 +163,7 @@ impl Input {
         match self {
             Self::Image(input) => input.reference.as_deref(),
             Self::Sinogram(input) => input.reference.as_deref(),
-            Self::Kspace(input) => input.reference.as_deref(),
+            Self::Kspace(input) | Self::Raw(input) => input.reference.as_deref(),
         }
     }
 
@@ -171,7 +174,9 @@ impl Input {
             Self::Sinogram(input) => {
                 (&mut input.path, vec![&mut input.angles, &mut input.mask, &mut input.reference])
             }
-            Self::Kspace(input) => (&mut input.path, vec![&mut input.mask, &mut input.reference]),
+            Self::Kspace(input) | Self::Raw(input) => {
+                (&mut input.path, vec![&mut input.mask, &mut input.reference])
+            }
         };
         std::iter::once(path).chain(others.into_iter().flatten()).collect()
     }

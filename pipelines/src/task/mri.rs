@@ -4,19 +4,14 @@ use super::ct::array_position_um;
 use super::study::told;
 use super::{
     CaseSeed, Frame, ImageInput, Images, KspaceInput, MaskChoice, MriSpec, Remarks, SamplingSpec, Slice,
-    Study, Truth, Values, arrays, check,
+    Study, Truth, Values, arrays, check, phase,
 };
 use crate::{Refused, SliceSeed};
 use anyhow::Result;
 use ndarray::{Array2, Array3, Axis};
 use num_complex::Complex32;
 use recon_data::{Geometry, Source, Unit};
-use recon_operators::solvers::{TvSettings, fista_tv};
-use recon_operators::{
-    Fourier, LinearOperator, Mask, PhasedFourier, Problem, StackedFourier, Transform, low_resolution_phase,
-    phase_misfit, phase_of,
-};
-use std::ops::ControlFlow;
+use recon_operators::{Fourier, LinearOperator, Mask, PhasedFourier, Problem};
 
 /// The k-space of one image, `y = Λ F x`, with a real `x` (no phase).
 ///
@@ -24,8 +19,9 @@ use std::ops::ControlFlow;
 /// When the mask is not one of such images.
 pub fn measure(image: &Array2<f32>, mask: &Mask) -> Result<Problem<PhasedFourier>> {
     let transform = PhasedFourier::new(image.nrows(), image.ncols(), None);
-    let measured = mask.select(transform.forward(image));
-    Ok(Problem::new(transform, mask.clone(), measured)?)
+    let data = transform.forward(image);
+    let problem = Problem::new(transform, mask.clone(), data)?;
+    Ok(Problem { measured: mask.select(problem.measured), ..problem })
 }
 
 impl SamplingSpec {
@@ -40,7 +36,7 @@ impl SamplingSpec {
                 let mask = plan.mask(rows, cols)?;
                 if mask.count() == 0 {
                     let message = format!(
-                        "--accel {}: keeps nothing of {rows} x {cols} samples; take a smaller one, or lines along the other \
+                        "--accel {}: keeps none of {rows} x {cols} samples; give a smaller one, or lines along the other \
                          --phase-axis",
                         self.accel
                     );
@@ -196,7 +192,7 @@ impl KspaceMri {
 
     /// Whether the phase of slice `k` is not that of its sampled centre.
     fn has_fast_phase(&self, k: usize) -> bool {
-        phase_misfit(&self.measured(k), self.mask(k)) > PHASE_MISFIT
+        phase::is_fast(&self.measured(k), self.mask(k))
     }
 }
 
@@ -217,11 +213,7 @@ impl Study for KspaceMri {
 
     fn slice(&self, k: usize) -> Result<Slice<PhasedFourier>> {
         let (mask, measured) = (self.mask(k), self.measured(k));
-        let phase = if self.has_fast_phase(k) {
-            fine_phase(&measured, mask)?
-        } else {
-            low_resolution_phase(&measured, mask)
-        };
+        let phase = phase::of(&measured, mask)?;
         let (rows, cols) = measured.dim();
         let transform = PhasedFourier::new(rows, cols, Some(phase));
         let problem = Problem::new(transform, mask.clone(), measured)?;
@@ -243,22 +235,6 @@ impl Study for KspaceMri {
     fn knows_truth(&self) -> bool {
         self.truth.is_known()
     }
-}
-
-/// From here on, in units of the image, what the phase model leaves is neither noise nor rounding.
-const PHASE_MISFIT: f64 = 0.05;
-
-/// How a complex image is found for its phase alone.
-const PHASE_TV: TvSettings = TvSettings { weight: 0.002, iterations: 80, nonnegative: false };
-
-/// `e^{iφ}` of the complex image of least total variation, in its real and in its imaginary part.
-fn fine_phase(measured: &Array2<Complex32>, mask: &Mask) -> Result<Array2<Complex32>> {
-    let (rows, cols) = measured.dim();
-    let stacked = StackedFourier::new(rows, cols);
-    let problem = Problem::new(stacked.clone(), mask.clone(), measured.clone())?;
-    let start = stacked.inverse(measured);
-    let image = fista_tv(&problem, measured, start, &PHASE_TV, &mut |_| ControlFlow::Continue(()));
-    Ok(phase_of(&stacked.joined(&image)))
 }
 
 /// The masks of k-space: what a file says, else what is not zero.

@@ -26,7 +26,7 @@ impl FromStr for SliceRange {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong =
-            || "give A..B counted from 0 with B left out of it, such as 10..20, or one number".to_owned();
+            || "give A..B, counted from 0 and without B itself, such as 10..20, or one number".to_owned();
         let number = |text: &str| text.trim().parse::<usize>().map_err(|_| wrong());
         let range = match text.split_once("..") {
             None => number(text).map(|first| Self { first, end: first.checked_add(1) }),

@@ -17,25 +17,25 @@ pub struct BatchArgs {
     pub command: Option<BatchCommand>,
     #[command(flatten)]
     pub plan: PlanArgs,
-    /// Which part of the cases: the I-th of N [default: the task of a Slurm array, else all].
+    /// Which part of the cases to run: the I-th of N [default: by the task number in a Slurm array, else all].
     #[arg(long, value_name = "I/N", value_parser = shard, help_heading = "Run")]
     pub shard: Option<Shard>,
-    /// Go on with a batch that was begun: what is not done, what failed, and what has changed since.
+    /// Continue a batch: what is not done, what failed, and what has changed since.
     #[arg(long, help_heading = "Run")]
     pub resume: bool,
-    /// Do everything again, over results that are there.
+    /// Do everything again and overwrite existing results.
     #[arg(long, conflicts_with = "resume", help_heading = "Run")]
     pub force: bool,
-    /// How often a case that fails is tried again.
+    /// Number of retries for a case that fails.
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Run")]
     pub retries: u32,
-    /// Cases at a time [default: as many as there are threads and memory for].
+    /// Cases to run at a time [default: as many as there are threads and memory for].
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Run")]
     pub jobs: Option<usize>,
-    /// Memory for all cases together, such as 16G [default: what this job may have].
+    /// Memory for all cases together, such as 16G [default: what this job is allowed].
     #[arg(long, value_name = "SIZE", value_parser = bytes, env = "RECON_MEM", hide_env = true, help_heading = "Run")]
     pub mem: Option<u64>,
-    /// Only show the cases, with time and memory by a short trial of each kind.
+    /// Only show the cases, with the time and memory that a short trial of each kind predicts.
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,
     /// Print a summary as one JSON object on stdout.
@@ -48,19 +48,19 @@ pub struct BatchArgs {
     pub run: RunOptions,
 }
 
-/// What is reconstructed: a plan, or inputs and what is said of all of them.
+/// What is reconstructed: a plan, or inputs with the options that hold for all of them.
 #[derive(Args, Clone, Debug, Default)]
 pub struct PlanArgs {
     /// A plan; or inputs: files, globs, folders of images or DICOM series, BIDS datasets, manifests.
     #[arg(value_name = "PLAN.toml|INPUT", required = true)]
     pub inputs: Vec<PathBuf>,
-    /// Folder of the results of inputs.
+    /// Folder for the results.
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     pub output: Option<PathBuf>,
-    /// What is done with inputs [default: by the modality of DICOM files].
+    /// What to reconstruct from the inputs [default: by the modality of DICOM files].
     #[arg(long, value_parser = named::<Task>(), help_heading = "Inputs without a plan")]
     pub task: Option<Task>,
-    /// How it is done [default: that of the task].
+    /// Method of reconstruction [default: the usual one of the task].
     #[arg(long, value_name = "NAME", help_heading = "Inputs without a plan")]
     pub method: Option<String>,
     /// Any option of the task's command.
@@ -78,11 +78,11 @@ impl PlanArgs {
 /// What to do with a batch besides running it.
 #[derive(Subcommand, Debug)]
 pub enum BatchCommand {
-    /// Say how a batch stands, on whatever machines it runs.
+    /// Show the state of a batch, on whatever machines it runs.
     Status(StatusArgs),
-    /// Hand a batch to a cluster, as a job array whose tasks share the cases.
+    /// Submit a batch to a cluster, as a job array whose tasks share the cases.
     Submit(SubmitArgs),
-    /// Try a case that comes in by stdin, and say what it takes.
+    /// Try a case given on stdin, and print the time and memory it takes.
     #[command(hide = true)]
     Trial(TrialArgs),
 }
@@ -113,19 +113,19 @@ pub struct SubmitArgs {
     /// The plan.
     #[arg(value_name = "PLAN.toml")]
     pub plan: PathBuf,
-    /// Hand it to Slurm.
+    /// Submit it to Slurm.
     #[arg(long, required = true)]
     pub slurm: bool,
-    /// How many tasks share the cases [default: as many as there are cases, at most 100].
+    /// Number of tasks that share the cases [default: one for each case, at most 100].
     #[arg(long, value_name = "N", value_parser = count)]
     pub tasks: Option<usize>,
-    /// How many tasks run at a time [default: as many as there is room for].
+    /// Number of tasks that run at a time [default: as many as the cluster allows].
     #[arg(long, value_name = "K", value_parser = count)]
     pub throttle: Option<usize>,
-    /// How often a case that fails is tried again.
+    /// Number of retries for a case that fails.
     #[arg(long, value_name = "N", default_value = "1")]
     pub retries: u32,
-    /// Go on in another job when the time of a task is over or its machine is gone.
+    /// Continue in another job when a task runs out of time or its machine fails.
     #[arg(long)]
     pub requeue: bool,
     #[command(flatten)]
@@ -133,7 +133,7 @@ pub struct SubmitArgs {
     /// Only print the script.
     #[arg(long)]
     pub dry_run: bool,
-    /// Further options of sbatch, after --, each in one word such as --qos=long.
+    /// Further sbatch options, after --, each in one word such as --qos=long.
     #[arg(last = true, value_name = "SBATCH OPTION")]
     pub others: Vec<String>,
 }
@@ -145,13 +145,13 @@ pub struct Wanted {
     /// Partition to run in.
     #[arg(long, value_name = "NAME", value_parser = slurm::label)]
     pub partition: Option<String>,
-    /// Account that pays.
+    /// Account to charge.
     #[arg(long, value_name = "NAME", value_parser = slurm::label)]
     pub account: Option<String>,
-    /// Time, as Slurm has it: minutes, hours:minutes:seconds or days-hours.
+    /// Time limit in Slurm's notation: minutes, hours:minutes:seconds or days-hours.
     #[arg(long, value_name = "TIME", value_parser = slurm::time)]
     pub time: Option<String>,
-    /// Processors, of which every one becomes a thread.
+    /// Number of processors; each runs one thread.
     #[arg(long, value_name = "C", value_parser = count)]
     pub cpus: Option<usize>,
     /// Memory, such as 16G.

@@ -7,7 +7,7 @@ use recon::device::DeviceChoice;
 use recon::methods::Registry;
 use recon::settings::MethodSpec;
 use recon_pipelines::batch::{BatchCase, options_digest};
-use recon_pipelines::{CaseSpec, Input, Methods as _};
+use recon_pipelines::{CaseSpec, Input, Methods as _, raw_kspace};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -143,6 +143,10 @@ fn shape(input: &Input) -> Result<[usize; 3]> {
     let [slices, rows, cols] = match input {
         Input::Image(image) => recon_data::shape(&image.path, image.series.as_deref())?,
         Input::Sinogram(_) | Input::Kspace(_) => array(input.path())?,
+        Input::Raw(raw) => {
+            let [slices, _, rows, cols] = raw_kspace(&raw.path)?.shape();
+            [slices, rows, cols]
+        }
     };
     let asked = input.slices().and_then(|range| range.within(slices)).map_or(slices, |range| range.len());
     Ok([asked, rows, cols])

@@ -89,7 +89,7 @@ impl Listener for Hears<'_> {
             Event::Waiting(attempt) => {
                 let (pid, host) = (attempt.worker.pid, &attempt.worker.host);
                 self.context.say(&format!(
-                    "{name}: process {pid} on {host} has it and cannot be seen from here; waiting for a sign of life"
+                    "{name}: process {pid} on {host} is working on it and cannot be checked from here; waiting for a sign of life"
                 ));
                 self.note("waiting", attempt, json!({ "status": attempt.status }));
             }

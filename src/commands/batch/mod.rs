@@ -133,8 +133,8 @@ fn check(checked: &Checked, ledger: &Path, force: bool, registry: &Registry) -> 
     problems.iter().for_each(|problem| context::tell(&format!("error: {problem}")));
     match problems.len() {
         0 => Ok(()),
-        1 => Err(Failure::Usage("1 problem in the plan; nothing was begun".to_owned()).into()),
-        count => Err(Failure::Usage(format!("{count} problems in the plan; nothing was begun")).into()),
+        1 => Err(Failure::Usage("1 problem in the plan; nothing was started".to_owned()).into()),
+        count => Err(Failure::Usage(format!("{count} problems in the plan; nothing was started")).into()),
     }
 }
 
@@ -158,7 +158,7 @@ fn check_begun(cases: &[BatchCase<MethodSpec>], ledger: &Ledger, args: &BatchArg
         return Ok(());
     }
     let message = format!(
-        "{begun} of {} cases were begun before; add --resume to go on, or --force to do everything again",
+        "{begun} of {} cases were started before; add --resume to continue, or --force to do everything again",
         cases.len()
     );
     Err(Failure::Exists(message).into())
@@ -172,7 +172,7 @@ fn finish(cases: &[BatchCase<MethodSpec>], ledger: &Ledger, json: bool, context:
         context::print(&serde_json::to_string(&tally)?)?;
     }
     if context.stop() != Stop::Never {
-        return Err(context.interruption().unwrap_or(Failure::Interrupted(15)).into());
+        return Err(context.stopped().into());
     }
     match tally.failed {
         0 => Ok(()),
@@ -191,7 +191,7 @@ pub fn report(
     let checked = Checked::of(plan, folder, &Registry::new(device));
     let ledger = records.join("cases");
     if !ledger.is_dir() {
-        let message = format!("{}: nothing is written down; run participant first", records.display());
+        let message = format!("{}: there are no records; run level participant first", records.display());
         return Err(Failure::Input(message).into());
     }
     let ledger = Ledger::open(&ledger)?;

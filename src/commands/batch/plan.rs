@@ -69,7 +69,7 @@ pub fn read(args: &PlanArgs) -> Result<(Plan, PathBuf)> {
                 || args.method.is_some()
                 || !args.options.is_empty()
             {
-                let message = "--output, --task, --method and --option: are said in the plan; leave them out";
+                let message = "--output, --task, --method and --option: belong in the plan; leave them out";
                 return Err(Failure::Usage(message.to_owned()).into());
             }
             let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
@@ -180,7 +180,7 @@ impl Parser {
         let mut all = planned.inherited.clone();
         if let Some(key) = all.keys().find(|key| !Task::ALL.iter().any(|&task| has(self.command(task), key)))
         {
-            return Err(Failure::Usage(format!("option {key}: is one of no task; use long option names")));
+            return Err(Failure::Usage(format!("option {key}: no task has it; use long option names")));
         }
         all.retain(|key, _| has(self.command(planned.task), key));
         all.extend(planned.options.clone());

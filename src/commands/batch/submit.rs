@@ -47,7 +47,7 @@ impl Submission {
     fn of(args: &SubmitArgs) -> Result<Self> {
         let path = absolute(&args.plan)?;
         if path.extension().is_none_or(|ending| ending != "toml") {
-            let message = format!("{}: is no plan; write the inputs into a PLAN.toml", path.display());
+            let message = format!("{}: is not a plan; write the inputs into a PLAN.toml", path.display());
             return Err(Failure::Usage(message).into());
         }
         let (plan, folder) = plan::read(&PlanArgs::of_plan(&path))?;
@@ -59,7 +59,7 @@ impl Submission {
         let tasks = args.tasks.unwrap_or(TASKS).min(cases);
         let options: Vec<String> = args.wanted.options().into_iter().chain(args.others.clone()).collect();
         let array = JobArray {
-            program: &std::env::current_exe().context("the program does not find itself")?,
+            program: &std::env::current_exe().context("the program cannot find its own file")?,
             plan: &path,
             logs: &records.join("logs"),
             tasks,
@@ -74,8 +74,9 @@ impl Submission {
     /// Writes the script beside the records, and makes the folder that Slurm writes logs to.
     fn write(&self) -> Result<PathBuf> {
         let logs = self.records.join("logs");
-        std::fs::create_dir_all(&logs)
-            .with_context(|| format!("{}: cannot be made; see whether it may be written", logs.display()))?;
+        std::fs::create_dir_all(&logs).with_context(|| {
+            format!("{}: cannot be created; check that the folder is writable", logs.display())
+        })?;
         let path = self.records.join("submit.sh");
         atomic::write_bytes(&path, self.script.as_bytes(), Overwrite::Force)?;
         Ok(path)
@@ -83,7 +84,7 @@ impl Submission {
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).with_context(|| format!("{}: is no path", path.display()))
+    std::path::absolute(path).with_context(|| format!("{}: is not a path", path.display()))
 }
 
 /// Fails in one line where there is no Slurm.

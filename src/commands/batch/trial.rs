@@ -79,7 +79,7 @@ fn begin(case: &[u8], threads: usize, device: DeviceChoice) -> Result<Child> {
 fn end(child: Child) -> Result<Found> {
     let output = child.wait_with_output()?;
     let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().last().unwrap_or("ended without a word").trim_start_matches("error: ");
+    let last = said.lines().last().unwrap_or("ended without an answer").trim_start_matches("error: ");
     ensure!(output.status.success(), "{last}");
     Ok(serde_json::from_slice(&output.stdout)?)
 }

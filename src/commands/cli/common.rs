@@ -9,19 +9,19 @@ use std::time::Duration;
 /// Options about input, output and logs, the same for all reconstructions.
 #[derive(Args, Clone, Debug)]
 pub struct Common {
-    /// Where to write; the extension chooses the kind [default: beside the input, <stem>_recon.<ext>].
+    /// Where to write; the extension chooses the format [default: beside the input, <stem>_recon.<ext>].
     #[arg(short, long, value_name = "PATH", env = "RECON_OUTPUT", hide_env = true, help_heading = "Output")]
     pub output: Option<PathBuf>,
-    /// Write over existing files.
+    /// Overwrite existing files.
     #[arg(long, help_heading = "Output")]
     pub force: bool,
-    /// Go on with the slices that an interrupted run has finished.
+    /// Continue with the slices that an interrupted run has finished.
     #[arg(long, help_heading = "Output")]
     pub resume: bool,
-    /// Write truth, baseline, result and error of the middle slice as a picture.
+    /// Write a picture with the truth, baseline, result and error of the middle slice.
     #[arg(long, value_name = "FILE.png", help_heading = "Output")]
     pub preview: Option<PathBuf>,
-    /// Write DICOM without what names the patient; pseudonyms are made with the secret in this file, 32 random bytes or more.
+    /// Write DICOM without what identifies the patient; the secret in this file, 32 random bytes or more, makes the pseudonyms.
     #[arg(long, value_name = "KEYFILE", help_heading = "Output")]
     pub deidentify: Option<PathBuf>,
     /// With --samples, also write the 5 % and the 95 % quantile of every voxel.
@@ -33,16 +33,16 @@ pub struct Common {
     /// Print the report as one JSON object on stdout.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
-    /// Only show the case with every default filled in, as a file for `recon run`.
+    /// Only print the case with every default filled in, as a file for recon run.
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,
-    /// Only these slices, counted from 0, B left out.
+    /// Only slices A to B, counted from 0, without B itself.
     #[arg(long, value_name = "A..B", help_heading = "Input")]
     pub slices: Option<SliceRange>,
     /// An image to compare the result with, of the same shape and unit.
     #[arg(long, value_name = "FILE", help_heading = "Input")]
     pub reference: Option<PathBuf>,
-    /// Time for a slice, such as 30s: as many noise levels as fit into it, by a short run that is timed first.
+    /// Time for a slice, such as 30s: a short run is timed first, and as many noise levels are taken as fit.
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "steps", help_heading = "Run")]
     pub budget: Option<Duration>,
     /// Seed of all random numbers.
@@ -62,10 +62,10 @@ pub struct Common {
 /// What is taken of images, the same for all reconstructions whose measurement is simulated.
 #[derive(Args, Clone, Debug)]
 pub struct ImageOptions {
-    /// Which series of a folder that holds several: one of the names that are listed then.
+    /// Which series of a folder that holds several; without it the error lists their names.
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     pub series: Option<String>,
-    /// Take values that are not a number (NaN) for this one, instead of refusing them.
+    /// Replace values that are not a number (NaN) by this one, instead of refusing them.
     #[arg(long, value_name = "VALUE", value_parser = finite, allow_negative_numbers = true, help_heading = "Input")]
     pub nan_to: Option<f32>,
 }
@@ -76,13 +76,13 @@ pub struct RunOptions {
     /// Number of threads [default: SLURM_CPUS_PER_TASK, else all cores].
     #[arg(long, value_name = "N", value_parser = count, env = "RECON_THREADS", hide_env = true, help_heading = "Run")]
     pub threads: Option<usize>,
-    /// Read defaults from this file; flags and RECON_* variables win over it.
+    /// Read defaults from this file; options and RECON_* variables override it.
     #[arg(long, value_name = "FILE.toml", env = "RECON_CONFIG", hide_env = true, help_heading = "Run")]
     pub config: Option<PathBuf>,
-    /// Say nothing but errors.
+    /// Print errors only.
     #[arg(short, long, help_heading = "Run")]
     pub quiet: bool,
-    /// Say more.
+    /// Print more.
     #[arg(short, long, conflicts_with = "quiet", help_heading = "Run")]
     pub verbose: bool,
 }

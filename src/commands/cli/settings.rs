@@ -1,11 +1,12 @@
 //! The options of methods: a few that everybody needs, and one for every setting of any method.
 
 use super::values::not_negative;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use recon::device::DeviceChoice;
 use recon::knobs::{Info, Knob};
-use recon::settings::{Entry, Layers, Origin, Value, infos};
+use recon::settings::{Entry, Layers, Origin, Value, find, infos};
 use recon_pipelines::{Refused, Task};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,21 +37,24 @@ fn knobs() -> BTreeMap<&'static str, &'static Knob> {
     infos().flat_map(Info::all_knobs).map(|knob| (knob.key, knob)).collect()
 }
 
-/// The names of the methods for a task, for `--method`.
-pub fn method_names(task: Task) -> clap::builder::PossibleValuesParser {
-    let served = infos().filter(move |info| info.tasks.contains(&task));
-    served.map(possible).collect::<Vec<_>>().into()
+/// A method for a task by its name, for `--method`.
+pub fn method_of(task: Task) -> impl TypedValueParser<Value = &'static Info> {
+    one_of(infos().filter(move |info| info.tasks.contains(&task)))
 }
 
-/// The names of all methods.
-pub fn all_method_names() -> clap::builder::PossibleValuesParser {
-    infos().map(possible).collect::<Vec<_>>().into()
+/// Any method by its name.
+pub fn any_method() -> impl TypedValueParser<Value = &'static Info> {
+    one_of(infos())
 }
 
-/// The names of the methods with a network whose settings can be searched for.
-pub fn searched_names() -> clap::builder::PossibleValuesParser {
-    let searched = |info: &&Info| info.learned && info.knobs.iter().any(|knob| knob.search.is_some());
-    infos().filter(searched).map(possible).collect::<Vec<_>>().into()
+/// A method by its name that has a network and settings that can be searched for.
+pub fn searched_method() -> impl TypedValueParser<Value = &'static Info> {
+    one_of(infos().filter(|info| info.learned && info.knobs.iter().any(|knob| knob.search.is_some())))
+}
+
+fn one_of(methods: impl Iterator<Item = &'static Info>) -> impl TypedValueParser<Value = &'static Info> {
+    let names: PossibleValuesParser = methods.map(possible).collect::<Vec<_>>().into();
+    names.try_map(|name: String| find(&name).ok_or_else(|| format!("there is no method {name}")))
 }
 
 fn possible(info: &Info) -> clap::builder::PossibleValue {

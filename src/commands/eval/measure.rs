@@ -4,7 +4,7 @@ use super::images::{self, Image};
 use super::setting::{CtSetting, MriSetting, Setting};
 use super::thesis;
 use crate::commands::session::context::Context;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use ndarray::{Array2, ArrayView2};
 use recon::settings::MethodSpec;
 use recon_data::{Selection, Unit, digest, hounsfield_to_attenuation};
@@ -180,7 +180,7 @@ pub fn hounsfield(mut images: Images, path: &Path) -> Result<Images> {
     if unit.unit() == Unit::Hounsfield {
         return Ok(unit.into_images());
     }
-    let message = "is not in Hounsfield units, which the CT protocols are about; convert it";
+    let message = "is not in Hounsfield units, which the CT protocols need; convert it";
     Err(Refused::Input(format!("{}: {message}", path.display())).into())
 }
 
@@ -236,7 +236,7 @@ where
     S::Transform: Acquisition,
 {
     let Some(found) = reconstruct(study, method, context)? else { return Ok(None) };
-    let Some(truth) = study.truth(0)? else { return Ok(None) };
+    let truth = study.truth(0)?.context("the truth of a protocol's images is known")?;
     let unit = study.frame().values.unit();
     let quality = match hidden {
         None => {
@@ -248,11 +248,14 @@ where
         Some(hidden) => assess_outside(&truth, &found.image, hidden, unit)?,
     };
     let std = found.maps.iter().find(|(map, _)| *map == Map::Std).map(|(_, std)| std);
-    let calibration = std.and_then(|std| {
-        let mut sums = CalibrationSums::of(method.spread).ok()??;
-        sums.add(&truth, &found.image, std).ok()?;
-        sums.finish()
-    });
+    // A method that stands in for another one may draw several samples where that draws none.
+    let calibration = match (std, CalibrationSums::of(method.spread)?) {
+        (Some(std), Some(mut sums)) => {
+            sums.add(&truth, &found.image, std)?;
+            sums.finish()
+        }
+        _ => None,
+    };
     let Found { image, record, .. } = found;
     Ok(Some(Solved { quality, calibration, record, truth, image }))
 }

@@ -13,7 +13,7 @@ mod summary;
 mod thesis;
 
 use super::cli::common::RunOptions;
-use super::cli::settings::{SettingArgs, all_method_names};
+use super::cli::settings::{SettingArgs, any_method};
 use crate::commands::session::context::Context;
 use crate::commands::session::failure::Failure;
 use anyhow::Result;
@@ -33,36 +33,43 @@ pub struct EvalArgs {
     /// What is measured and what runs on it; docs/evaluation.md has the definitions.
     #[arg(long, value_enum)]
     pub protocol: ProtocolName,
-    /// Folder with the images: NIfTI and .npy files, DICOM series in folders of their own. Give people whom no
-    /// prior was trained on.
+    /// Folder with the images: NIfTI and .npy files, DICOM series in folders of their own. Give images of people
+    /// that no prior was trained on.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// What to evaluate [default: the protocol's baselines and score].
-    #[arg(long, value_parser = all_method_names(), value_delimiter = ',')]
-    pub method: Vec<String>,
-    /// Folder for results.csv, summary.json, settings.json and psnr.png; a run that was stopped goes on there
-    /// (default: `eval-<protocol>`).
+    #[arg(long, value_parser = any_method(), value_delimiter = ',')]
+    pub method: Vec<&'static Info>,
+    /// Folder for results.csv, summary.json, settings.json and psnr.png; a run that was stopped continues there
+    /// [default: eval-<protocol>].
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     pub output: Option<PathBuf>,
     /// At most N slices in all, spread over the scans.
     #[arg(long, value_name = "N", value_parser = crate::commands::cli::values::count, help_heading = "Input")]
     pub limit: Option<usize>,
-    /// Add the settings of a published work beside the protocol's own, with its images and metrics, named so in every row
-    /// and file.
+    /// Add the settings of a published work to the protocol's own, with its images and metrics; every row and file names
+    /// the work.
     #[arg(long, value_enum, help_heading = "Input")]
     pub legacy: Option<Legacy>,
     /// Draw truth, best baseline, result and error of the best, the median and the worst slice of every setting;
-    /// takes up to six more reconstructions a setting.
+    /// takes up to six more reconstructions for every setting.
     #[arg(long, help_heading = "Output")]
     pub pictures: bool,
-    /// Throw away the results that the folder holds.
+    /// Discard the results in the folder and start anew.
     #[arg(long, help_heading = "Output")]
     pub force: bool,
     /// Print every row and the means as one JSON object on stdout.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
     /// Seed of masks, noise and samplers.
-    #[arg(long, value_name = "N", default_value_t = 0, env = "RECON_SEED", help_heading = "Run")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        env = "RECON_SEED",
+        hide_env = true,
+        help_heading = "Run"
+    )]
     pub seed: u64,
     #[command(flatten)]
     pub settings: SettingArgs,
@@ -98,12 +105,12 @@ impl EvalArgs {
     /// The methods to run, each once.
     fn methods<S>(&self, outline: &Outline<S>, task: Task) -> Result<Vec<&'static Info>, Failure> {
         let mut methods: Vec<&'static Info> = Vec::new();
-        for name in &self.method {
-            let Some(info) = find(name).filter(|info| info.tasks.contains(&task)) else {
-                let protocol = self.protocol.name();
+        for &info in &self.method {
+            if !info.tasks.contains(&task) {
+                let (name, protocol) = (info.name, self.protocol.name());
                 let message = format!("--method {name}: protocol {protocol} has no such method; see --help");
                 return Err(Failure::Usage(message));
-            };
+            }
             if !methods.iter().any(|known| known.name == info.name) {
                 methods.push(info);
             }

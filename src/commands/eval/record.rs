@@ -118,9 +118,9 @@ impl Record {
 
     fn check(&self, earlier: &Self, outputs: &Outputs) -> Result<()> {
         let parts = [
-            (self.version == earlier.version, format!("version {} made them", earlier.version)),
-            (self.protocol == earlier.protocol, "they are of another protocol".to_owned()),
-            (self.seed == earlier.seed, format!("they are of seed {}", earlier.seed)),
+            (self.version == earlier.version, format!("version {} wrote them", earlier.version)),
+            (self.protocol == earlier.protocol, "they belong to another protocol".to_owned()),
+            (self.seed == earlier.seed, format!("they belong to seed {}", earlier.seed)),
         ];
         let methods = self.methods.iter().map(|(name, plan)| {
             let same = earlier.methods.get(name).is_none_or(|before| before == plan);
@@ -157,7 +157,7 @@ fn read(path: &Path) -> Result<Option<Record>> {
 
 fn differs(outputs: &Outputs, why: &str) -> anyhow::Error {
     Failure::Exists(format!(
-        "{}: holds results that this run cannot go on from: {why}; choose another folder with -o or give --force \
+        "{}: holds results that this run cannot continue: {why}; choose another folder with -o or give --force \
          to start anew",
         outputs.rows.display()
     ))

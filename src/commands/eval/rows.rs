@@ -78,7 +78,7 @@ impl Table {
         };
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         if reader.headers().is_ok_and(|columns| columns != COLUMNS.as_slice()) {
-            return Err(unreadable(&path, "has other columns than those of recon eval").into());
+            return Err(unreadable(&path, "does not have the columns of recon eval").into());
         }
         let row = |(n, line): (usize, csv::Result<Line>)| {
             let row = line.ok().and_then(Line::row);

@@ -68,7 +68,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
     ) -> Result<Self> {
         let SettingArgs { layers, device, noise_std } = &args.settings;
         if !noise_std.is_empty() {
-            let message = "--noise-std: a protocol has the noise of its own; leave it out";
+            let message = "--noise-std: a protocol sets its own noise; leave it out";
             return Err(Failure::Usage(message.to_owned()).into());
         }
         let mut open = methods.to_vec();
@@ -131,7 +131,8 @@ impl<'a, M: Modality> Evaluation<'a, M> {
                 Failure::Usage(format!("{}: is not a folder; give one with -o", folder.display())).into()
             );
         }
-        std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("{}: cannot be created", folder.display()))?;
         let outputs = Outputs::of(&folder, self.args.legacy);
         let table = record.join(&outputs, self.args.force)?;
         Ok((outputs, table))
@@ -197,13 +198,12 @@ impl<'a, M: Modality> Evaluation<'a, M> {
         setting: &M::Setting,
         candidate: &Candidate<M>,
     ) -> Result<Solved> {
-        let stopped = || self.context.interruption().unwrap_or(Failure::Interrupted(2));
         if let Some(interruption) = self.context.interruption() {
             return Err(interruption.into());
         }
         let tried = Tried { spec: &candidate.spec, method: &candidate.method };
         let outcome = M::solve(single, setting, &tried, self.args.seed, self.context)?;
-        Ok(outcome.ok_or_else(stopped)?)
+        Ok(outcome.ok_or_else(|| self.context.stopped())?)
     }
 
     fn tell(&self, row: &Row, remark: Option<&str>) {

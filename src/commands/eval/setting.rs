@@ -118,7 +118,7 @@ pub struct MarSetting {
     pub semi_axes_mm: (f64, f64),
     /// Number of views over half a turn.
     pub views: usize,
-    /// How many detector bins beside metal are not trusted either.
+    /// Number of detector bins on each side of the metal that are discarded too.
     pub margin: usize,
 }
 

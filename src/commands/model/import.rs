@@ -16,13 +16,13 @@ const MAX_ARCH: u64 = 1 << 20;
 /// What to import.
 #[derive(Args, Clone, Debug)]
 pub struct ImportArgs {
-    /// The checkpoint; its format is known by its content
+    /// The checkpoint; the format is recognised from its content
     #[arg(value_name = "UPSTREAM")]
     pub upstream: PathBuf,
-    /// What the checkpoint does not hold, in the words of the upstream configuration
+    /// What the checkpoint does not hold, with the names of the upstream configuration
     #[arg(long, value_name = "ARCH.toml")]
     pub arch: PathBuf,
-    /// Take the average of the weights over training; the default when there is one
+    /// Take the average of the weights over training [default when there is one]
     #[arg(long, conflicts_with = "raw")]
     pub ema: bool,
     /// Take the weights of the last step
@@ -31,10 +31,10 @@ pub struct ImportArgs {
     /// Bundle folder to write
     #[arg(short, long, value_name = "BUNDLE_DIR")]
     pub output: PathBuf,
-    /// Name on the model card; else that of the folder
+    /// Name on the model card [default: the name of the folder]
     #[arg(long)]
     pub name: Option<String>,
-    /// Write over an existing bundle
+    /// Overwrite an existing bundle
     #[arg(long)]
     pub force: bool,
 }

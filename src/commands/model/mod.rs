@@ -14,7 +14,7 @@ use recon::models::{
 use recon_pipelines::Task;
 use score::ScoreArgs;
 
-/// Look at the priors that ship with the program or at a bundle folder; make a bundle of a published checkpoint.
+/// Inspect and verify the built-in priors or a bundle folder; import a published checkpoint as a bundle.
 #[derive(Args, Clone, Debug)]
 pub struct ModelArgs {
     /// What to do
@@ -25,7 +25,7 @@ pub struct ModelArgs {
 /// What `recon model` can do.
 #[derive(Subcommand, Clone, Debug)]
 pub enum ModelAction {
-    /// List the priors that ship with the program
+    /// List the built-in priors
     List {
         /// Print JSON
         #[arg(long)]
@@ -33,17 +33,17 @@ pub enum ModelAction {
     },
     /// Show a model card
     Info {
-        /// `ct`, `mr`, or a bundle folder
+        /// Name of a built-in model (ct, mr), or a bundle folder
         model: String,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Make a bundle of a published checkpoint: PyTorch (new and old), Flax or safetensors
+    /// Make a bundle from a published checkpoint: PyTorch (new and old), Flax or safetensors
     Import(ImportArgs),
-    /// Check digest, names, shapes, number format and values of a bundle
+    /// Check the digest, names, shapes, number format and values of a bundle
     Verify {
-        /// `ct`, `mr`, or a bundle folder
+        /// Name of a built-in model (ct, mr), or a bundle folder
         model: String,
     },
     /// Write a network's raw output, or the score, for given images
@@ -94,8 +94,10 @@ fn describe(m: &Manifest) -> String {
         }
         Architecture::Published(arch) => (arch.summary(), String::new()),
     };
-    let value = m.value.map_or_else(|| "not said: no prior for reconstruction".to_owned(), describe_value);
-    let modality = m.modality.map_or_else(|| "not said".to_owned(), |modality| format!("{modality:?}"));
+    let value = m
+        .value
+        .map_or_else(|| "not stated: cannot serve as a prior for reconstruction".to_owned(), describe_value);
+    let modality = m.modality.map_or_else(|| "not stated".to_owned(), |modality| format!("{modality:?}"));
     let data: Vec<String> =
         m.training.data.iter().map(|c| format!("  {} ({})", c.collection, c.licence)).collect();
     format!(

@@ -18,32 +18,32 @@ use std::path::{Path, PathBuf};
 /// Arguments of `recon model score`.
 #[derive(Args, Clone, Debug)]
 pub struct ScoreArgs {
-    /// `ct`, `mr`, or a bundle folder
+    /// Name of a built-in model (ct, mr), or a bundle folder
     pub model: String,
     /// Images: rows x columns, images x rows x columns, or images x channels x rows x columns (.npy)
     #[arg(long, value_name = "X.npy")]
     pub input: PathBuf,
-    /// Conditioning values of the network's authors, one an image or one for all (.npy): the raw output
+    /// Labels as the network's authors define them, one for each image or one for all (.npy): writes the raw output
     #[arg(long, value_name = "L.npy", required_unless_present = "std", conflicts_with = "std")]
     pub label: Option<PathBuf>,
-    /// Standard deviations of the noise, one an image or one for all (.npy): the score
+    /// Standard deviations of the noise, one for each image or one for all (.npy): writes the score
     #[arg(long, value_name = "S.npy")]
     pub std: Option<PathBuf>,
     /// With --std, also write the standard deviation of the clean image given each noisy one (.npy): second-order
     /// Tweedie, for networks of added noise
     #[arg(long, value_name = "DEV.npy", conflicts_with = "label")]
     pub deviation: Option<PathBuf>,
-    /// Estimates of the deviation that are averaged, at 16 gradients each
+    /// Number of estimates of the deviation to average, at 16 gradients each
     #[arg(long, value_name = "N", value_parser = count, default_value = "4", requires = "deviation")]
     pub probes: usize,
     /// The result, in the shape of the input (.npy)
     #[arg(short, long, value_name = "OUT.npy")]
     pub output: PathBuf,
-    /// Replace a file that is there
+    /// Overwrite an existing file
     #[arg(long)]
     pub force: bool,
     /// Where the network runs: auto, cpu, cuda or cuda:N
-    #[arg(long, default_value_t, env = "RECON_DEVICE")]
+    #[arg(long, default_value_t, env = "RECON_DEVICE", hide_env = true)]
     pub device: DeviceChoice,
 }
 
@@ -152,8 +152,7 @@ const LATTICE: usize = 4;
 /// The standard deviation of every pixel given its noisy image, by `rounds` rounds of lattices, image by image.
 fn deviations(prior: &Prior, images: &Tensor, stds: &Array1<f64>, rounds: usize) -> Result<Vec<f32>> {
     if process_of(prior.manifest()).drift(1.0) != 0.0 {
-        let message =
-            "--deviation: this network's images fade as the noise grows; it is for added noise only";
+        let message = "--deviation: works for networks of added noise only; the images of this one fade as the noise grows";
         return Err(Failure::Usage(message.to_owned()).into());
     }
     let (_, channels, rows, cols) = images.dims4()?;

@@ -35,7 +35,7 @@ fn range(model: &str, tensors: &BTreeMap<String, Tensor>) -> Result<(f32, f32)> 
         for value in tensor.flatten_all()?.to_vec1::<f32>()? {
             if value.abs() > LARGEST {
                 bail!(Failure::Input(format!(
-                    "{model}: tensor {name} holds {value}, which no trained network does; import or train it again"
+                    "{model}: tensor {name} holds {value}, too large for a trained network; import or train it again"
                 )));
             }
             (least, most) = (least.min(value), most.max(value));

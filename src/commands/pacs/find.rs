@@ -16,28 +16,28 @@ pub struct FindArgs {
     /// What to list.
     #[arg(long, value_name = "LEVEL", default_value = "study")]
     pub level: Level,
-    /// Number of the patient; * and ? stand for other characters.
+    /// Patient ID; * and ? are wildcards.
     #[arg(long, value_name = "ID", help_heading = "Filter")]
     pub patient_id: Option<Text>,
-    /// Name of the patient, FAMILY^GIVEN; * and ? stand for other characters.
+    /// Patient name, FAMILY^GIVEN; * and ? are wildcards.
     #[arg(long, value_name = "NAME", help_heading = "Filter")]
     pub patient_name: Option<Text>,
-    /// The study itself.
+    /// UID of the study.
     #[arg(long, value_name = "UID", help_heading = "Filter")]
     pub study_uid: Option<Uid>,
-    /// Number of the order.
+    /// Accession number.
     #[arg(long, value_name = "NUMBER", help_heading = "Filter")]
     pub accession: Option<Text>,
-    /// Studies with such series, or such series: CT, MR, ...
+    /// Studies or series of this modality: CT, MR, ...
     #[arg(long, value_name = "CODE", help_heading = "Filter")]
     pub modality: Option<ModalityCode>,
-    /// When the study was made, YYYYMMDD or YYYYMMDD-YYYYMMDD.
+    /// Date of the study, YYYYMMDD or YYYYMMDD-YYYYMMDD.
     #[arg(long, value_name = "DATE", allow_hyphen_values = true, help_heading = "Filter")]
     pub date: Option<DateRange>,
     /// Print one JSON array on stdout.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
-    /// Also print names and numbers of patients, order numbers, dates and descriptions.
+    /// Also print patient names and IDs, accession numbers, dates and descriptions.
     #[arg(long, help_heading = "Output")]
     pub show_identifiers: bool,
 }

@@ -12,7 +12,7 @@ use recon_data::network::{AeTitle, Node, Peer, echo};
 use std::time::Duration;
 use transfer::{PullArgs, PushArgs};
 
-/// Find, fetch and send images on a DICOM archive (PACS). Connections are not encrypted; docs/pacs.md has a tunnel.
+/// Find, fetch and send images in a DICOM archive (PACS). Connections are not encrypted; docs/pacs.md has a tunnel.
 #[derive(Args, Debug)]
 pub struct PacsArgs {
     /// What to do.
@@ -46,10 +46,10 @@ pub struct NodeArgs {
     /// Address of the archive.
     #[arg(value_name = "HOST:PORT")]
     pub peer: Peer,
-    /// What the archive calls itself.
+    /// AE title of the archive.
     #[arg(long, value_name = "AET", default_value = "ANY-SCP", help_heading = "Network")]
     pub called_aet: AeTitle,
-    /// What this program calls itself; archives may answer only those that they know.
+    /// AE title of this program; an archive may answer only titles that it knows.
     #[arg(long, value_name = "AET", default_value = "RECON", help_heading = "Network")]
     pub calling_aet: AeTitle,
     /// Longest wait for a connection, and for the next part of an answer.

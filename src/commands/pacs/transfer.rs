@@ -16,26 +16,26 @@ use std::time::Instant;
 pub struct PullArgs {
     #[command(flatten)]
     pub node: NodeArgs,
-    /// The study; recon pacs find lists them.
+    /// The study; recon pacs find lists studies.
     #[arg(long, value_name = "UID")]
     pub study_uid: Uid,
     /// Only this series.
     #[arg(long, value_name = "UID")]
     pub series_uid: Option<Uid>,
-    /// Only series of this kind: CT, MR, ...
+    /// Only series of this modality: CT, MR, ...
     #[arg(long, value_name = "CODE")]
     pub modality: Option<ModalityCode>,
-    /// Let the archive send to this port of this machine (C-MOVE), instead of over the connection that asks (C-GET); it has to
-    /// know this program's AE title, address and port.
+    /// Let the archive send to this port of this machine (C-MOVE) instead of over the same connection (C-GET); the archive
+    /// has to know this program's AE title, address and port.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Network")]
     pub listen: Option<u16>,
-    /// Folder to write: of a series its files, of a study a folder for each series.
+    /// Folder to write to: the files of a series, or a folder for each series of a study.
     #[arg(short, long, value_name = "FOLDER", help_heading = "Output")]
     pub output: PathBuf,
-    /// Replace folders of DICOM files that exist.
+    /// Replace existing folders of DICOM files.
     #[arg(long, help_heading = "Output")]
     pub force: bool,
-    /// Say nothing but errors.
+    /// Print errors only.
     #[arg(short, long, help_heading = "Output")]
     pub quiet: bool,
 }
@@ -48,7 +48,7 @@ pub struct PushArgs {
     /// DICOM files, and folders of them.
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
-    /// Say nothing but errors.
+    /// Print errors only.
     #[arg(short, long, help_heading = "Output")]
     pub quiet: bool,
 }
@@ -78,7 +78,7 @@ pub fn pull(args: &PullArgs) -> Result<()> {
         0 => Ok(()),
         missing => {
             let all = images + missing;
-            let message = format!("{}: {missing} of {all} images did not come; look into its log", node.peer);
+            let message = format!("{}: {missing} of {all} images did not arrive; see its log", node.peer);
             Err(Failure::Cases(message).into())
         }
     }

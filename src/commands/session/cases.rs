@@ -5,12 +5,15 @@ use super::failure::{self, Failure};
 use crate::commands::cli::common::Common;
 use crate::commands::cli::settings::SettingArgs;
 use anyhow::{Context as _, Result};
+use recon::knobs::Info;
 use recon::methods::Registry;
 use recon::settings::MethodSpec;
 use recon_data::{Leftovers, default_output};
 use recon_pipelines::judge::{Calibration, Comparison, INTERVAL, Quality};
 use recon_pipelines::report::Denoising;
-use recon_pipelines::{Cancelled, CaseSpec, Input, Options, Outcome, Outputs, Schema, TaskSpec, run};
+use recon_pipelines::{
+    Cancelled, CaseSpec, Input, Methods as _, Options, Outcome, Outputs, Schema, TaskSpec, run,
+};
 use std::path::{Path, PathBuf};
 
 /// What a command asks for.
@@ -19,8 +22,8 @@ pub struct Request<'a> {
     pub inputs: Vec<Input>,
     /// What is measured; the noise comes from the settings.
     pub task: TaskSpec,
-    /// The name of the method.
-    pub method: &'a str,
+    /// The method; the usual one of the task without it.
+    pub method: Option<&'static Info>,
     /// What is said about its settings.
     pub settings: &'a SettingArgs,
     /// Where the mask goes.
@@ -36,7 +39,7 @@ pub const SUFFIX: &str = "recon";
 
 /// How cases are run and told.
 pub struct Manner {
-    /// Write over existing files.
+    /// Overwrite existing files.
     pub force: bool,
     /// Go on with what is finished.
     pub resume: bool,
@@ -78,27 +81,23 @@ impl Request<'_> {
     /// # Errors
     /// Says what does not fit.
     pub fn described(&self, registry: &Registry, folder: &Path) -> Result<Vec<CaseSpec<MethodSpec>>> {
-        let task = self.task.task();
-        let method = registry.resolve(self.method, task, &self.settings.layers)?;
-        if !self.settings.noise_std.is_empty() && !method.info().noise {
-            let message =
-                "--noise-std: does nothing with this --method; leave it out or choose another method";
-            return Err(Failure::Usage(message.to_owned()).into());
-        }
+        let (task, layers) =
+            (with_noise(self.task.clone(), &self.settings.noise_std)?, &self.settings.layers);
+        let info = self.method.unwrap_or_else(|| registry.usual(&task, layers));
+        let method = registry.resolve(info.name, task.task(), layers)?;
         self.check_several()?;
-        let measured = with_noise(self.task.clone(), &self.settings.noise_std)?;
         let case = |input: &Input| {
             let case = CaseSpec {
                 schema: Schema,
                 seed: self.common.seed,
                 budget: self.common.budget.map(|time| time.as_secs_f64()),
                 input: input.clone(),
-                task: measured.clone(),
+                task: task.clone(),
                 method: method.clone(),
                 output: self.outputs(input.path()),
             };
             let case = case.resolved(folder);
-            case.check()?;
+            check(&case, registry)?;
             Ok(case)
         };
         self.inputs.iter().map(case).collect()
@@ -142,7 +141,7 @@ fn make_folder(folder: &Path) -> Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    std::fs::create_dir(folder).with_context(|| format!("{}: cannot be made", folder.display()))
+    std::fs::create_dir(folder).with_context(|| format!("{}: cannot be created", folder.display()))
 }
 
 fn with_noise(mut task: TaskSpec, noise_std: &[f64]) -> Result<TaskSpec, Failure> {
@@ -160,12 +159,52 @@ fn with_noise(mut task: TaskSpec, noise_std: &[f64]) -> Result<TaskSpec, Failure
     Ok(task)
 }
 
+/// Refuses a case that contradicts itself, or asks of its method what that does not do.
+fn check(case: &CaseSpec<MethodSpec>, registry: &Registry) -> Result<()> {
+    case.check()?;
+    let (method, noise) = (&case.method, Noise::of(&case.task));
+    let message = if noise.std.is_some() && !method.info().noise {
+        "--noise-std: does nothing with this --method; leave it out or choose another method"
+    } else if case.budget.is_some() && registry.pace(method, case.task.task()).is_none() {
+        "--budget: plans noise levels, and this --method has none; leave it out"
+    } else if method.needs_noise() && !noise.is_known() {
+        "--noise-std: is missing, and this --method needs to know the noise of the data; give it, or a noise-floor above 0"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Usage(message.to_owned()).into())
+}
+
+/// What a case says of the noise in its data.
+struct Noise {
+    /// The standard deviation that is told.
+    std: Option<f64>,
+    /// Whether it follows from the data otherwise: they are counts of so many photons, or images that show it.
+    evident: bool,
+}
+
+impl Noise {
+    fn of(task: &TaskSpec) -> Self {
+        let (std, evident) = match task {
+            TaskSpec::Ct(spec) => (spec.noise_std, spec.photons.is_some()),
+            TaskSpec::Mri(spec) => (spec.noise_std, false),
+            TaskSpec::Mar(spec) => (spec.noise_std, false),
+            TaskSpec::Denoise(spec) => (spec.noise_std.first().copied(), true),
+        };
+        Self { std, evident }
+    }
+
+    fn is_known(&self) -> bool {
+        self.std.map_or(self.evident, |std| std > 0.0)
+    }
+}
+
 /// The case, if it makes sense and nothing is in the way of its outputs.
 ///
 /// # Errors
 /// Says what does not fit.
 pub fn checked(case: CaseSpec<MethodSpec>, registry: &Registry, force: bool) -> Result<CaseSpec<MethodSpec>> {
-    case.check()?;
+    check(&case, registry)?;
     recon_pipelines::target(&case, registry, force)?;
     Ok(case)
 }
@@ -228,13 +267,15 @@ fn one(
         watch: &context.bars(),
         ..Options::default()
     };
-    let stopped = || context.interruption().unwrap_or(Failure::Interrupted(2));
     let outcome = run(case, registry, &options);
-    let outcome = outcome.map_err(|error| if error.is::<Cancelled>() { stopped().into() } else { error })?;
+    let stopped = |error: anyhow::Error| {
+        if error.is::<Cancelled>() { context.stopped().into() } else { error }
+    };
+    let outcome = outcome.map_err(stopped)?;
     tell(&outcome, manner.json, context)?;
     match outcome.report.status {
         recon_pipelines::report::Status::Complete => Ok(()),
-        recon_pipelines::report::Status::Interrupted => Err(stopped().into()),
+        recon_pipelines::report::Status::Interrupted => Err(context.stopped().into()),
     }
 }
 

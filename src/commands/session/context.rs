@@ -28,6 +28,9 @@ pub struct Context {
     pub threads: usize,
 }
 
+/// The number of the signal that asks a program to end.
+const SIGTERM: i32 = 15;
+
 impl Context {
     /// Listens for signals and sets up the threads; once per process.
     ///
@@ -98,6 +101,24 @@ impl Context {
     /// The failure to end with after the work so far has been written.
     pub fn interruption(&self) -> Option<Failure> {
         self.interrupt.signal().map(Failure::Interrupted)
+    }
+
+    /// The failure of work that was stopped: by the signal that came, or with the termination that a scheduler announced.
+    pub fn stopped(&self) -> Failure {
+        self.interruption().unwrap_or(Failure::Interrupted(SIGTERM))
+    }
+}
+
+#[cfg(test)]
+impl Context {
+    /// One that says nothing and hears no signals.
+    pub fn deaf() -> Self {
+        Self { verbosity: Verbosity::Quiet, interrupt: Interrupt::default(), threads: 1 }
+    }
+
+    /// As if this signal had come.
+    pub fn interrupt(&self, signal: i32) {
+        self.interrupt.receive(signal);
     }
 }
 

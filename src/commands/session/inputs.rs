@@ -2,8 +2,27 @@
 
 use super::cases::SUFFIX;
 use super::failure::Failure;
+use crate::commands::cli::common::{Common, ImageOptions};
 use recon_data::{Format, default_output};
+use recon_pipelines::{ImageInput, Input, UnitName};
 use std::path::{Path, PathBuf};
+
+/// Images as inputs of cases, each of them as the options say; see [`expanded`].
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub fn image_inputs(
+    inputs: &[PathBuf],
+    (image, common): (&ImageOptions, &Common),
+    (unit, spacing): (Option<UnitName>, Option<f64>),
+) -> Result<Vec<Input>, Failure> {
+    let input = |path: PathBuf| {
+        let ImageOptions { series, nan_to } = image.clone();
+        let (slices, reference) = (common.slices, common.reference.clone());
+        Input::Image(ImageInput { path, series, slices, unit, spacing, nan_to, reference })
+    };
+    Ok(expanded(inputs)?.into_iter().map(input).collect())
+}
 
 /// Every input, and instead of a folder that holds NIfTI or `.npy` images those images in the order of their names; any
 /// other folder is one DICOM series.

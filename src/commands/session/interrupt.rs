@@ -55,7 +55,7 @@ impl Interrupt {
     fn end_after_grace(&self, signal: i32) {
         std::thread::sleep(GRACE);
         if self.working.load(Ordering::SeqCst) {
-            super::context::tell("error: interrupted; the finished slices are kept, go on with --resume");
+            super::context::tell("error: interrupted; the finished slices are kept, continue with --resume");
             std::process::exit(128 + signal);
         }
     }
@@ -74,6 +74,12 @@ impl Interrupt {
     /// Whether the program was asked to stop once it has finished what it works on.
     pub fn gently(&self) -> bool {
         self.gently.load(Ordering::SeqCst)
+    }
+
+    /// As if this signal had come.
+    #[cfg(test)]
+    pub fn receive(&self, signal: i32) {
+        self.signal.store(signal, Ordering::Relaxed);
     }
 
     /// The signal that came, if one did.

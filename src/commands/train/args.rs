@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Learn a score prior from CT or MR volumes, on the CPU.
 ///
-/// A run that was killed goes on with the same command and --resume, to the same bits.
+/// A run that was killed continues with the same command and --resume, and gives the same bits.
 #[derive(Args, Clone, Debug)]
 pub struct TrainArgs {
     /// Volumes to learn from: DICOM, NIfTI or .npy files, DICOM series folders, or folders of files
@@ -25,7 +25,7 @@ pub struct TrainArgs {
     /// Name on the model card
     #[arg(long, default_value = "custom")]
     pub name: String,
-    /// Collection for the model card, as NAME=LICENCE; may be given often
+    /// Collection for the model card, as NAME=LICENCE; may be repeated
     #[arg(long = "collection", value_name = "NAME=LICENCE", value_parser = parse_collection)]
     pub collections: Vec<Collection>,
     /// No progress bar
@@ -64,7 +64,7 @@ pub struct RunArgs {
     /// Stop after this time in all, for example 40m, 90s or 2h
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub time: Option<Duration>,
-    /// Go on where the run in the output folder ended; start one if there is none
+    /// Continue the run in the output folder; start one if there is none
     #[arg(long)]
     pub resume: bool,
     /// Time between two saved states
@@ -82,22 +82,22 @@ pub struct RunArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
-    /// Channels of each resolution, multiples of 8
+    /// Channels at each resolution, multiples of 8
     #[arg(long, value_delimiter = ',', default_values_t = [24, 48, 96, 128, 128])]
     pub channels: Vec<usize>,
-    /// Residual blocks of each resolution, down and again up
+    /// Residual blocks at each resolution, on the way down and again on the way up
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 2, 2, 1])]
     pub blocks: Vec<usize>,
-    /// Residual blocks between the two
+    /// Residual blocks in the middle, at the lowest resolution
     #[arg(long, default_value_t = 3)]
     pub middle: usize,
     /// Length of the noise-level embedding
     #[arg(long, default_value_t = 96)]
     pub embedding: usize,
-    /// Train this published architecture instead (docs/networks.md)
+    /// Train a published architecture instead (docs/networks.md)
     #[arg(long, value_name = "ARCH.toml", conflicts_with_all = ["channels", "blocks", "middle", "embedding"])]
     pub arch: Option<PathBuf>,
-    /// Start from the weights of this bundle, of either kind
+    /// Start from the weights of this bundle, of the program's own or a published architecture
     #[arg(long, value_name = "BUNDLE", conflicts_with_all = ["arch", "channels", "blocks", "middle", "embedding"])]
     pub init: Option<PathBuf>,
 }
@@ -106,17 +106,17 @@ pub struct NetworkArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Objective")]
 pub struct ObjectiveArgs {
-    /// What the network learns [default: denoiser; of a published architecture what its table sde says]
+    /// What the network learns [default: denoiser; for a published architecture what its table sde says]
     #[arg(long, value_enum)]
     pub objective: Option<ObjectiveName>,
-    /// Weight times by likelihood, λ = g² (ve, vp, sub-vp) [default when given: importance]
+    /// Weight times by likelihood, λ = g² (ve, vp, sub-vp) [without TIMES: importance]
     #[arg(long, value_enum, value_name = "TIMES", num_args = 0..=1, require_equals = true, default_missing_value = "importance")]
     pub likelihood_weighting: Option<LikelihoodName>,
     /// Noise levels of the denoiser: ln σ is normal about ln MEDIAN, in model units, with this spread
     /// [default: 0.1:1.4]
     #[arg(long, value_name = "MEDIAN:SPREAD", value_parser = parse_noise)]
     pub noise: Option<NoiseChoice>,
-    /// What is made of the squared errors of an image [default: half-sum for ve and smld, else mean]
+    /// How the squared errors of an image are combined [default: half-sum for ve and smld, else mean]
     #[arg(long, value_enum)]
     pub reduction: Option<ReductionName>,
 }
@@ -125,21 +125,21 @@ pub struct ObjectiveArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Images")]
 pub struct ImageArgs {
-    /// Kinds of batches, as SIDE, SIDExCOUNT or SIDExCOUNT:SHARE, in pixels or `whole`; each step takes one
+    /// Kinds of batches, as SIDE, SIDExCOUNT or SIDExCOUNT:SHARE, with SIDE in pixels or `whole`; each step takes one
     /// [default: ct 128x4:60,256x1:30,96x8:10; mr 192x2:60,256x1:20,128x4:20; else the size of ARCH.toml]
     #[arg(long, value_delimiter = ',', value_name = "CROP")]
     pub crops: Vec<Crop>,
     /// Crops of the first size in a batch; other sizes without COUNT get the same number of pixels
     #[arg(long, default_value_t = 4)]
     pub batch: usize,
-    /// Batches whose mean gradient makes a step, one after the other in memory
+    /// Batches whose mean gradient makes a step; only one is in memory at a time
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub accumulate: usize,
-    /// Shrink whole slices until their longer side has this many pixels, upright in the middle of a square: for
+    /// Shrink whole slices until their longer side has this many pixels, and centre them, upright, in a square: for
     /// the model of strong noise in a bundle's folder `coarse`
     #[arg(long, value_name = "SIDE", value_parser = clap::value_parser!(u16).range(16..=1024))]
     pub shrink: Option<u16>,
-    /// Slices as they are: no flips, rotations, other resolutions and gains
+    /// Slices as they are: no flips, rotations or changes of resolution and gain
     #[arg(long)]
     pub no_augmentation: bool,
 }
@@ -154,10 +154,10 @@ pub struct OptimiserArgs {
     /// Steps over which the learning rate grows [default: 200; 5000 for published architectures]
     #[arg(long, value_name = "STEPS")]
     pub warm_up: Option<u64>,
-    /// How much of the average of the weights stays in a step [default: 0.9995; ve, smld 0.999; vp, sub-vp, ddpm 0.9999]
+    /// Share of the moving average of the weights that a step keeps [default: 0.9995; ve, smld 0.999; vp, sub-vp, ddpm 0.9999]
     #[arg(long, value_name = "SHARE")]
     pub average: Option<f64>,
-    /// Longest gradient; longer ones are shortened
+    /// Clip gradients to this length
     #[arg(long, value_name = "LENGTH", default_value_t = 1.0)]
     pub clip: f64,
 }
@@ -166,7 +166,7 @@ pub struct OptimiserArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Validation")]
 pub struct ValidationArgs {
-    /// Volumes of other people, to measure the denoiser on
+    /// Volumes of other people, to validate the denoiser on
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub validation: Vec<PathBuf>,
     /// Steps between two validations
@@ -181,7 +181,7 @@ pub struct SuggestionArgs {
     /// Train nothing: print noise levels and step size for annealed Langevin sampling (NCSNv2's techniques)
     #[arg(long)]
     pub suggest: bool,
-    /// Langevin steps a level that the step size is for
+    /// Langevin steps at each level, for which the step size is suggested
     #[arg(long, value_name = "T", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000), requires = "suggest")]
     pub langevin_steps: u32,
     /// Print JSON

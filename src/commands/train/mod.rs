@@ -34,7 +34,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let state = plan.settings.state_path();
     if state.exists() && !args.run.resume {
         let shown = output.display();
-        let message = format!("{shown}: holds a training already; add --resume or choose another folder");
+        let message = format!("{shown}: already holds a training run; add --resume or choose another folder");
         return Err(Failure::Exists(message).into());
     }
     let bar = bar(args.quiet);
@@ -89,7 +89,12 @@ fn start<L: Learner>(learner: &mut L, args: &TrainArgs, plan: &Plan, bar: &Progr
         return Err(Failure::Usage(message).into());
     }
     if !progress.recipe.is_empty() && progress.recipe != recipe {
-        let warn = || context::warn(&format!("goes on with {recipe} after {}", progress.recipe));
+        let warn = || {
+            context::warn(&format!(
+                "continues with another recipe: {recipe}; before it was {}",
+                progress.recipe
+            ))
+        };
         bar.suspend(warn);
     }
     progress.recipe = recipe;

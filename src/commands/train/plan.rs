@@ -143,7 +143,7 @@ fn bundled(args: &TrainArgs, bundle: &Path) -> Result<(Manifest, BTreeMap<String
     }
     if manifest.family.is_some() {
         return Err(usage(format!(
-            "{}: is a conditional prior, which benches/trainer trains; give a prior of images alone",
+            "{}: is a conditional prior, which benches/trainer trains; give an unconditional prior",
             bundle.display()
         )));
     }

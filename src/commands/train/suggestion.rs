@@ -48,7 +48,7 @@ fn table(found: &Suggestion) -> String {
         ("levels", format!("{levels}   geometric, ratio {ratio:.5} (technique 2)")),
         (
             "step size",
-            format!("{step_size:.3e}   for {steps_per_level} Langevin steps a level (technique 4)"),
+            format!("{step_size:.3e}   for {steps_per_level} Langevin steps at each level (technique 4)"),
         ),
         ("average", format!("{average}   of the weights (technique 5)")),
     ];

@@ -61,7 +61,7 @@ impl Log {
 
 fn damaged(path: &Path, line: usize) -> Failure {
     Failure::Input(format!(
-        "{}: line {} is no trial of this search; choose another folder with -o or give --force to start anew",
+        "{}: line {} is not a trial of this search; choose another folder with -o or give --force to start anew",
         path.display(),
         line + 1
     ))

@@ -10,7 +10,7 @@ mod search;
 mod trial;
 
 use super::cli::common::RunOptions;
-use super::cli::settings::{SettingArgs, searched_names};
+use super::cli::settings::{SettingArgs, searched_method};
 use super::cli::values::{count, duration};
 use super::eval::measure::{self, Modality};
 use super::eval::metal::Mar;
@@ -22,7 +22,6 @@ use clap::Args;
 use recon::knobs::Info;
 use recon::methods::Registry;
 use recon::models::ModelSource;
-use recon::settings::find;
 use recon_pipelines::Task;
 use search::Search;
 use std::path::PathBuf;
@@ -34,21 +33,21 @@ pub struct TuneArgs {
     /// What is measured and how it is judged, as in recon eval.
     #[arg(long, value_enum)]
     pub protocol: ProtocolName,
-    /// Folder with the images, as in recon eval. Give people whom neither the prior was trained on nor a
-    /// result is reported of.
+    /// Folder with the images, as in recon eval. Give images of people that the prior was not trained on and
+    /// for whom no result is reported.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// The method whose settings are searched.
-    #[arg(long, value_parser = searched_names(), default_value = "score")]
-    pub method: String,
+    #[arg(long, value_parser = searched_method(), default_value = "score")]
+    pub method: &'static Info,
     /// Folder for trials.jsonl, settings.json, summary.json and model/, a copy of the model with the best
-    /// settings on its card; a search that was stopped goes on there.
+    /// settings on its card; a search that was stopped continues there.
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     pub output: PathBuf,
     /// Write the best settings onto the card of the model itself instead of a copy.
     #[arg(long, help_heading = "Output")]
     pub write: bool,
-    /// Throw away the search that the folder holds.
+    /// Discard the search in the folder and start anew.
     #[arg(long, help_heading = "Output")]
     pub force: bool,
     /// Print the result as one JSON object on stdout.
@@ -64,7 +63,14 @@ pub struct TuneArgs {
     #[arg(long, value_name = "N", value_parser = count, default_value = "10", help_heading = "Search")]
     pub limit: usize,
     /// Seed of the search, of masks and of noise.
-    #[arg(long, value_name = "N", default_value_t = 0, env = "RECON_SEED", help_heading = "Run")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        env = "RECON_SEED",
+        hide_env = true,
+        help_heading = "Run"
+    )]
     pub seed: u64,
     #[command(flatten)]
     pub settings: SettingArgs,
@@ -75,11 +81,11 @@ pub struct TuneArgs {
 impl TuneArgs {
     /// The method, which must serve a task.
     fn info(&self, task: Task) -> Result<&'static Info, Failure> {
-        let found = find(&self.method).filter(|info| info.tasks.contains(&task));
-        found.ok_or_else(|| {
-            let (method, protocol) = (&self.method, self.protocol.name());
-            Failure::Usage(format!("--method {method}: protocol {protocol} has no such method; see --help"))
-        })
+        if self.method.tasks.contains(&task) {
+            return Ok(self.method);
+        }
+        let (method, protocol) = (self.method.name, self.protocol.name());
+        Err(Failure::Usage(format!("--method {method}: protocol {protocol} has no such method; see --help")))
     }
 
     /// Where the model is that is tuned.
@@ -110,7 +116,8 @@ impl TuneArgs {
         let idle = ["samples", "estimate"].into_iter().find(|key| said(key)).map(|key| format!("--{key}"));
         match idle.or_else(|| (!self.settings.noise_std.is_empty()).then(|| "--noise-std".to_owned())) {
             Some(option) => {
-                let message = "settings are found for one estimate a slice of a protocol; leave it out";
+                let message =
+                    "the search judges one estimate of each slice under a protocol; leave the option out";
                 Err(Failure::Usage(format!("{option}: {message}")))
             }
             None => Ok(()),

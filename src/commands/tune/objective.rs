@@ -101,7 +101,8 @@ impl<'a, M: Modality> Objective<'a, M> {
         Ok(digests)
     }
 
-    /// Measures every slice in every way and reconstructs it by this kind of method, until `watch`, asked after each, says to stop.
+    /// Measures every slice in every way and reconstructs it by this kind of method, until `watch`, asked after each,
+    /// says to stop.
     ///
     /// # Errors
     /// When the user stopped it or the device is not there.
@@ -126,11 +127,10 @@ impl<'a, M: Modality> Objective<'a, M> {
     }
 
     fn psnr(&self, slice: &Slice, way: &M::Setting, tried: &Tried<'_, M::Transform>) -> Result<f64> {
-        let stopped = || self.context.interruption().unwrap_or(Failure::Interrupted(2));
         if let Some(interruption) = self.context.interruption() {
             return Err(interruption.into());
         }
         let outcome = M::solve(&slice.single, way, tried, self.seed, self.context)?;
-        Ok(rounded(outcome.ok_or_else(stopped)?.quality.psnr))
+        Ok(rounded(outcome.ok_or_else(|| self.context.stopped())?.quality.psnr))
     }
 }

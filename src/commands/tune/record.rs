@@ -69,14 +69,14 @@ impl Record {
             (self.protocol == earlier.protocol, "the protocol"),
             (self.method == earlier.method, "the method"),
             (self.seed == earlier.seed, "the seed"),
-            (self.held == earlier.held, "what is held fixed"),
+            (self.held == earlier.held, "what was held fixed"),
             (self.model == earlier.model, "the model"),
             (self.device == earlier.device, "the device"),
             (self.slices == earlier.slices, "which slices"),
             (self.files == earlier.files, "the scans"),
         ];
         match parts.into_iter().find(|(same, _)| !same) {
-            Some((_, what)) => Err(differs(path, &format!("{what} was another"))),
+            Some((_, what)) => Err(differs(path, &format!("{what} differed"))),
             None => Ok(()),
         }
     }

@@ -91,7 +91,7 @@ impl Report<'_> {
             "protocol": self.args.protocol,
             "version": env!("CARGO_PKG_VERSION"),
             "seed": self.args.seed,
-            "method": self.args.method,
+            "method": self.args.method.name,
             "model": self.record.model,
             "held": self.record.held,
             "slices": cases,

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result};
 use recon::knobs::Info;
 use recon::methods::Registry;
 use recon::models::ModelSource;
-use recon::settings::{Entry, Layers, MethodSpec, Origin as Said, Value};
+use recon::settings::{Layers, MethodSpec};
 use recon_data::{Overwrite, atomic};
 use recon_pipelines::{Methods, Refused, Task};
 use serde_json::json;
@@ -60,16 +60,11 @@ impl<'a, M: Modality> Search<'a, M> {
         context: &'a Context,
     ) -> Result<Self> {
         let registry = Registry::new(args.settings.device);
-        let mut base = args.settings.layers.clone();
-        base.check_any(&[info])?;
-        let spec = registry.resolve(info.name, M::TASK, &base)?;
-        let table = spec.table().0;
+        args.settings.layers.check_any(&[info])?;
+        let table = registry.resolve(info.name, M::TASK, &args.settings.layers)?.table().0;
         // What is not searched for stays as the card of the model has it.
-        for key in ["steps", "temperature", "orientations"] {
-            if let Some(value) = table.get(key) {
-                base.push(Entry::new(key, Value::Typed(value.clone()), Said::Option(format!("--{key}")))?);
-            }
-        }
+        let kept = ["steps", "temperature", "orientations"];
+        let base = registry.holding(info, M::TASK, &args.settings.layers, &kept)?;
         let is_open = |parameter: &Parameter| {
             // What has no effect is not in the table: without noise there is none to be fresh, with it no momentum.
             table.contains_key(parameter.key()) && base.said(info, parameter.key()).is_none()
@@ -124,7 +119,8 @@ impl<'a, M: Modality> Search<'a, M> {
             return Err(Failure::Usage(format!("{}: {message}", folder.display())).into());
         }
         let record = self.record()?;
-        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("{}: cannot be created", folder.display()))?;
         let path = folder.join("trials.jsonl");
         let begun = !self.args.force && std::fs::metadata(&path).is_ok_and(|file| file.len() > 0);
         if !begun {

@@ -1,17 +1,18 @@
 //! A residual block of variables as one operation: between its layers nothing passes through the graph.
 
+use super::parameters::{Half, Parameters, Sizes};
 use super::{floats, images, shape, tensor, with_floats, with_parts};
 use crate::kernels::conv::conv1x1::{self, PackedMatrix};
 use crate::kernels::conv::conv3x3::{self, Finish, Input};
 use crate::kernels::conv::conv3x3_grad::{bias_gradient, filter_gradient};
 use crate::kernels::conv::filters::PackedFilters;
 use crate::kernels::images::Images;
-use crate::kernels::norm::{self, Affine, Moments};
+use crate::kernels::norm::{self, Moments};
 use crate::kernels::parts::Parts;
 use crate::kernels::plane::resample;
 use crate::kernels::simd::lanes::Level;
 use crate::kernels::{Features, ResidualBlock};
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
@@ -35,51 +36,6 @@ struct Kept {
     between: Vec<f32>,
     /// Of the inputs of both convolutions.
     moments: [Vec<Moments>; 2],
-}
-
-/// How many numbers of what kind the parameters hold.
-#[derive(Clone, Copy)]
-struct Sizes {
-    batch: usize,
-    inputs: usize,
-    outputs: usize,
-    /// Whether the branch that passes by is a 1x1 convolution.
-    skips: bool,
-}
-
-/// One half of the block: a normalisation and a convolution.
-struct Half<'a> {
-    affine: Affine<'a>,
-    bias: &'a [f32],
-    filters: &'a [f32],
-}
-
-/// The parameters in their order.
-struct Parameters<'a> {
-    halves: [Half<'a>; 2],
-    /// Bias and matrix of the branch that passes by; empty when it is the identity.
-    skip: (&'a [f32], &'a [f32]),
-}
-
-impl Sizes {
-    fn split<'a>(&self, all: &'a [f32]) -> Result<Parameters<'a>> {
-        let mut rest = all;
-        let mut take = |count: usize| match rest.split_at_checked(count) {
-            Some((head, tail)) => {
-                rest = tail;
-                Ok(head)
-            }
-            None => bail!("a residual block lacks parameters"),
-        };
-        let Self { batch, inputs, outputs, skips } = *self;
-        let mut half = |from: usize| -> Result<Half<'a>> {
-            let affine = Affine { scale: take(batch * from)?, shift: take(batch * from)? };
-            Ok(Half { affine, bias: take(outputs)?, filters: take(9 * outputs * from)? })
-        };
-        let halves = [half(inputs)?, half(outputs)?];
-        let skip = if skips { (take(outputs)?, take(outputs * inputs)?) } else { (&[][..], &[][..]) };
-        Ok(Parameters { halves, skip })
-    }
 }
 
 /// The gradients of one half.

@@ -5,6 +5,7 @@ mod conv;
 mod frozen;
 mod norm;
 mod normed;
+mod parameters;
 mod resample;
 
 pub(super) use block::residual_block;

@@ -25,7 +25,7 @@ pub(super) fn read(mut file: &File) -> Outcome<Tree> {
     let mut parser = Parser { input, tree: Tree::default() };
     let root = parser.value(0)?;
     if parser.input.left() > 0 {
-        return fault("goes on after its end: it is no Flax checkpoint");
+        return fault("continues after its end: it is not a Flax checkpoint");
     }
     parser.tree.root = Some(root);
     Ok(parser.tree)
@@ -149,7 +149,7 @@ impl Parser<'_> {
             Marker::I16 => (self.count(2)? as i16).into(),
             Marker::I32 => (self.count(4)? as i32).into(),
             other => {
-                return fault(format!("is no Flax checkpoint: a {other:?} stands where a value belongs"));
+                return fault(format!("is not a Flax checkpoint: a {other:?} stands where a value belongs"));
             }
         })
     }
@@ -276,7 +276,7 @@ fn joined(tree: &mut Tree, map: Id) -> Outcome<Node> {
     let chunks: Option<Vec<&StoredTensor>> =
         numbered(tree, chunks).iter().map(|&id| tree.tensor(id)).collect();
     let Some(chunks @ [first, ..]) = chunks.as_deref() else {
-        return fault("holds an array in chunks that are no arrays");
+        return fault("holds an array in chunks that are not arrays");
     };
     let element = first.element;
     let mut joined = Storage { key: "in chunks".to_owned(), element, count: 0, first: 0, pieces: vec![] };

@@ -60,7 +60,7 @@ pub(super) fn renamed(
         }
     }
     match theirs.into_values().flatten().next() {
-        Some(module) => fault(format!("has a module {} that the architecture has not", module.name)),
+        Some(module) => fault(format!("has a module {} that the architecture does not have", module.name)),
         None => Ok(names),
     }
 }

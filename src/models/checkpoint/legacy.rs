@@ -62,7 +62,7 @@ fn scan(
         tree.storages.iter().map(|s| (s.key.as_str(), s.element.size())).collect();
     let mut found = HashMap::new();
     let Some(keys) = tree.list(keys) else {
-        return fault("is a damaged old PyTorch file: the keys of its storages are no list");
+        return fault("is a damaged old PyTorch file: the keys of its storages are not a list");
     };
     for &key in keys {
         let Some((key, &size)) = tree.text(key).and_then(|key| Some((key, sizes.get(key)?))) else {

@@ -202,6 +202,6 @@ fn detect(file: &File) -> Outcome<Format> {
         [_, _, _, _, _, _, 0, 0, b'{', ..] => Ok(Format::Safetensors),
         [0x81..=0x8f | 0xde | 0xdf, ..] => Ok(Format::Flax),
         [0x80, 2..=5, ..] => fault("is a bare pickle, not one of PyTorch's checkpoints"),
-        _ => fault("is no checkpoint of PyTorch, Flax or safetensors"),
+        _ => fault("is not a PyTorch, Flax or safetensors checkpoint"),
     }
 }

@@ -57,7 +57,7 @@ fn find_pickle(archive: &Archive<'_>) -> Outcome<(usize, String)> {
             return Ok((number, prefix.to_owned()));
         }
     }
-    fault("is a zip archive without data.pkl, so none of PyTorch's")
+    fault("is a zip archive without data.pkl, so not one of PyTorch's")
 }
 
 fn check_byte_order(archive: &mut Archive<'_>, prefix: &str, file: &File) -> Outcome<()> {

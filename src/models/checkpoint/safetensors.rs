@@ -24,7 +24,7 @@ pub(super) fn read(mut file: &File) -> Outcome<Tree> {
     }
     let table = input.bytes(table)?;
     let table: Metadata =
-        serde_json::from_slice(&table).map_err(|e| Fault(format!("is no safetensors file ({e})")))?;
+        serde_json::from_slice(&table).map_err(|e| Fault(format!("is not a safetensors file ({e})")))?;
     let start = input.position();
     if table.data_len() as u64 != length - start {
         return fault(format!(

@@ -19,8 +19,9 @@ use recon_operators::{
 /// zₜ₊₁ = z₀ + F⁻¹ M_t+1 F (x̂ₜ − z₀)
 /// ```
 ///
-/// With [`Filling::Full`] all masks but the first are `I`. The network is told `zₜ`, the zero-filled image of M_T, and M_T and M_t along the columns, as 0 and 1. Where the noise
-/// n of the data is known, lines are not put back but fitted: `argmin_x ‖x − D‖² + (τ σₑ/n)² ‖A x − y‖²`.
+/// With [`Filling::Full`] all masks but the first are `I`. The network is told `zₜ`, the zero-filled image of M_T, and
+/// M_T and M_t along the columns, as 0 and 1. Where the noise n of the data is known, lines are not put back but
+/// fitted: `argmin_x ‖x − D‖² + (τ σₑ/n)² ‖A x − y‖²`.
 pub struct CartesianRungs<'a> {
     family: &'a CartesianFamily,
     filter: LineFilter,

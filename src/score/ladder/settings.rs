@@ -8,7 +8,7 @@ impl SamplerSettings for Climb {
     const INFO: Info = Info {
         name: "conditional",
         aliases: &[],
-        about: "A prior that is told what was measured, in a few calls; else the method score",
+        about: "A prior that is told what was measured and needs few calls; falls back on method score",
         source: "Bansal et al. 2022 (cold diffusion), Chen et al. 2025 (CvG-Diff)",
         tasks: &[Task::Ct, Task::Mri],
         knobs: &[
@@ -16,17 +16,17 @@ impl SamplerSettings for Climb {
             Knob::new(
                 "filling",
                 Range::Choice(&["full", "renew"]),
-                "What comes from the estimate before: all that was not measured, or more of it at every rung",
+                "What the previous estimate fills in: all that was not measured, or more of it at every rung",
             ),
             Knob::new(
                 "flips",
                 Range::Choice(&["upright", "turn", "all"]),
-                "How the network is shown images: as they are, as another mirror image at every rung, or as all four at each",
+                "How the network sees images: as they are, as another mirror image at every rung, or as all four at each",
             ),
             Knob::new(
                 "noise-trust",
                 Range::Positive,
-                "How much more data of known noise are believed than beside white noise; without effect where no noise is told",
+                "How much larger than white noise the image's error is taken to be where the data see it; no effect without known noise",
             ),
         ],
         learned: true,

@@ -1,4 +1,4 @@
-//! The only place in this folder where ndarray and candle meet.
+//! Images between arrays and tensors.
 
 use candle_core::{Device, Result, Tensor, bail};
 use ndarray::Array2;

@@ -75,7 +75,7 @@ impl SamplerSettings for Decomposed {
             Knob::new(
                 "noise-trust",
                 Range::Positive,
-                "How much more data of known noise are believed than beside white noise; without effect where no noise is told",
+                "How much larger than white noise the image's error is taken to be where the data see it; no effect without known noise",
             ),
             Knob::searched(
                 "cg-iterations",
@@ -87,28 +87,28 @@ impl SamplerSettings for Decomposed {
                 "eta",
                 Range::Share,
                 Search::Linear(0.0, 1.0),
-                "Share of fresh noise in every step; without effect at temperature 0",
+                "Share of fresh noise in every step; no effect at temperature 0",
             ),
             Knob::searched(
                 "momentum",
                 Range::BelowOne,
                 Search::Linear(0.0, 0.95),
-                "How far a step goes on in the direction of the one before; only at temperature 0",
+                "How far a step continues in the direction of the previous one; only at temperature 0",
             ),
             Knob::new(
                 "temperature",
                 Range::Share,
-                "How much of the noise is added: 0 is the estimate of least error, 1 draws samples",
+                "Share of the noise that is added: 0 gives the estimate of least error, 1 draws samples",
             ),
             Knob::new(
                 "orientations",
                 Range::Choice(&["upright", "all"]),
-                "How the network is shown images: as they are, or flipped and transposed in turn",
+                "How the network sees images: as they are, or flipped and transposed in turn",
             ),
             Knob::new(
                 "passes",
                 Range::Count(1),
-                "Number of passes over all noise levels, whose mean is the result; more than 1 only at temperature 0",
+                "Number of passes over all noise levels, whose results are averaged; more than 1 only at temperature 0",
             ),
         ],
         learned: true,

@@ -64,7 +64,7 @@ impl SamplerSettings for DiffusionPosterior {
             Knob::new(
                 "steps",
                 Range::Count(1),
-                "Number of noise levels; up to two network calls and gradients each",
+                "Number of noise levels, with up to two network calls and gradients each",
             ),
             Knob::new("data-step", Range::Positive, "How far a step goes towards the data, in model units"),
             SIGMA_MIN,

@@ -54,7 +54,7 @@ impl SamplerSettings for PredictorCorrector {
         source: "Song's dissertation (Stanford 2022), chapter 8",
         tasks: &Task::RECONSTRUCTIONS,
         knobs: &[
-            Knob::new("steps", Range::Count(2), "Number of noise levels; two network calls each"),
+            Knob::new("steps", Range::Count(2), "Number of noise levels, with two network calls each"),
             Knob::searched(
                 "snr",
                 Range::Positive,

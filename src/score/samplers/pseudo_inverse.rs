@@ -67,7 +67,7 @@ impl SamplerSettings for PseudoInverseGuided {
             Knob::new(
                 "steps",
                 Range::Count(1),
-                "Number of noise levels; up to two network calls and gradients each",
+                "Number of noise levels, with up to two network calls and gradients each",
             ),
             Knob::new("prior-std", Range::Positive, "How far images lie from their mean, in model units"),
             Knob::new("cg-iterations", Range::Count(1), "Conjugate-gradient iterations of every inverse"),

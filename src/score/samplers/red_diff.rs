@@ -123,13 +123,13 @@ impl SamplerSettings for RedDiff {
             Knob::new(
                 "learning-rate",
                 Range::Positive,
-                "How far a pixel moves in a step at most, in model units",
+                "Furthest that a pixel moves in a step, in model units",
             ),
-            Knob::new("weight", Range::NotNegative, "Weight of the network beside the data"),
+            Knob::new("weight", Range::NotNegative, "Weight of the network relative to the data"),
             Knob::new(
                 "noise-floor",
                 Range::NotNegative,
-                "Noise of data of which none is known, in model units times the norm of the operator",
+                "Noise that is assumed where none is given, in model units times the norm of the operator",
             ),
         ],
         learned: true,
@@ -143,6 +143,10 @@ impl SamplerSettings for RedDiff {
 
     fn with_steps(&self, steps: usize, _trial: bool) -> Self {
         Self { steps, ..*self }
+    }
+
+    fn needs_noise(&self) -> bool {
+        self.noise_floor <= 0.0
     }
 
     fn check(&self) -> std::result::Result<(), SettingError> {

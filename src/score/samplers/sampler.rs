@@ -57,15 +57,18 @@ impl<'a> Start<'a> {
 
 /// The lowest of the noise levels.
 pub(super) const SIGMA_MIN: Knob =
-    Knob::new("sigma-min", Range::Positive, "Lowest noise level; by default the model's");
+    Knob::new("sigma-min", Range::Positive, "Lowest noise level [default: the model's]");
 
 /// The highest.
 pub(super) const SIGMA_MAX: Knob =
-    Knob::new("sigma-max", Range::Positive, "Noise level of the start; by default the model's");
+    Knob::new("sigma-max", Range::Positive, "Noise level of the start [default: the model's]");
 
 /// How much a likelihood of noisy images is blunted.
-pub(super) const COEFFICIENT: Knob =
-    Knob::new("coefficient", Range::Positive, "By how much of the image's noise the data are believed less");
+pub(super) const COEFFICIENT: Knob = Knob::new(
+    "coefficient",
+    Range::Positive,
+    "Share of the image's noise that counts as additional noise of the data",
+);
 
 /// Where time ends for VE processes, as published.
 pub(super) const T_END: f64 = 1e-5;

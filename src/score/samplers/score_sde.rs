@@ -63,7 +63,7 @@ impl SamplerSettings for NoisyGuidance {
         source: "Song et al. 2021; the dissertation, appendix B.5.9",
         tasks: &Task::RECONSTRUCTIONS,
         knobs: &[
-            Knob::new("steps", Range::Count(2), "Number of noise levels; two network calls each"),
+            Knob::new("steps", Range::Count(2), "Number of noise levels, with two network calls each"),
             Knob::new("snr", Range::Positive, "Signal-to-noise ratio of the Langevin corrector"),
             COEFFICIENT,
             SIGMA_MIN,

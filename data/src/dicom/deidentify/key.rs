@@ -32,7 +32,7 @@ impl Key {
         let what = match () {
             () if bytes.len() < SHORTEST => format!("has {} bytes, too few for a key", bytes.len()),
             () if bytes.len() as u64 > LONGEST => "is too long for a key".to_owned(),
-            () if different < FEWEST_DIFFERENT => "is no key: it is not random".to_owned(),
+            () if different < FEWEST_DIFFERENT => "is not a key: it is not random".to_owned(),
             () => return Ok(Self::new(&bytes)),
         };
         Err(DataError::input(

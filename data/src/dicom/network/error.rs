@@ -39,7 +39,7 @@ pub enum NetworkError {
 }
 
 /// Where the fault can be sought when a connection ends.
-const ASK_PEER: &str = "try again, and look into the log of the peer";
+const ASK_PEER: &str = "try again, and see the log of the peer";
 /// Where it can be sought when something else than DICOM answers.
 const CHECK_PORT: &str = "check that the port is the DICOM port of an archive, without TLS";
 
@@ -79,7 +79,7 @@ impl NetworkError {
             Association::NoAcceptedPresentationContexts { .. } => Self::new(
                 node,
                 "offers no service that was asked for",
-                "ask for what it has, or another peer",
+                "ask for a service that it offers, or ask another peer",
             ),
             Association::UnexpectedPdu { pdu, .. } if matches!(**pdu, Pdu::AbortRQ { .. }) => {
                 Self::ended(node, "aborted the association")

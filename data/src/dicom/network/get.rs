@@ -92,10 +92,10 @@ fn take(
                     return Ok(Fetched { images, failed });
                 }
             }
-            _ => return Err(NetworkError::nonsense(link.node, "it says what was not asked")),
+            _ => return Err(NetworkError::nonsense(link.node, "it answers something that was not asked")),
         }
     }
-    Err(NetworkError::nonsense(link.node, "it sends without end"))
+    Err(NetworkError::nonsense(link.node, "it never stops sending"))
 }
 
 /// How many images the archive could not send, once it is done; nothing while it goes on.

@@ -4,7 +4,7 @@ use super::command::Command;
 use super::error::NetworkError;
 use super::{Node, classes, command::Kind};
 use crate::dicom::parse;
-use crate::dicom::quiet::quietly;
+use crate::quiet::quietly;
 use dicom_object::InMemDicomObject;
 use dicom_ul::association::{SyncAssociation, read_pdu_from_wire};
 use dicom_ul::pdu::{AbortRQSource, PDataValue, PDataValueType, PresentationContextNegotiated};
@@ -140,7 +140,7 @@ impl<'a, A: SyncAssociation<TcpStream>> Link<'a, A> {
         if command.kind() == Some(kind) {
             return Ok(command);
         }
-        Err(NetworkError::nonsense(self.node, "it answers what was not asked"))
+        Err(NetworkError::nonsense(self.node, "it answers something that was not asked"))
     }
 
     /// The data set behind a command.

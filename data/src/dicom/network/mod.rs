@@ -1,7 +1,8 @@
 //! The DICOM network (PS3.7, PS3.8): asking an archive for what it has, fetching it, and sending to it.
 //!
 //! This side always asks: C-ECHO, C-FIND, C-GET, C-MOVE and C-STORE; it listens only while it has asked an archive to
-//! send. Images travel as they are stored; nothing here looks at pixels. What a peer sends is not trusted: every length has a limit, every wait ends.
+//! send. Images travel as they are stored; nothing here looks at pixels. What a peer sends is not trusted: every length
+//! has a limit, every wait ends.
 
 mod address;
 mod classes;

@@ -4,7 +4,7 @@ use super::Node;
 use super::classes::STORED;
 use super::error::NetworkError;
 use super::link::{LONGEST_PDU, Link};
-use crate::dicom::quiet::quietly;
+use crate::quiet::quietly;
 use dicom_ul::association::Error;
 use dicom_ul::association::server::ServerAssociationOptions;
 use dicom_ul::{ClientAssociationOptions, ServerAssociation};

@@ -149,7 +149,7 @@ fn all(
                 return Ok(());
             }
             let what = format!("sent none of the {} images of series {}", series.images, series.series);
-            Err(NetworkError::new(node, what, "look into the log of the peer"))
+            Err(NetworkError::new(node, what, "see the log of the peer"))
         })?;
         pulled.images += fetched.images;
         pulled.missing += fetched.failed.max(series.images.saturating_sub(fetched.images));

@@ -50,17 +50,17 @@ impl Status {
             0xb000..=0xbfff => "it changed or left out something",
             0xc000..=0xcfff => "it cannot process the object or the request",
             0xfe00 => "it was cancelled",
-            _ => "no reason that is known",
+            _ => "no known reason",
         }
     }
 
     /// What the user can do about it.
     pub(super) fn advice(self) -> &'static str {
         match self.0 {
-            0x0124 => "ask its administrator to allow this AE title to do so",
+            0x0124 => "ask its administrator to allow this AE title to do that",
             0xa700..=0xa7ff => "try again later, or ask its administrator to make room",
             0x0210..=0x0213 => "ask an archive that offers the service",
-            _ => "look into the log of the peer",
+            _ => "see the log of the peer",
         }
     }
 }

@@ -41,7 +41,7 @@ pub fn refine_views(problem: &Problem<Radon>, factor: usize) -> Result<Problem<R
         DataNoise::Independent(_) => DataNoise::Independent(stds.into()),
         same => same.clone(),
     };
-    Ok(Problem { transform, mask: Mask::new(kept), measured, noise })
+    Problem::new(transform, Mask::new(kept), measured)?.with_noise(noise)
 }
 
 fn refine_angles(angles: &[f64], order: &[usize], factor: usize) -> Result<Vec<f64>, OperatorError> {

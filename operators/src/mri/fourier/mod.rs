@@ -12,7 +12,7 @@ pub use stacked::StackedFourier;
 
 use crate::{LinearOperator, Transform};
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayViewMut2, Axis};
+use ndarray::{Array2, Array3, ArrayViewMut2, Axis};
 use num_complex::Complex32;
 use rustfft::{Fft, FftDirection, FftPlanner};
 use std::sync::Arc;
@@ -70,10 +70,21 @@ impl Fourier {
     }
 
     fn transform(&self, values: &Array2<Complex32>, direction: FftDirection) -> Array2<Complex32> {
-        assert_eq!(values.dim(), (self.rows, self.cols), "the array does not have the planned shape");
         let mut out = values.as_standard_layout().into_owned();
+        self.transform_in_place(out.view_mut(), direction);
+        out
+    }
+
+    /// The transform of every array of a stack with axes (array, row, col), in place.
+    pub(in crate::mri) fn transform_each(&self, stack: &mut Array3<Complex32>, direction: FftDirection) {
+        stack.outer_iter_mut().for_each(|array| self.transform_in_place(array, direction));
+    }
+
+    /// Of an array in row-major order.
+    fn transform_in_place(&self, mut out: ArrayViewMut2<Complex32>, direction: FftDirection) {
+        assert_eq!(out.dim(), (self.rows, self.cols), "the array does not have the planned shape");
         if out.is_empty() {
-            return out;
+            return;
         }
         let scale = 1.0 / ((self.rows * self.cols) as f32).sqrt();
         let (rows, columns) = (self.along_rows.of(direction), self.along_columns.of(direction));
@@ -95,7 +106,6 @@ impl Fourier {
                 |buffers, strip| transform_strip(columns, strip, scale, buffers),
             );
         }
-        out
     }
 }
 

@@ -58,7 +58,7 @@ fn typicality(typicality: &PageTypicality) -> String {
     let range =
         |[low, high]: [f64; 2]| format!(", known range {} to {}", fixed(Some(low), 3), fixed(Some(high), 3));
     let verdict = if typicality.is_strange() {
-        " <strong>Out of the range that the model knows: details may be invented.</strong>"
+        " <strong>Outside the range that the model knows: details may be invented.</strong>"
     } else {
         ""
     };

@@ -44,7 +44,7 @@ pub struct PageTypicality {
 }
 
 impl PageTypicality {
-    /// Whether the error is out of the known range; not when no range is known.
+    /// Whether the error is outside the known range; not when no range is known.
     pub fn is_strange(&self) -> bool {
         self.known.is_some_and(|[low, high]| !(low..=high).contains(&self.denoising_error))
     }
@@ -109,9 +109,9 @@ pub struct PageCase {
     pub name: String,
     /// What is measured.
     pub task: String,
-    /// What reconstructs it.
+    /// Method of reconstruction.
     pub method: String,
-    /// How far it came.
+    /// Progress of the case.
     pub status: CaseStatus,
     /// Why: of a failure its message, of a case that waits what it waits for.
     pub reason: Option<String>,

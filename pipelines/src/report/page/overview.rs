@@ -8,20 +8,20 @@ use super::{CaseStatus, Page, PageCase, Summary};
 /// What a column is called, how it is sorted, and what it means.
 const COLUMNS: [(&str, &str, &str); 11] = [
     ("Case", "text", "Name of the case"),
-    ("Status", "status", "How far it came"),
+    ("Status", "status", "Progress of the case"),
     ("Task", "text", "What is measured"),
-    ("Method", "text", "What reconstructs it"),
+    ("Method", "text", "Method of reconstruction"),
     ("Time", "number", "Wall time"),
-    ("Calls", "number", "Calls of networks"),
+    ("Calls", "number", "Network calls"),
     ("Residual", "number", "Distance of the result from the measured data, relative to the data"),
     (
         "Typicality",
         "number",
-        "Error of the model's denoiser on the result; in red out of the range that the model knows",
+        "Error of the model's denoiser on the result; in red where outside the range that the model knows",
     ),
     ("PSNR", "number", "Peak signal-to-noise ratio against the truth, dB"),
     ("SSIM", "number", "Structural similarity with the truth"),
-    ("Warnings", "number", "How many warnings"),
+    ("Warnings", "number", "Number of warnings"),
 ];
 
 /// The table, and what it is searched by.
@@ -121,7 +121,7 @@ fn typicality(case: &PageCase) -> String {
     let error = case.typicality.map(|typicality| typicality.denoising_error);
     let shown = fixed(error, 3);
     if case.typicality.is_some_and(|typicality| typicality.is_strange()) {
-        let shown = shown + r#"<span class="hidden-text"> out of the known range</span>"#;
+        let shown = shown + r#"<span class="hidden-text"> outside the known range</span>"#;
         cell(error, &shown, " strange")
     } else {
         cell(error, &shown, "")

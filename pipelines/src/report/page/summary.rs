@@ -17,7 +17,7 @@ pub struct Summary {
     pub pending: usize,
     /// The wall times of all cases, seconds: more than the batch took when cases ran at the same time.
     pub seconds: f64,
-    /// Calls of networks.
+    /// Network calls.
     pub network_calls: u64,
 }
 

@@ -19,13 +19,13 @@ const NARROW: usize = 4;
 pub(in crate::task) fn check_ct(images: &Images, told: Option<UnitName>, path: &Path) -> Result<(), Refused> {
     let path = path.display();
     if images.modality() == Some(Modality::Mr) {
-        return Err(Refused::Input(format!("{path}: is an MR image; recon mri is its command")));
+        return Err(Refused::Input(format!("{path}: is an MR image; use recon mri")));
     }
     let other =
         told.map(Unit::from).filter(|&unit| unit != images.unit() && images.unit() != Unit::Arbitrary);
     if other.is_some() && matches!(images.source(), Source::Dicom(_)) {
         return Err(Refused::Usage(format!(
-            "--unit: {path} is in Hounsfield units by itself; leave the option out"
+            "--unit: {path} is already in Hounsfield units; leave the option out"
         )));
     }
     Ok(())
@@ -41,8 +41,7 @@ pub(in crate::task) fn check_range(images: &Images, path: &Path) -> Result<(), R
         return Ok(());
     }
     Err(Refused::Input(format!(
-        "{}: all values lie between {low} and {high}, in Hounsfield units less than air ({AIR_HOUNSFIELD}); correct the \
-         offset",
+        "{}: all values lie between {low} and {high} Hounsfield units, below air ({AIR_HOUNSFIELD}); correct the offset",
         path.display()
     )))
 }
@@ -68,12 +67,12 @@ pub(in crate::task) fn ct(images: &Images) -> Vec<String> {
 pub(in crate::task) fn mr(images: &Images) -> Vec<String> {
     let mut warnings = layout(images);
     if images.modality() == Some(Modality::Ct) {
-        warnings.push("is a CT image; recon ct is its command".to_owned());
+        warnings.push("is a CT image; use recon ct".to_owned());
     }
     if images.range().0 < 0.0 {
         warnings.push(
-            "has negative values, which MR magnitudes do not have: zero-filled gives magnitudes, and the priors know \
-             no others"
+            "has negative values, which MR magnitudes never have: zero-filled gives magnitudes, and the priors know \
+             nothing else"
                 .to_owned(),
         );
     }
@@ -88,7 +87,7 @@ pub(in crate::task) fn layout(images: &Images) -> Vec<String> {
         return Vec::new();
     }
     vec![format!(
-        "{slices} slices of {rows} x {cols} pixels are odd; give [slice, row, column] (transpose an array of [row, \
+        "{slices} slices of {rows} x {cols} pixels are an odd shape; give [slice, row, column] (transpose an array of [row, \
          column, slice])"
     )]
 }

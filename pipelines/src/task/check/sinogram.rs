@@ -51,7 +51,7 @@ pub(in crate::task) fn warnings(
     warnings.extend(off_centre(&slice, geometry));
     if !told_angles && is_whole_turn(&slice) {
         warnings.push(
-            "the views look like those of a whole turn and are taken for half a turn; give their --angles"
+            "the views look like those of a whole turn but are taken as half a turn; give their --angles"
                 .to_owned(),
         );
     }
@@ -80,7 +80,7 @@ fn layout(sinogram: &ArrayView3<'_, f32>, slice: &ArrayView2<'_, f32>) -> Option
     }
     let turned = variation(&sums(Axis(1))) < EVEN;
     (uneven && turned).then(|| {
-        "the array looks transposed, [detector, angle]: its columns add up to the same and its rows do not; give \
+        "the array looks transposed, [detector, angle]: its columns have equal sums and its rows do not; give \
          [angle, detector]"
             .to_owned()
     })

@@ -16,11 +16,11 @@ impl<R> Machine<'_, R> {
     /// The value of `function(*arguments)`.
     pub(super) fn call(&mut self, function: Id, arguments: Id) -> Outcome<Id> {
         let &Node::Global(global) = self.tree.node(function) else {
-            return fault("is no valid pickle: it calls what is no function");
+            return fault("is not a valid pickle: it calls something that is not a function");
         };
         let arguments = match self.tree.list(arguments) {
             Some(arguments) if arguments.len() <= MAX_ARGUMENTS => arguments.to_vec(),
-            _ => return fault("is no valid pickle: the arguments are no tuple"),
+            _ => return fault("is not a valid pickle: the arguments are not a tuple"),
         };
         let tree = &mut *self.tree;
         let made = match global {
@@ -35,7 +35,7 @@ impl<R> Machine<'_, R> {
             Global::NumpyReconstruct => Node::Array,
             Global::Encode => super::numpy::encode(tree, &arguments)?,
             Global::Storage(_) | Global::Dtype(_) | Global::NumpyArray => {
-                return fault("is no valid pickle: it calls what only names a type");
+                return fault("is not a valid pickle: it calls something that only names a type");
             }
         };
         tree.push(made)
@@ -50,7 +50,7 @@ impl<R> Machine<'_, R> {
                 let array = super::numpy::array(self.tree, state)?;
                 *self.tree.node_mut(target) = array;
             }
-            _ => return fault("is no valid pickle: it gives a state to what takes none"),
+            _ => return fault("is not a valid pickle: it sets the state of something that has none"),
         }
         Ok(target)
     }
@@ -111,7 +111,7 @@ fn dictionary(tree: &mut Tree, content: Option<&Id>) -> Outcome<Id> {
     };
     match tree.list(content).and_then(|items| items.iter().map(pair).collect()) {
         Some(pairs) => tree.push(Node::Dict(pairs)),
-        None => fault("is no valid pickle: a dictionary is made from what are no pairs"),
+        None => fault("is not a valid pickle: a dictionary is not made from pairs"),
     }
 }
 
@@ -119,7 +119,7 @@ fn dictionary(tree: &mut Tree, content: Option<&Id>) -> Outcome<Id> {
 fn list(tree: &mut Tree, content: Option<&Id>) -> Outcome<Id> {
     match content {
         Some(&content) if tree.list(content).is_some() => Ok(content),
-        Some(_) => fault("is no valid pickle: a list is made from what is none"),
+        Some(_) => fault("is not a valid pickle: a list is made from something that is not a list"),
         None => tree.push(Node::List(vec![])),
     }
 }
@@ -127,7 +127,7 @@ fn list(tree: &mut Tree, content: Option<&Id>) -> Outcome<Id> {
 fn parameter(tree: &Tree, tensor: Option<&Id>) -> Outcome<Id> {
     match tensor {
         Some(&tensor) if tree.tensor(tensor).is_some() => Ok(tensor),
-        _ => fault("holds a parameter that is no tensor"),
+        _ => fault("holds a parameter that is not a tensor"),
     }
 }
 

@@ -154,7 +154,7 @@ impl<R: Read> Machine<'_, R> {
         };
         if matches!(code, b'h' | b'j') {
             let Some(&id) = self.memo.get(&number) else {
-                return fault("is no valid pickle: it recalls what it never stored");
+                return fault("is not a valid pickle: it recalls something that it never stored");
             };
             self.stack.push(id);
         } else {
@@ -175,7 +175,11 @@ impl<R: Read> Machine<'_, R> {
         match (code, self.tree.node_mut(target)) {
             (b'a' | b'e' | 0x90, Node::List(list)) => list.extend(items),
             (b's' | b'u', Node::Dict(dict)) => dict.extend(pairs(&items)?),
-            _ => return fault("is no valid pickle: it adds to what is no list or dictionary"),
+            _ => {
+                return fault(
+                    "is not a valid pickle: it adds to something that is neither a list nor a dictionary",
+                );
+            }
         }
         Ok(())
     }
@@ -183,7 +187,7 @@ impl<R: Read> Machine<'_, R> {
     fn stack_global(&mut self) -> Outcome<()> {
         let names = self.pop_many(2)?;
         let (Some(module), Some(name)) = (self.tree.text(names[0]), self.tree.text(names[1])) else {
-            return fault("is no valid pickle: a name is no text");
+            return fault("is not a valid pickle: a name is not text");
         };
         let global = Global::named(module, name)?;
         self.push(Node::Global(global))
@@ -212,7 +216,7 @@ impl<R: Read> Machine<'_, R> {
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.last() {
             Some(&id) if self.stack.len() > floor => Ok(id),
-            _ => fault("is no valid pickle: its stack is empty"),
+            _ => fault("is not a valid pickle: its stack is empty"),
         }
     }
 
@@ -226,14 +230,14 @@ impl<R: Read> Machine<'_, R> {
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.len().checked_sub(count) {
             Some(start) if start >= floor => Ok(self.stack.split_off(start)),
-            _ => fault("is no valid pickle: its stack is empty"),
+            _ => fault("is not a valid pickle: its stack is empty"),
         }
     }
 
     fn pop_to_mark(&mut self) -> Outcome<Vec<Id>> {
         match self.marks.pop() {
             Some(mark) if mark <= self.stack.len() => Ok(self.stack.split_off(mark)),
-            _ => fault("is no valid pickle: a mark is missing"),
+            _ => fault("is not a valid pickle: a mark is missing"),
         }
     }
 }
@@ -248,7 +252,7 @@ fn old_text(bytes: Vec<u8>) -> Node {
 
 pub(super) fn pairs(items: &[Id]) -> Outcome<Vec<(Id, Id)>> {
     if !items.len().is_multiple_of(2) {
-        return fault("is no valid pickle: a key has no value");
+        return fault("is not a valid pickle: a key has no value");
     }
     Ok(items.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
 }

@@ -53,7 +53,7 @@ pub(super) fn array(tree: &mut Tree, state: Id) -> Outcome<Node> {
         return fault("holds a numpy array in an unknown form");
     };
     let (&Node::Dtype(Some(element)), Some(content)) = (tree.node(*dtype), bytes(tree, *content)) else {
-        return fault("holds a numpy array of something else than numbers");
+        return fault("holds a numpy array of something other than numbers");
     };
     tree.charge(content.len())?;
     let columns_first = *tree.node(*columns_first) == Node::Bool(true);

@@ -9,7 +9,7 @@ static RUNNING: AtomicUsize = AtomicUsize::new(0);
 static HOOK: Once = Once::new();
 
 /// What `run` returns, or nothing when it panics: a bad file is not the end of the program, and its panic is not shown.
-pub(super) fn quietly<T>(run: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn quietly<T>(run: impl FnOnce() -> T) -> Option<T> {
     HOOK.call_once(|| {
         let before = take_hook();
         set_hook(Box::new(move |info| {
