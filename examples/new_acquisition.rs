@@ -58,7 +58,7 @@ impl Acquisition for Coarse {
         match method {
             Classical::Fbp => Some(Box::new(Direct)),
             Classical::Tv(settings) => Some(Box::new(Tv { settings: settings.clone() })),
-            Classical::ZeroFilled | Classical::Li | Classical::L1Wavelet(_) => None,
+            Classical::ZeroFilled | Classical::Average | Classical::Li | Classical::L1Wavelet(_) => None,
         }
     }
     fn start(_task: Task, tv: TvSettings) -> Box<dyn Reconstruct<Self> + Send> {

@@ -39,6 +39,6 @@ pub use stack::{Derivation, ImageStack, Provenance};
 pub use store::{Leftovers, SliceStore};
 pub use units::{
     AIR_HOUNSFIELD, SURELY_HOUNSFIELD, Unit, WATER_ATTENUATION, attenuation_to_hounsfield,
-    hounsfield_to_attenuation,
+    hounsfield_to_attenuation, hounsfield_to_signed_attenuation,
 };
 pub use volume::{Geometry, Volume};

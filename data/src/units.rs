@@ -25,7 +25,12 @@ pub enum Unit {
 
 /// `μ = μ_water (1 + HU / 1000)`, clipped at 0; 1/mm.
 pub fn hounsfield_to_attenuation(hounsfield: f32) -> f32 {
-    (WATER_ATTENUATION * (1.0 + hounsfield / 1000.0)).max(0.0)
+    hounsfield_to_signed_attenuation(hounsfield).max(0.0)
+}
+
+/// `μ = μ_water (1 + HU / 1000)` without a bound, 1/mm: noise around air stays centred.
+pub fn hounsfield_to_signed_attenuation(hounsfield: f32) -> f32 {
+    WATER_ATTENUATION * (1.0 + hounsfield / 1000.0)
 }
 
 /// `HU = 1000 (μ / μ_water − 1)`

@@ -23,13 +23,13 @@ pub use case::{
 };
 pub use method::{
     Acquisition, Classical, Direct, Estimate, Known, L1Wavelet, LinearInterpolation, Map, Progress, Quiet,
-    Reconstruct, Silent, SliceSeed, Tv, TvFrom, Typicality, ZeroFilled,
+    Reconstruct, Silent, SliceSeed, Spread, Tv, TvFrom, Typicality, ZeroFilled,
 };
-pub use names::{FilterName, Named, PhaseAxisName, SamplingName, UnitName};
+pub use names::{FilterName, ModalityName, Named, PhaseAxisName, SamplingName, UnitName};
 pub use refused::{Cancelled, Refused, one_line};
 pub use task::{
-    Body, CaseSeed, Correction, CtSpec, Frame, ImageCt, ImageInput, ImageMar, ImageMri, ImageOf, ImageSize,
-    Images, Input, KspaceInput, KspaceMri, MarSpec, MaskChoice, Metal, MriSpec, RawMri, Remarks,
-    SamplingSpec, SinogramCt, SinogramInput, Slice, SliceRange, Study, Task, TaskSpec, Truth, VIEWS, Values,
-    raw_kspace,
+    Body, CaseSeed, Correction, CtSpec, DenoiseSpec, Frame, ImageCt, ImageDenoise, ImageInput, ImageMar,
+    ImageMri, ImageOf, ImageSize, Images, Input, KspaceInput, KspaceMri, MarSpec, MaskChoice, Metal, MriSpec,
+    RawMri, Remarks, SamplingSpec, SinogramCt, SinogramInput, Slice, SliceRange, Study, Task, TaskSpec,
+    Truth, VIEWS, Values, raw_kspace,
 };

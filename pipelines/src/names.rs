@@ -1,6 +1,6 @@
 //! Choices that have a name: on the command line, in case files and in reports alike.
 
-use recon_data::Unit as DataUnit;
+use recon_data::{Modality, Unit as DataUnit};
 use recon_operators::{Filter, PhaseAxis, Sampling};
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +74,16 @@ choices! {
 }
 
 choices! {
+    /// What made an image.
+    ModalityName => Modality {
+        /// Computed tomography.
+        Ct = "ct" => Modality::Ct,
+        /// Magnetic resonance.
+        Mr = "mr" => Modality::Mr,
+    }
+}
+
+choices! {
     /// Along which image axis phase encoding runs: lines are dropped along it.
     PhaseAxisName => PhaseAxis {
         /// Whole k-space columns are kept or dropped.
@@ -119,6 +129,7 @@ mod tests {
     fn every_choice_has_one_name_everywhere() {
         names_are_those_of_files::<FilterName>();
         names_are_those_of_files::<UnitName>();
+        names_are_those_of_files::<ModalityName>();
         names_are_those_of_files::<PhaseAxisName>();
         names_are_those_of_files::<SamplingName>();
     }

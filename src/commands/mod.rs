@@ -8,6 +8,7 @@ pub mod cli;
 mod compare;
 mod completions;
 mod ct;
+mod denoise;
 mod eval;
 mod help;
 mod info;
@@ -35,6 +36,8 @@ pub enum Command {
     Mri(Box<mri::MriArgs>),
     /// Remove metal artifacts from CT images.
     Mar(Box<mar::MarArgs>),
+    /// Take the noise out of an image, or of repeats of one.
+    Denoise(Box<denoise::DenoiseArgs>),
     /// Run a case from a file: what --dry-run printed, or the sidecar of a result.
     Run(Box<run::RunArgs>),
     /// Reconstruct many scans, resumably and shared between processes, with a report.
@@ -80,6 +83,7 @@ impl Command {
             Self::Ct(args) => ct::run(args, words),
             Self::Mri(args) => mri::run(args, words),
             Self::Mar(args) => mar::run(args, words),
+            Self::Denoise(args) => denoise::run(args, words),
             Self::Run(args) => run::run(args, words),
             Self::Batch(args) => batch::run(args, words),
             Self::Bids(args) => bids::run(args, words),

@@ -13,6 +13,10 @@ use recon_pipelines::{Refused, Task};
 /// A conditional prior also has what the card of the prior says that stands in for it, under the name of that method.
 pub(super) fn entries(name: &str, task: Task, layers: &Layers, tuned: bool) -> Result<Vec<Entry>> {
     let Some(info) = crate::settings::find(name).filter(|info| info.learned) else { return Ok(Vec::new()) };
+    // What made the images to denoise, and so which prior, is known once they are open.
+    if modality(task).is_none() {
+        return Ok(Vec::new());
+    }
     let said = layers.text(info, "model");
     if info.name == ConditionalSpec::INFO.name {
         return conditional_card(said, task, layers, tuned);
@@ -53,21 +57,28 @@ fn card_entries(card: &Manifest, model: &str) -> Vec<Entry> {
     entries
 }
 
-pub(super) fn modality(task: Task) -> Modality {
+/// What makes the images of a task; none where that is theirs to say.
+pub(super) fn modality(task: Task) -> Option<Modality> {
     match task {
-        Task::Ct | Task::Mar => Modality::Ct,
-        Task::Mri => Modality::Mr,
+        Task::Ct | Task::Mar => Some(Modality::Ct),
+        Task::Mri => Some(Modality::Mr),
+        Task::Denoise => None,
     }
 }
 
-fn modality_name(modality: Modality) -> &'static str {
+/// What makes images whose numbers mean this: those of CT have a unit.
+pub(super) fn modality_of_unit(unit: Unit) -> Modality {
+    if unit == Unit::Arbitrary { Modality::Mr } else { Modality::Ct }
+}
+
+pub(super) fn modality_name(modality: Modality) -> &'static str {
     match modality {
         Modality::Ct => "ct",
         Modality::Mr => "mr",
     }
 }
 
-/// Refuses a prior of another kind of image.
+/// Refuses a prior of another kind of image than is `wanted`.
 pub(super) fn check(name: &str, prior: &Prior, wanted: Modality) -> Result<(), Refused> {
     let (Some(found), Some(_)) = (prior.manifest().modality, prior.manifest().value) else {
         return Err(Refused::Input(format!(

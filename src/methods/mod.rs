@@ -1,5 +1,6 @@
 //! Learned methods that run: descriptions become samplers with a network.
 
+mod bayes;
 mod card;
 mod conditional;
 mod drawn;
@@ -10,6 +11,7 @@ mod spread;
 mod typicality;
 mod usual;
 
+pub use bayes::Denoised;
 pub use conditional::Conditioned;
 pub use drawn::Drawn;
 pub use process::{process_of, sampling_end, value_range};

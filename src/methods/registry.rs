@@ -1,17 +1,21 @@
 //! From descriptions of methods to methods: networks are opened once and shared.
 
-use super::card::{check, check_modality, entries, modality, record, unit_rule};
-use super::{Conditioned, Sampled, Trial};
+use super::card::{
+    check, check_modality, entries, modality, modality_name, modality_of_unit, record, unit_rule,
+};
+use super::{Conditioned, Denoised, Sampled, Trial};
 use crate::device::DeviceChoice;
 use crate::knobs::Info;
 use crate::models::{ConditionalPrior, ModelSource, Prior, open, open_conditional, read_card};
 use crate::score::Autograd;
-use crate::settings::{ConditionalSpec, Layers, Learned, MethodSpec, SamplerSpec, TvSpec, builtin};
+use crate::settings::{
+    BayesSpec, ConditionalSpec, Layers, Learned, MethodSpec, SamplerSpec, TvSpec, builtin,
+};
 use anyhow::Result;
 use candle_core::Device;
 use recon_data::{Derivation, Unit};
 use recon_pipelines::report::ModelRecord;
-use recon_pipelines::{Acquisition, Method, Methods, Pace, Reconstruct, Refused, Task};
+use recon_pipelines::{Acquisition, Method, Methods, Pace, Reconstruct, Refused, Spread, Task};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -66,7 +70,7 @@ impl Registry {
         Ok(layers.clone().holding(info, &entries(info.name, task, layers, true)?, keys))
     }
 
-    /// The name of the model that ships with the program for a task.
+    /// The name of the model that ships with the program for a task; that of MR images where the images say what they are.
     pub fn builtin(task: Task) -> &'static str {
         builtin(task)
     }
@@ -79,19 +83,20 @@ impl Registry {
         Ok(self.device.get_or_init(|| device))
     }
 
-    /// The prior of this name for a task, opened once.
-    fn prior(&self, name: &str, task: Task) -> Result<Arc<Prior>> {
+    /// The prior of this name for a task whose results have this unit, opened once.
+    fn prior(&self, name: &str, task: Task, unit: Unit) -> Result<Arc<Prior>> {
         let prior = once(&self.priors, name, || Ok(open(&ModelSource::named(name)?, &self.device()?.0)?))?;
-        check(name, &prior, modality(task))?;
+        check(name, &prior, modality(task).unwrap_or_else(|| modality_of_unit(unit)))?;
         Ok(prior)
     }
 
     /// The conditional prior of this name for a task, opened once.
-    fn conditional_prior(&self, name: &str, task: Task) -> Result<Arc<ConditionalPrior>> {
+    fn conditional_prior(&self, name: &str, task: Task, unit: Unit) -> Result<Arc<ConditionalPrior>> {
         let prior = once(&self.conditional, name, || {
             Ok(open_conditional(&ModelSource::named(name)?, &self.device()?.0)?)
         })?;
-        check_modality(name, prior.manifest().modality, modality(task))?;
+        let wanted = modality(task).unwrap_or_else(|| modality_of_unit(unit));
+        check_modality(name, prior.manifest().modality, wanted)?;
         Ok(prior)
     }
 
@@ -101,10 +106,10 @@ impl Registry {
         task: Task,
         unit: Unit,
     ) -> Result<Method<T>> {
-        let prior = self.conditional_prior(&spec.model, task)?;
+        let prior = self.conditional_prior(&spec.model, task, unit)?;
         // What is typical is asked of the prior that stands in, whether it does or not.
         let fallback = self.learned::<T>(&spec.fallback, task, unit)?;
-        let images = self.prior(&spec.fallback.model, task)?;
+        let images = self.prior(&spec.fallback.model, task, unit)?;
         let trial = images.manifest().typical.map(|typical| (Trial::of_card(typical), images));
         let run = Conditioned {
             climb: spec.climb,
@@ -116,12 +121,18 @@ impl Registry {
             prior: prior.clone(),
         };
         let model = Some(record(prior.manifest()));
-        Ok(Method { name: ConditionalSpec::INFO.name, run: Box::new(run), model, samples: 1, ..fallback })
+        Ok(Method {
+            name: ConditionalSpec::INFO.name,
+            run: Box::new(run),
+            model,
+            spread: Spread::Unknown,
+            ..fallback
+        })
     }
 
     fn learned<T: Acquisition>(&self, spec: &Learned, task: Task, unit: Unit) -> Result<Method<T>> {
         let (device, device_name) = self.device()?.clone();
-        let prior = self.prior(&spec.model, task)?;
+        let prior = self.prior(&spec.model, task, unit)?;
         let card = prior.manifest();
         let unit = unit_rule(card, unit)?;
         let (model, typical) = (Some(record(card)), card.typical.map(|typical| typical.error));
@@ -144,8 +155,26 @@ impl Registry {
         };
         let run = Box::new(Sampled { samples: spec.samples, trial, ..sampled(&spec.sampler, start) });
         let name = spec.sampler.info().name;
-        let (samples, derivation) = (spec.samples, Derivation::Iterative);
-        Ok(Method { name, run, model, device: device_name, samples, derivation, typical })
+        let (spread, derivation) = (Spread::of_samples(spec.samples), Derivation::Iterative);
+        Ok(Method { name, run, model, device: device_name, spread, derivation, typical })
+    }
+
+    fn denoised<T: Acquisition>(&self, spec: &BayesSpec, task: Task, unit: Unit) -> Result<Method<T>> {
+        let (device, device_name) = self.device()?.clone();
+        let shipped = modality_name(modality_of_unit(unit));
+        let name: &str = if spec.model == BayesSpec::AUTO { shipped } else { &spec.model };
+        let prior = self.prior(name, task, unit)?;
+        let card = prior.manifest();
+        let (model, unit, range) = (Some(record(card)), unit_rule(card, unit)?, card.noise_range());
+        Ok(Method {
+            name: BayesSpec::INFO.name,
+            run: Box::new(Denoised { model: prior, range, unit, bayes: spec.bayes, device }),
+            model,
+            device: device_name,
+            spread: Spread::Posterior,
+            derivation: Derivation::Other,
+            typical: None,
+        })
     }
 }
 
@@ -154,6 +183,7 @@ impl Methods<MethodSpec> for Registry {
         match method {
             MethodSpec::Learned(learned) => return self.learned(learned, task, unit),
             MethodSpec::Conditional(conditional) => return self.conditioned(conditional, task, unit),
+            MethodSpec::Bayes(bayes) => return self.denoised(bayes, task, unit),
             _ => {}
         }
         let name = method.info().label(task);
@@ -169,13 +199,18 @@ impl Methods<MethodSpec> for Registry {
         let model = match method {
             MethodSpec::Learned(learned) => &learned.model,
             MethodSpec::Conditional(conditional) => &conditional.model,
+            MethodSpec::Bayes(bayes) if bayes.model != BayesSpec::AUTO => &bayes.model,
             _ => return Ok(None),
         };
         Ok(Some(record(&read_card(&ModelSource::named(model)?)?)))
     }
 
-    fn samples(&self, method: &MethodSpec) -> usize {
-        if let MethodSpec::Learned(learned) = method { learned.samples } else { 1 }
+    fn spread(&self, method: &MethodSpec) -> Spread {
+        match method {
+            MethodSpec::Learned(learned) => Spread::of_samples(learned.samples),
+            MethodSpec::Bayes(_) => Spread::Posterior,
+            _ => Spread::Unknown,
+        }
     }
 
     fn trusts_metal(&self, method: &MethodSpec) -> bool {
@@ -233,10 +268,10 @@ mod tests {
     #[test]
     fn a_model_of_the_wrong_modality_is_refused_and_a_right_one_opened_once() {
         let registry = Registry::new(DeviceChoice::Cpu);
-        let error = registry.prior("mr", Task::Ct).err().expect("wrong kind of image");
+        let error = registry.prior("mr", Task::Ct, Unit::Hounsfield).err().expect("wrong kind of image");
         assert!(matches!(error.downcast_ref(), Some(Refused::Input(_))));
-        let first = registry.prior("mr", Task::Mri).expect("built in");
-        assert!(Arc::ptr_eq(&first, &registry.prior("mr", Task::Mri).expect("built in")));
+        let first = registry.prior("mr", Task::Mri, Unit::Arbitrary).expect("built in");
+        assert!(Arc::ptr_eq(&first, &registry.prior("mr", Task::Mri, Unit::Arbitrary).expect("built in")));
     }
 
     #[test]

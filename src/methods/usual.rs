@@ -3,15 +3,18 @@
 use super::Registry;
 use crate::knobs::Info;
 use crate::models::{ModelSource, read_card};
-use crate::settings::{ConditionalSpec, Layers};
+use crate::settings::{BayesSpec, ConditionalSpec, Layers};
 use recon_pipelines::{MaskChoice, MriSpec, PhaseAxisName, SamplingName, SamplingSpec, TaskSpec};
 
 impl Registry {
     /// The method of a task where nobody names one: the conditional prior of MRI for what it was trained on, which is noiseless
-    /// simulated lines of k-space; `score` for everything else, and where a setting is said that only `score` has.
+    /// simulated lines of k-space; `bayes` for images to denoise; `score` for everything else, and where a setting is said that only `score` has.
     ///
     /// Sparse views of CT stay with `score`, whose prior is the better one there.
     pub fn usual(&self, task: &TaskSpec, layers: &Layers) -> &'static Info {
+        if let TaskSpec::Denoise(_) = task {
+            return BayesSpec::INFO;
+        }
         let (told, other) = (ConditionalSpec::INFO, ConditionalSpec::FALLBACK_INFO);
         let is_served = is_lines(task) && !layers.asks_for_more(told, other);
         if is_served && layers.text(told, "model").is_none_or(|model| is_conditional(&model)) {
@@ -45,7 +48,7 @@ fn is_conditional(model: &str) -> bool {
 mod tests {
     use super::*;
     use crate::device::DeviceChoice;
-    use recon_pipelines::CtSpec;
+    use recon_pipelines::{CtSpec, DenoiseSpec};
 
     fn mri(change: impl FnOnce(&mut SamplingSpec)) -> TaskSpec {
         let mut sampling = SamplingSpec::default();
@@ -70,6 +73,7 @@ mod tests {
         let noisy = MriSpec { sampling: Some(SamplingSpec::default()), noise_std: Some(0.1) };
         assert_eq!(usual(&TaskSpec::Mri(noisy), &[]), "score");
         assert_eq!(usual(&TaskSpec::Ct(CtSpec::default()), &[]), "score");
+        assert_eq!(usual(&TaskSpec::Denoise(DenoiseSpec::default()), &[]), "bayes");
     }
 
     #[test]

@@ -86,6 +86,9 @@ impl Tuned {
 
 impl TunedMethod {
     fn problem(&self, task: Task, method: &str, modality: Option<Modality>) -> Option<String> {
+        if task == Task::Denoise {
+            return Some("there are no settings to be found for it".to_owned());
+        }
         let needed = if task == Task::Mri { Modality::Mr } else { Modality::Ct };
         if modality != Some(needed) {
             return Some("the network knows another kind of image".to_owned());

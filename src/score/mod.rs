@@ -52,7 +52,8 @@ pub use samplers::{
     PredictorCorrector, PseudoInverseGuided, RedDiff, Sampler, Start,
 };
 pub use uncertainty::{
-    Conditional, Covariance, LowRank, LowRankCovariance, Probing, TweedieCovariance, Variances,
+    Bayes, Conditional, Covariance, DifferencedCovariance, LowRank, LowRankCovariance, Posterior, Probing,
+    TweedieCovariance, Variances,
 };
 
 /// The score `∇ₓ log pₜ(x)` of a prior blurred to noise level `std`, for a batch `[b, c, row, col]`.
@@ -70,6 +71,16 @@ pub trait ScoreModel: Send + Sync {
     fn denoise(&self, x: &Tensor, std: f64) -> Result<Tensor> {
         x + self.score(x, std)?.affine(std * std, 0.0)?
     }
+
+    /// `log p(x; std)` of every image of the batch, in nats, whose gradient is the score; none for a model that knows its score
+    /// alone, as most networks do. Two values of one model at one level may be compared even where it is known up to a
+    /// constant.
+    ///
+    /// # Errors
+    /// As [`ScoreModel::score`].
+    fn log_density(&self, _x: &Tensor, _std: f64) -> Result<Option<Vec<f64>>> {
+        Ok(None)
+    }
 }
 
 impl<M: ScoreModel + ?Sized> ScoreModel for &M {
@@ -79,6 +90,9 @@ impl<M: ScoreModel + ?Sized> ScoreModel for &M {
     fn denoise(&self, x: &Tensor, std: f64) -> Result<Tensor> {
         (**self).denoise(x, std)
     }
+    fn log_density(&self, x: &Tensor, std: f64) -> Result<Option<Vec<f64>>> {
+        (**self).log_density(x, std)
+    }
 }
 
 impl<M: ScoreModel + ?Sized> ScoreModel for Arc<M> {
@@ -87,5 +101,8 @@ impl<M: ScoreModel + ?Sized> ScoreModel for Arc<M> {
     }
     fn denoise(&self, x: &Tensor, std: f64) -> Result<Tensor> {
         (**self).denoise(x, std)
+    }
+    fn log_density(&self, x: &Tensor, std: f64) -> Result<Option<Vec<f64>>> {
+        (**self).log_density(x, std)
     }
 }

@@ -1,13 +1,13 @@
 //! Every method, and what there is to know about it.
 
-use super::{ConditionalSpec, SamplerSpec};
+use super::{BayesSpec, ConditionalSpec, SamplerSpec};
 use crate::knobs::{Info, Knob, Range};
 use recon_pipelines::Task;
 
 const STEPS: Knob = Knob::new("steps", Range::Count(1), "Number of iterations");
 
 /// The methods without a network.
-pub const CLASSICAL: [&Info; 5] = [&FBP, &ZERO_FILLED, &LI, &TV, &L1_WAVELET];
+pub const CLASSICAL: [&Info; 6] = [&FBP, &ZERO_FILLED, &LI, &TV, &L1_WAVELET, &AVERAGE];
 
 /// Filtered back-projection.
 pub(super) const FBP: Info = Info {
@@ -69,9 +69,24 @@ pub(super) const L1_WAVELET: Info = Info {
     noise: false,
 };
 
+/// The mean of repeats.
+pub(super) const AVERAGE: Info = Info {
+    name: "average",
+    aliases: &[],
+    about: "The mean of repeats, weighted by their precisions",
+    source: "Gauss 1809",
+    tasks: &[Task::Denoise],
+    knobs: &[],
+    learned: false,
+    noise: true,
+};
+
 /// Every method, the classical ones first.
 pub fn infos() -> impl Iterator<Item = &'static Info> {
-    CLASSICAL.into_iter().chain(SamplerSpec::INFOS.iter().copied()).chain([ConditionalSpec::INFO])
+    CLASSICAL
+        .into_iter()
+        .chain(SamplerSpec::INFOS.iter().copied())
+        .chain([ConditionalSpec::INFO, BayesSpec::INFO])
 }
 
 /// The method of this name.

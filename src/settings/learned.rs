@@ -138,6 +138,6 @@ pub(super) fn samples(given: &Table) -> usize {
 pub(crate) fn builtin(task: Task) -> &'static str {
     match task {
         Task::Ct | Task::Mar => "ct",
-        Task::Mri => "mr",
+        Task::Mri | Task::Denoise => "mr",
     }
 }

@@ -4,6 +4,8 @@
 //! a model's card, a config file, the environment and the command line say, and resolve it, once, to a spec. A new sampler is
 //! a settings struct that implements [`SamplerSettings`](crate::knobs::SamplerSettings) and one arm in [`SamplerSpec`].
 
+mod bayes;
+mod classical;
 mod conditional;
 mod info;
 mod layers;
@@ -11,10 +13,12 @@ mod learned;
 mod sampler;
 mod spec;
 
+pub use bayes::BayesSpec;
+pub use classical::{TvSpec, WaveletSpec};
 pub use conditional::ConditionalSpec;
 pub use info::{CLASSICAL, find, infos};
 pub use layers::{Entry, Layers, Origin, Value};
 pub(crate) use learned::builtin;
 pub use learned::{Learned, PointEstimate};
 pub use sampler::SamplerSpec;
-pub use spec::{MethodSpec, MethodTable, TvSpec, WaveletSpec};
+pub use spec::{MethodSpec, MethodTable};

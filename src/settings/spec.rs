@@ -1,9 +1,8 @@
 //! A method with every setting filled in.
 
 use super::conditional::{ConditionalSpec, FALLBACK};
-use super::{Learned, find, info};
+use super::{BayesSpec, Learned, TvSpec, WaveletSpec, find, info};
 use crate::knobs::{Info, SettingError, Table};
-use recon_operators::solvers::{TvSettings, WaveletSettings};
 use recon_pipelines::{Classical, Task};
 use serde::{Deserialize, Serialize};
 use toml::Value;
@@ -25,54 +24,16 @@ pub enum MethodSpec {
     Learned(Box<Learned>),
     /// With a prior that is told what was measured.
     Conditional(Box<ConditionalSpec>),
-}
-
-/// Settings of total variation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TvSpec {
-    /// Weight of the total variation, and iterations.
-    pub settings: TvSettings,
-}
-
-/// Settings of sparsity in wavelets.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WaveletSpec {
-    /// Weight of the coefficients, and iterations.
-    pub settings: WaveletSettings,
+    /// The mean of repeats.
+    Average,
+    /// The posterior mean of an image with noise.
+    Bayes(Box<BayesSpec>),
 }
 
 /// A method as it stands in a file: its name and some of its settings. [`MethodSpec::of_table`] reads it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MethodTable(pub Table);
-
-impl TvSpec {
-    /// The program's settings for a task.
-    pub fn defaults(task: Task) -> Self {
-        let settings = match task {
-            Task::Ct => TvSettings { weight: 0.0003, iterations: 200, nonnegative: true },
-            Task::Mar => TvSettings { weight: 0.0005, iterations: 200, nonnegative: true },
-            Task::Mri => TvSettings { weight: 0.004, iterations: 100, nonnegative: false },
-        };
-        Self { settings }
-    }
-
-    /// The image that learned methods start from: total variation, but not to the last digit.
-    pub fn start(task: Task) -> TvSettings {
-        TvSettings { iterations: 60, ..Self::defaults(task).settings }
-    }
-}
-
-impl WaveletSpec {
-    /// The program's settings.
-    ///
-    /// Mean PSNR in dB of four training slices (T1, T2, contrast-enhanced T1; equispaced masks at 4x and 8x):
-    /// weight 0.002 26.25 and 22.54, 0.004 26.18 and 22.54, 0.008 26.05 and 22.44, 0.016 25.75 and 22.17; 400 iterations
-    /// instead of 100 change nothing.
-    pub fn defaults() -> Self {
-        Self { settings: WaveletSettings { weight: 0.002, iterations: 100 } }
-    }
-}
 
 impl MethodSpec {
     /// The method of a table for a task: its `name` and its settings; what is missing is as the program has it.
@@ -100,6 +61,7 @@ impl MethodSpec {
             "fbp" => Self::Fbp,
             "zero-filled" => Self::ZeroFilled,
             "li" => Self::Li,
+            "average" => Self::Average,
             "tv" => {
                 let mut tv = TvSpec::defaults(task);
                 tv.settings.weight = number("tv-weight").unwrap_or(tv.settings.weight);
@@ -115,6 +77,7 @@ impl MethodSpec {
             name if name == ConditionalSpec::INFO.name => {
                 Self::Conditional(Box::new(ConditionalSpec::new(task, &given)?))
             }
+            name if name == BayesSpec::INFO.name => Self::Bayes(Box::new(BayesSpec::new(task, &given)?)),
             _ => Self::Learned(Box::new(Learned::new(info, task, &given)?)),
         })
     }
@@ -143,6 +106,8 @@ impl MethodSpec {
             Self::L1Wavelet(_) => &info::L1_WAVELET,
             Self::Learned(learned) => learned.sampler.info(),
             Self::Conditional(_) => ConditionalSpec::INFO,
+            Self::Average => &info::AVERAGE,
+            Self::Bayes(_) => BayesSpec::INFO,
         }
     }
 
@@ -159,7 +124,8 @@ impl MethodSpec {
             Self::Li => Some(Classical::Li),
             Self::Tv(tv) => Some(Classical::Tv(tv.settings.clone())),
             Self::L1Wavelet(wavelet) => Some(Classical::L1Wavelet(wavelet.settings.clone())),
-            Self::Learned(_) | Self::Conditional(_) => None,
+            Self::Average => Some(Classical::Average),
+            Self::Learned(_) | Self::Conditional(_) | Self::Bayes(_) => None,
         }
     }
 
@@ -174,6 +140,7 @@ impl MethodSpec {
                 vec![Self::ZeroFilled, Self::L1Wavelet(WaveletSpec::defaults()), tv()]
             }
             (Self::Tv(_) | Self::Learned(_), Task::Mar) => vec![Self::Li],
+            (Self::Bayes(_), Task::Denoise) => vec![Self::Average],
             _ => Vec::new(),
         }
     }
@@ -181,13 +148,14 @@ impl MethodSpec {
     /// Name and settings that are in use.
     pub fn table(&self) -> MethodTable {
         let mut table = match self {
-            Self::Fbp | Self::ZeroFilled | Self::Li => Table::new(),
+            Self::Fbp | Self::ZeroFilled | Self::Li | Self::Average => Table::new(),
             Self::Tv(tv) => settings("tv-weight", tv.settings.weight, tv.settings.iterations),
             Self::L1Wavelet(wavelet) => {
                 settings("wavelet-weight", wavelet.settings.weight, wavelet.settings.iterations)
             }
             Self::Learned(learned) => learned.table(),
             Self::Conditional(conditional) => conditional.table(),
+            Self::Bayes(bayes) => bayes.table(),
         };
         table.insert("name".to_owned(), self.info().name.into());
         MethodTable(table)

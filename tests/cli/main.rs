@@ -9,6 +9,7 @@ mod coils;
 #[path = "../common/mod.rs"]
 mod common;
 mod conditional;
+mod denoise;
 mod elsewhere;
 mod evaluation;
 mod exact_forms;

@@ -78,8 +78,9 @@ fn entity<'a>(name: &'a str, key: &str) -> Option<&'a str> {
 /// Whether a file of a dataset is an image of the task: anatomical MRI, or CT, of a subject.
 pub(super) fn is_image(file: &Path, below: &Path, task: Option<Task>) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let of_mri = task.is_none_or(|task| task == Task::Mri) && ANATOMICAL.contains(&suffix(&name));
-    let of_ct = task.is_none_or(|task| task != Task::Mri) && suffix(&name).eq_ignore_ascii_case("ct");
+    let takes = |others: &[Task]| task.is_none_or(|task| task == Task::Denoise || others.contains(&task));
+    let of_mri = takes(&[Task::Mri]) && ANATOMICAL.contains(&suffix(&name));
+    let of_ct = takes(&[Task::Ct, Task::Mar]) && suffix(&name).eq_ignore_ascii_case("ct");
     let other = below.components().any(|part| OTHERS.iter().any(|other| part.as_os_str() == *other));
     name.starts_with("sub-") && !other && (of_mri || of_ct)
 }

@@ -102,7 +102,8 @@ impl Expansion {
         (output_dir, filter): (&Path, Option<&BidsFilter>),
     ) -> Result<Planned, String> {
         let task = entry.task.or_else(|| task_of(found.as_ref()?.modality?));
-        let task = task.ok_or("does not say what it is; add task = \"ct\", \"mri\" or \"mar\"")?;
+        let task =
+            task.ok_or("does not say what it is; add task = \"ct\", \"mri\", \"mar\" or \"denoise\"")?;
         let method = entry.method.clone();
         let values = values(path, found.as_ref(), (task, method.as_deref(), self.cases.len() + 1));
         let output = filled(entry.output.as_deref().unwrap_or(OUTPUT), &values)?;

@@ -43,8 +43,9 @@ fn entry<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Entry, 
             "input" => {}
             "task" => {
                 let known = Task::ALL.into_iter().find(|task| task.name() == value);
-                said.task =
-                    Some(known.ok_or_else(|| format!("task {value}: is not one of ct, mri and mar"))?);
+                said.task = Some(
+                    known.ok_or_else(|| format!("task {value}: is not one of ct, mri, mar and denoise"))?,
+                );
             }
             "method" => said.method = Some(value.to_owned()),
             "output_dir" => said.output_dir = Some(value.into()),

@@ -26,7 +26,7 @@ impl<S: Study> Finished<'_, S> {
         }
         let image = |k: usize| Ok(self.kept.image(k)?);
         layers.push(self.layer((LayerKind::Result, ""), &numbers, embedding, &image)?);
-        if self.samples > 1 {
+        if self.spread.is_known() {
             let map = |k: usize| Ok(self.kept.map(k, Map::Std)?);
             layers.push(self.layer((LayerKind::StandardDeviation, ""), &numbers, embedding, &map)?);
         }

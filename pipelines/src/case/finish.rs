@@ -5,7 +5,7 @@ use super::result::{Finished, Provenance};
 use super::run::Run;
 use super::{CaseSpec, Method, Methods, SliceRecord, Solver, Target};
 use crate::judge::{self, Comparison};
-use crate::report::{Report, Status, data_residual, peak_memory_bytes};
+use crate::report::{Denoising, Report, Status, data_residual, peak_memory_bytes};
 use crate::{Acquisition, Cancelled, Schema, Study};
 use anyhow::Result;
 use recon_data::{Overwrite, Source, atomic, digest};
@@ -43,7 +43,7 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
         let slices = kept.finished(all);
         let target = self.written(target, (slices, all), done.stopped)?;
         let source = self.source(&study.frame().source, &mut done.warnings);
-        let finished = Finished { study, kept: &kept, slices, samples: method.samples, source };
+        let finished = Finished { study, kept: &kept, slices, spread: method.spread, source };
         let metrics = finished.write(&target, &self.provenance(&case, method)?)?;
         if let (Some((path, embedding)), false) = (&self.options.excerpt, done.stopped) {
             let pictures = serde_json::to_vec(&finished.excerpt(*embedding)?)?;
@@ -133,6 +133,7 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
             resumed: done.resumed,
             peak_memory_bytes: peak_memory_bytes(),
             data_residual: data_residual(&records),
+            denoising: Denoising::of(&records),
             metrics,
             warnings: done.warnings,
             slices: records,

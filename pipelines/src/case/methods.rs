@@ -1,7 +1,7 @@
 //! Where a description of a method becomes a method.
 
 use crate::report::ModelRecord;
-use crate::{Acquisition, Reconstruct, Task};
+use crate::{Acquisition, Reconstruct, Spread, Task};
 use anyhow::Result;
 use recon_data::{Derivation, Unit};
 use recon_operators::Transform;
@@ -16,8 +16,8 @@ pub struct Method<T: Transform> {
     pub model: Option<ModelRecord>,
     /// Where it runs.
     pub device: String,
-    /// How many posterior samples it draws.
-    pub samples: usize,
+    /// What it knows of the spread of the posterior.
+    pub spread: Spread,
     /// How its images come about, for files that say so.
     pub derivation: Derivation,
     /// The least and the largest denoising error of results that its model knows, where that is known.
@@ -27,7 +27,15 @@ pub struct Method<T: Transform> {
 impl<T: Transform> Method<T> {
     /// A method without a network.
     pub fn classical(name: &'static str, derivation: Derivation, run: Box<dyn Reconstruct<T>>) -> Self {
-        Self { name, run, model: None, device: "cpu".into(), samples: 1, derivation, typical: None }
+        Self {
+            name,
+            run,
+            model: None,
+            device: "cpu".into(),
+            spread: Spread::Unknown,
+            derivation,
+            typical: None,
+        }
     }
 }
 
@@ -57,8 +65,8 @@ pub trait Methods<M>: Sync {
     /// When the card cannot be read.
     fn model(&self, method: &M, task: Task) -> Result<Option<ModelRecord>>;
 
-    /// How many posterior samples the method draws.
-    fn samples(&self, method: &M) -> usize;
+    /// What the method knows of the spread of the posterior.
+    fn spread(&self, method: &M) -> Spread;
 
     /// Whether the method can only be given all rays or samples, those through metal among them.
     fn trusts_metal(&self, method: &M) -> bool;

@@ -2,8 +2,8 @@
 
 use super::{CaseSpec, Method, Methods, Outputs};
 use crate::{
-    Acquisition, CaseSeed, Correction, ImageCt, ImageMar, ImageMri, Input, KspaceMri, RawMri, Refused,
-    Remarks, SinogramCt, Study, TaskSpec,
+    Acquisition, CaseSeed, Correction, ImageCt, ImageDenoise, ImageMar, ImageMri, Input, KspaceMri, RawMri,
+    Refused, Remarks, SinogramCt, Study, TaskSpec,
 };
 use anyhow::Result;
 
@@ -39,6 +39,7 @@ pub(super) fn opened<M, V: Opened>(
         (Input::Image(input), TaskSpec::Mri(spec)) => on!(ImageMri::open(input, spec, seed)),
         (Input::Kspace(input), TaskSpec::Mri(spec)) => on!(KspaceMri::open(input, spec, seed)),
         (Input::Raw(input), TaskSpec::Mri(spec)) => on!(RawMri::open(input, spec, seed)),
+        (Input::Image(input), TaskSpec::Denoise(spec)) => on!(ImageDenoise::open(input, spec, seed)),
         (Input::Image(input), TaskSpec::Mar(spec)) => {
             let trusts = methods.trusts_metal(&case.method);
             let correction = if trusts { Correction::None } else { Correction::Margin(spec.metal_margin) };

@@ -5,7 +5,7 @@ use super::kept::Kept;
 use crate::judge::{Baseline, CalibrationSums, Comparison, QualitySums};
 use crate::report::ModelRecord;
 use crate::report::preview::{Panels, Window, montage, png, upright};
-use crate::{Map, Study};
+use crate::{Map, Spread, Study};
 use anyhow::Result;
 use ndarray::Array2;
 use recon_data::{DataError, Derivation, Format, ImageStack, Source, atomic};
@@ -17,8 +17,8 @@ pub(super) struct Finished<'a, S> {
     pub(super) kept: &'a Kept,
     /// How many, from the first.
     pub(super) slices: usize,
-    /// How many posterior samples the method drew.
-    pub(super) samples: usize,
+    /// What the method knows of the spread of the posterior.
+    pub(super) spread: Spread,
     /// What the files take over.
     pub(super) source: Source,
 }
@@ -104,7 +104,7 @@ impl<S: Study> Finished<'_, S> {
         let sums = || QualitySums::new(largest, frame.values.unit());
         let mut result = sums();
         let mut baselines: Vec<_> = self.kept.baselines().iter().map(|name| (*name, sums())).collect();
-        let mut spread = CalibrationSums::new(self.samples).ok();
+        let mut spread = CalibrationSums::of(self.spread)?;
         for k in 0..self.slices {
             let Some(truth) = self.study.truth(k)? else { return Ok(None) };
             let image = self.kept.image(k)?;

@@ -5,7 +5,7 @@ use super::kept::Kept;
 use super::opened::{Opened, comparable, opened};
 use super::{CaseSpec, Methods, Options, Outcome, Outputs, Solver, Target, budget};
 use crate::report::InputRecord;
-use crate::{Acquisition, Cancelled, CaseSeed, Map, Refused, Remarks, Study, TaskSpec};
+use crate::{Acquisition, Cancelled, CaseSeed, Map, Refused, Remarks, Spread, Study, Task};
 use anyhow::Result;
 use recon_data::{Deidentifier, Format, Unit, digest, npy};
 use recon_operators::Mask;
@@ -40,7 +40,7 @@ pub fn run<M: Clone + Serialize>(
 /// When an output makes no sense or exists.
 pub fn target<M>(case: &CaseSpec<M>, methods: &impl Methods<M>, force: bool) -> Result<Target> {
     case.output.deidentifier()?;
-    let target = Target::new(&case.output, &maps(&case.output, methods.samples(&case.method))?, force)?;
+    let target = Target::new(&case.output, &maps(&case.output, methods.spread(&case.method))?, force)?;
     let same = |input: &&Path| target.files().any(|file| is_same(file, input));
     if let Some(input) = case.files().into_iter().find(same) {
         return Err(Refused::Usage(format!("{}: is an input; name another output", input.display())).into());
@@ -53,14 +53,14 @@ fn is_same(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// The maps that are written beside the image of so many samples.
-fn maps(outputs: &Outputs, samples: usize) -> Result<Vec<Map>, Refused> {
-    if outputs.quantiles && samples < 2 {
+/// The maps that are written beside the image.
+fn maps(outputs: &Outputs, spread: Spread) -> Result<Vec<Map>, Refused> {
+    if outputs.quantiles && spread.samples() < 2 {
         let message = "--quantiles: need several samples; add --samples K";
         return Err(Refused::Usage(message.to_owned()));
     }
     let mut maps = Vec::new();
-    maps.extend((samples > 1).then_some(Map::Std));
+    maps.extend(spread.is_known().then_some(Map::Std));
     maps.extend(outputs.quantiles.then_some([Map::Low, Map::High]).into_iter().flatten());
     maps.extend(outputs.null_space.then_some(Map::NullSpace));
     Ok(maps)
@@ -136,7 +136,7 @@ impl<M: Clone + Serialize, R: Methods<M>> Run<'_, M, R> {
 
     /// Refuses results that DICOM cannot hold, as it knows CT in Hounsfield units only, and no sheared images.
     fn check_unit<S: Study>(&self, study: &S) -> Result<(), Refused> {
-        let is_ct = matches!(self.case.task, TaskSpec::Ct(_) | TaskSpec::Mar(_));
+        let is_ct = matches!(self.case.task.task(), Task::Ct | Task::Mar);
         let image = &self.case.output.image;
         if is_ct
             && study.frame().values.unit() == Unit::Arbitrary

@@ -20,6 +20,12 @@ pub struct SliceRecord {
     /// `‖x₀‖/‖x‖` of the part x₀ of the result x that the measurement does not see, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub null_space_share: Option<f64>,
+    /// Standard deviation of the noise in what was measured, in the unit of the image, where pixels themselves are measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_std: Option<f64>,
+    /// By how much the variance of the posterior lies below that of the noise, `10 log₁₀(n²/mean s²)` dB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_gain: Option<f64>,
     /// How the model took the result, where it was asked.
     #[serde(flatten)]
     pub typicality: Option<Typicality>,
@@ -74,6 +80,8 @@ where
                     network_calls: 0,
                     seconds: 0.0,
                     null_space_share: None,
+                    noise_std: None,
+                    expected_gain: None,
                     typicality: None,
                     remark: None,
                     data_residual: None,
@@ -95,8 +103,16 @@ where
             self.method.run.reconstruct(problem, seed, progress)?;
         let seconds = begin.elapsed().as_secs_f64();
         let data_residual = Some(problem.residual(&image));
-        let mut record =
-            SliceRecord { network_calls, seconds, null_space_share: None, typicality, remark, data_residual };
+        let mut record = SliceRecord {
+            network_calls,
+            seconds,
+            null_space_share: None,
+            noise_std: study.noise_std(k),
+            expected_gain: None,
+            typicality,
+            remark,
+            data_residual,
+        };
         if self.null_space {
             let unseen = unseen(problem, &image, progress)?;
             record.null_space_share = Some(unseen.norm() / image.norm().max(f64::MIN_POSITIVE));
@@ -109,7 +125,9 @@ where
             };
             Ok((map, written))
         });
-        let maps = maps.collect::<Result<_>>()?;
+        let maps: Vec<(Map, Array2<f32>)> = maps.collect::<Result<_>>()?;
+        let std = maps.iter().find(|(map, _)| *map == Map::Std).map(|(_, std)| std);
+        record.expected_gain = record.noise_std.zip(std).and_then(|(noise, std)| gain(noise, std));
         let baselines = self.baselines(study, (k, problem), seed, progress)?;
         Ok(Solved { image: study.image(k, image)?, maps, baselines, record })
     }
@@ -128,6 +146,13 @@ where
         };
         self.baselines.iter().map(image).collect()
     }
+}
+
+/// `10 log₁₀(n²/mean s²)` of noise n and a map of standard deviations s, in dB; none where nothing deviates.
+fn gain(noise: f64, std: &Array2<f32>) -> Option<f64> {
+    let sum: f64 = std.iter().map(|&s| f64::from(s).powi(2)).sum();
+    let gain = 10.0 * (noise * noise * std.len() as f64 / sum).log10();
+    gain.is_finite().then_some(gain)
 }
 
 /// The part of an image that the measurement does not see.

@@ -64,7 +64,7 @@ impl<M: Clone, R: Methods<M>> Opened for Trial<'_, M, R> {
         let Some(k) = first(&study)? else { return Ok(known) };
         let begin = Instant::now();
         let Slice::Measured(problem) = study.slice(k)? else { return Ok(known) };
-        let steps = Steps::begin(method.samples);
+        let steps = Steps::begin(method.spread.samples());
         let found = method.run.reconstruct(&problem, study.seed(k), &steps);
         let (mut slice, network_calls) = match found {
             Ok(found) => (begin.elapsed().as_secs_f64(), found.network_calls),

@@ -1,9 +1,10 @@
 //! Whether the spread of posterior samples tells how far off their mean is.
 
+use crate::Spread;
 use anyhow::{Result, ensure};
 use ndarray::{Array2, Zip};
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 /// The probability of the intervals that [`Calibration::coverage`] counts.
 pub const INTERVAL: f64 = 0.9;
@@ -39,6 +40,22 @@ impl CalibrationSums {
         let quantile = StudentsT::new(0.0, 1.0, (samples - 1) as f64)?.inverse_cdf(0.5 + 0.5 * INTERVAL);
         let wider = 1.0 + 1.0 / samples as f64;
         Ok(Self { wider, quantile, variance: 0.0, error: 0.0, covered: 0, voxels: 0 })
+    }
+
+    /// Of nothing yet, for this kind of spread: of the posterior itself it is that of endlessly many samples. None where
+    /// nothing is known.
+    ///
+    /// # Errors
+    /// When the quantile of the normal distribution cannot be found.
+    pub fn of(spread: Spread) -> Result<Option<Self>> {
+        match spread {
+            Spread::Unknown => Ok(None),
+            Spread::Samples(samples) => Self::new(samples).map(Some),
+            Spread::Posterior => {
+                let quantile = Normal::new(0.0, 1.0)?.inverse_cdf(0.5 + 0.5 * INTERVAL);
+                Ok(Some(Self { wider: 1.0, quantile, variance: 0.0, error: 0.0, covered: 0, voxels: 0 }))
+            }
+        }
     }
 
     /// Adds a slice, in any unit but all three in the same.
@@ -99,6 +116,21 @@ mod tests {
         // 40 000 voxels: standard errors of about 0.01 and 0.0015.
         assert!((ratio - 1.0).abs() < 0.03, "{ratio}");
         assert!((coverage - 0.9).abs() < 0.005, "{coverage}");
+    }
+
+    #[test]
+    fn a_posterior_in_closed_form_is_calibrated() {
+        let (truth, _, _) = drawn(1.0);
+        let (mean, std) = (Array2::zeros(truth.dim()), Array2::ones(truth.dim()));
+        let found = |spread| {
+            let mut sums = CalibrationSums::of(spread).expect("a normal distribution")?;
+            sums.add(&truth, &mean, &std).expect("one shape");
+            sums.finish()
+        };
+        let Calibration { ratio, coverage } = found(Spread::Posterior).expect("calibrated");
+        assert!((ratio - 1.0).abs() < 0.03 && (coverage - 0.9).abs() < 0.006, "{ratio} {coverage}");
+        assert_eq!(found(Spread::Unknown), None);
+        assert_eq!(found(Spread::of_samples(4)), calibration(&truth, (&mean, &std), 4));
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub fn warnings([low, high]: [f64; 2], records: &[SliceRecord], (task, first): (
             slices(&outside),
             100.0 * first.outside,
             match task {
+                Task::Denoise => "check --modality, --unit and --noise-std",
                 Task::Ct | Task::Mar => "check --unit and the scale of the input",
                 Task::Mri => "MR magnitudes are never negative and have few outliers",
             }
@@ -75,6 +76,8 @@ mod tests {
             network_calls: 1,
             seconds: 1.0,
             null_space_share: None,
+            noise_std: None,
+            expected_gain: None,
             remark: None,
             typicality: Some(Typicality { denoising_error, outside }),
             data_residual: None,

@@ -4,7 +4,7 @@ use super::{Direct, L1Wavelet, LinearInterpolation, Reconstruct, Tv, TvFrom, Zer
 use crate::Task;
 use recon_data::Derivation;
 use recon_operators::solvers::{TvSettings, WaveletSettings};
-use recon_operators::{PhasedFourier, PhasedSense, Picture, Problem, Radon, Transform};
+use recon_operators::{Identity, PhasedFourier, PhasedSense, Picture, Problem, Radon, Transform};
 
 /// A method without a network, with its settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +13,8 @@ pub enum Classical {
     Fbp,
     /// Magnitude of the inverse Fourier transform, zeros where nothing was measured.
     ZeroFilled,
+    /// The mean of repeats, weighted by their precisions.
+    Average,
     /// Linear interpolation of the rays through metal.
     Li,
     /// Total variation.
@@ -26,7 +28,7 @@ impl Classical {
     pub fn derivation(&self) -> Derivation {
         match self {
             Self::Fbp | Self::Li => Derivation::FilteredBackProjection,
-            Self::ZeroFilled => Derivation::Other,
+            Self::ZeroFilled | Self::Average => Derivation::Other,
             Self::Tv(_) | Self::L1Wavelet(_) => Derivation::Iterative,
         }
     }
@@ -63,7 +65,7 @@ impl Acquisition for Radon {
                 Some(Box::new(TvFrom { settings: settings.clone(), start: LinearInterpolation }))
             }
             (Classical::Tv(settings), _) => Some(Box::new(Tv { settings: settings.clone() })),
-            (Classical::Li | Classical::ZeroFilled | Classical::L1Wavelet(_), _) => None,
+            (Classical::Li | Classical::ZeroFilled | Classical::Average | Classical::L1Wavelet(_), _) => None,
         }
     }
 
@@ -76,13 +78,24 @@ impl Acquisition for Radon {
     }
 }
 
+/// Images themselves, with noise: what is measured is the mean of their repeats.
+impl Acquisition for Identity {
+    fn classical(method: &Classical, _task: Task) -> Option<Box<dyn Reconstruct<Self>>> {
+        matches!(method, Classical::Average).then(|| Box::new(Direct) as _)
+    }
+
+    fn start(_task: Task, _tv: TvSettings) -> Box<dyn Reconstruct<Self> + Send> {
+        Box::new(Direct)
+    }
+}
+
 impl Acquisition for PhasedFourier {
     fn classical(method: &Classical, _task: Task) -> Option<Box<dyn Reconstruct<Self>>> {
         match method {
             Classical::ZeroFilled => Some(Box::new(ZeroFilled)),
             Classical::Tv(settings) => Some(Box::new(Tv { settings: settings.clone() })),
             Classical::L1Wavelet(settings) => Some(Box::new(L1Wavelet { settings: settings.clone() })),
-            Classical::Fbp | Classical::Li => None,
+            Classical::Fbp | Classical::Li | Classical::Average => None,
         }
     }
 
@@ -101,7 +114,7 @@ impl Acquisition for PhasedSense {
             Classical::ZeroFilled => Some(Box::new(ZeroFilled)),
             Classical::Tv(settings) => Some(Box::new(Tv { settings: settings.clone() })),
             Classical::L1Wavelet(settings) => Some(Box::new(L1Wavelet { settings: settings.clone() })),
-            Classical::Fbp | Classical::Li => None,
+            Classical::Fbp | Classical::Li | Classical::Average => None,
         }
     }
 

@@ -5,6 +5,7 @@ mod interpolation;
 mod iterative;
 mod l1_wavelet;
 mod reconstruct;
+mod spread;
 mod tv;
 mod zero_filled;
 
@@ -12,5 +13,6 @@ pub use classical::{Acquisition, Classical, Known};
 pub use interpolation::LinearInterpolation;
 pub use l1_wavelet::L1Wavelet;
 pub use reconstruct::{Direct, Estimate, Map, Progress, Quiet, Reconstruct, Silent, SliceSeed, Typicality};
+pub use spread::Spread;
 pub use tv::{Tv, TvFrom};
 pub use zero_filled::ZeroFilled;

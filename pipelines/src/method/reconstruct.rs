@@ -46,7 +46,7 @@ impl SliceSeed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Map {
-    /// Standard deviation over posterior samples.
+    /// Standard deviation of the posterior, or of samples of it.
     Std,
     /// The 5 % quantile of posterior samples.
     Low,

@@ -9,6 +9,7 @@ mod summary_tsv;
 
 pub use prometheus::prometheus;
 pub use sidecar::{
-    InputRecord, ModelRecord, Report, Status, data_residual, peak_memory_bytes, resident_memory_bytes,
+    Denoising, InputRecord, ModelRecord, Report, Status, data_residual, peak_memory_bytes,
+    resident_memory_bytes,
 };
 pub use summary_tsv::summary_tsv;

@@ -71,6 +71,9 @@ pub struct Report<M> {
     pub peak_memory_bytes: Option<u64>,
     /// Root mean square over slices of `‖Λ(T x − y)‖ / ‖Λ y‖`; none when every slice was known.
     pub data_residual: Option<f64>,
+    /// What was made of noise that is known, where pixels themselves were measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denoising: Option<Denoising>,
     /// Against the reference, when one is known.
     pub metrics: Option<Comparison>,
     /// What to be careful about, in words.
@@ -85,6 +88,33 @@ pub struct Report<M> {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the serialiser passes a reference")]
 fn is_zero(count: &usize) -> bool {
     *count == 0
+}
+
+/// The noise of all slices and what was left of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Denoising {
+    /// Root mean square over slices of the noise in what was measured, in the unit of the image: of repeats, in their
+    /// average.
+    pub noise_std: f64,
+    /// By how much the mean variance of the posterior lies below that, dB, where the method knows it.
+    pub expected_gain: Option<f64>,
+}
+
+impl Denoising {
+    /// That of these slices; none where no noise is known.
+    pub fn of(records: &[SliceRecord]) -> Option<Self> {
+        let noise: Vec<f64> = records.iter().filter_map(|record| record.noise_std).map(|n| n * n).collect();
+        let left = |record: &SliceRecord| {
+            Some(record.noise_std?.powi(2) * 10_f64.powf(-0.1 * record.expected_gain?))
+        };
+        let left: Vec<f64> = records.iter().filter_map(left).collect();
+        let sum = noise.iter().sum::<f64>();
+        let gain = 10.0 * (sum / left.iter().sum::<f64>()).log10();
+        (!noise.is_empty()).then(|| Self {
+            noise_std: (sum / noise.len() as f64).sqrt(),
+            expected_gain: (left.len() == noise.len()).then_some(gain),
+        })
+    }
 }
 
 /// Largest resident memory of this process so far, bytes (`VmHWM`; Linux only).

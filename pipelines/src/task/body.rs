@@ -37,12 +37,17 @@ impl Body {
 
     /// Takes images for CT in the unit that was `told`, else in that of the file, else by their smallest value.
     pub fn new(images: Images, told: Option<UnitName>) -> Self {
-        let unit = match (told, images.unit()) {
+        let unit = Self::unit_of(&images, told);
+        Self { images: images.in_unit(unit) }
+    }
+
+    /// The unit of such images: the one that was `told`, else that of the file, else as their smallest value has it.
+    pub(super) fn unit_of(images: &Images, told: Option<UnitName>) -> Unit {
+        match (told, images.unit()) {
             (Some(unit), _) => unit.into(),
             (None, Unit::Arbitrary) if images.range().0 < SURELY_HOUNSFIELD => Unit::Hounsfield,
             (None, unit) => unit,
-        };
-        Self { images: images.in_unit(unit) }
+        }
     }
 
     /// The images in their own unit.

@@ -1,7 +1,7 @@
 //! What is measured: the part of a case that names the acquisition.
 
-use crate::{FilterName, Named, PhaseAxisName, Refused, SamplingName};
-use recon_operators::SamplingPlan;
+use super::{MaskChoice, SamplingSpec};
+use crate::{FilterName, ModalityName, Named, Refused};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,11 +16,16 @@ pub enum Task {
     Mri,
     /// CT around metal.
     Mar,
+    /// Repeats of one image.
+    Denoise,
 }
 
 impl Task {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Ct, Self::Mri, Self::Mar];
+    pub const ALL: [Self; 4] = [Self::Ct, Self::Mri, Self::Mar, Self::Denoise];
+
+    /// Those in which a part of an image is not measured.
+    pub const RECONSTRUCTIONS: [Self; 3] = [Self::Ct, Self::Mri, Self::Mar];
 
     /// The name of its command.
     pub fn name(self) -> &'static str {
@@ -28,6 +33,7 @@ impl Task {
             Self::Ct => "ct",
             Self::Mri => "mri",
             Self::Mar => "mar",
+            Self::Denoise => "denoise",
         }
     }
 }
@@ -56,6 +62,8 @@ pub enum TaskSpec {
     Mri(MriSpec),
     /// CT around metal.
     Mar(MarSpec),
+    /// Repeats of one image.
+    Denoise(DenoiseSpec),
 }
 
 /// Parallel-beam CT.
@@ -118,48 +126,19 @@ pub struct MarSpec {
     pub noise_std: Option<f64>,
 }
 
-/// Which samples of k-space are measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Repeats of one image on one grid, each with white noise of its own: `y_i = x + σ_i n_i`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SamplingSpec {
-    /// How many times fewer samples than a full scan.
-    #[serde(default = "acceleration")]
-    pub accel: f64,
-    /// The rule, or a `.npy` file.
-    #[serde(default)]
-    pub mask: MaskChoice,
-    /// Fraction of lines in the fully sampled centre; [`center_fraction`] without it.
+pub struct DenoiseSpec {
+    /// The other repeats beside the input.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "crate::paths::list")]
+    pub repeats: Vec<PathBuf>,
+    /// `σ_i` in the unit of the images: one for all, or one for the input and each repeat; estimated if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noise_std: Vec<f64>,
+    /// What made the images, where their files do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub center_fraction: Option<f64>,
-    /// First line of an equispaced mask; drawn by the seed without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mask_offset: Option<usize>,
-    /// Image axis along which lines are left out.
-    #[serde(default = "columns")]
-    pub phase_axis: PhaseAxisName,
-}
-
-impl Default for SamplingSpec {
-    /// Every fourth column.
-    fn default() -> Self {
-        Self {
-            accel: acceleration(),
-            mask: MaskChoice::default(),
-            center_fraction: None,
-            mask_offset: None,
-            phase_axis: columns(),
-        }
-    }
-}
-
-/// A mask by its rule or from a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum MaskChoice {
-    /// By a rule.
-    Rule(SamplingName),
-    /// From a `.npy` file.
-    File(PathBuf),
+    pub modality: Option<ModalityName>,
 }
 
 /// Views of simulated CT where nobody says how many.
@@ -180,99 +159,9 @@ fn metal_margin() -> usize {
 fn mar_views() -> usize {
     MAR_VIEWS
 }
-fn acceleration() -> f64 {
-    4.0
-}
-fn columns() -> PhaseAxisName {
-    PhaseAxisName::Columns
-}
-
-impl Default for MaskChoice {
-    fn default() -> Self {
-        Self::Rule(SamplingName::Equispaced)
-    }
-}
-
 impl Default for FilterName {
     fn default() -> Self {
         ramp()
-    }
-}
-
-impl std::str::FromStr for MaskChoice {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        use crate::Named;
-        if let Some(name) = SamplingName::from_name(text) {
-            return Ok(Self::Rule(name));
-        }
-        let path = PathBuf::from(text);
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy")) {
-            return Ok(Self::File(path));
-        }
-        let names: Vec<&str> = SamplingName::ALL.iter().map(|name| name.name()).collect();
-        Err(format!("give {} or a .npy file", names.join(", ")))
-    }
-}
-
-impl TryFrom<String> for MaskChoice {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<MaskChoice> for String {
-    fn from(mask: MaskChoice) -> Self {
-        mask.to_string()
-    }
-}
-
-impl fmt::Display for MaskChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rule(name) => name.fmt(f),
-            Self::File(path) => path.display().fmt(f),
-        }
-    }
-}
-
-/// The fraction of lines in the centre of a mask of this acceleration: 0.08 up to 4x, 0.04 up to 8x, then 0.32/R.
-pub fn center_fraction(acceleration: f64) -> f64 {
-    match acceleration {
-        r if r <= 4.0 => 0.08,
-        r if r <= 8.0 => 0.04,
-        r => 0.32 / r,
-    }
-}
-
-impl SamplingSpec {
-    /// With the centre fraction of line masks filled in.
-    #[must_use]
-    pub fn resolved(mut self) -> Self {
-        use SamplingName::{Equispaced, Magic, Random};
-        if matches!(self.mask, MaskChoice::Rule(Equispaced | Random | Magic)) {
-            self.center_fraction.get_or_insert(center_fraction(self.accel));
-        }
-        self
-    }
-
-    /// The plan of a mask by a rule; none for a file.
-    pub fn plan(&self, seed: u64) -> Option<SamplingPlan> {
-        let MaskChoice::Rule(name) = &self.mask else { return None };
-        Some(SamplingPlan {
-            sampling: (*name).into(),
-            acceleration: self.accel,
-            center_fraction: self.center_fraction,
-            offset: self.mask_offset,
-            seed,
-            phase_axis: self.phase_axis.into(),
-        })
-    }
-
-    fn check(&self) -> Result<(), Refused> {
-        at_least_one("accel", self.accel)?;
-        self.center_fraction.map_or(Ok(()), |fraction| share("center-fraction", fraction))
     }
 }
 
@@ -283,15 +172,17 @@ impl TaskSpec {
             Self::Ct(_) => Task::Ct,
             Self::Mri(_) => Task::Mri,
             Self::Mar(_) => Task::Mar,
+            Self::Denoise(_) => Task::Denoise,
         }
     }
 
-    /// Standard deviation of the noise that methods are told.
+    /// Standard deviation of the noise that methods are told, where it is one number.
     pub fn noise_std(&self) -> Option<f64> {
         match self {
             Self::Ct(spec) => spec.noise_std,
             Self::Mri(spec) => spec.noise_std,
             Self::Mar(spec) => spec.noise_std,
+            Self::Denoise(_) => None,
         }
     }
 
@@ -304,6 +195,7 @@ impl TaskSpec {
                 _ => Vec::new(),
             },
             Self::Mar(spec) => spec.metal_mask.iter().map(PathBuf::as_path).collect(),
+            Self::Denoise(spec) => spec.repeats.iter().map(PathBuf::as_path).collect(),
         }
     }
 
@@ -316,6 +208,7 @@ impl TaskSpec {
                 _ => Vec::new(),
             },
             Self::Mar(spec) => spec.metal_mask.iter_mut().collect(),
+            Self::Denoise(spec) => spec.repeats.iter_mut().collect(),
         }
     }
 
@@ -340,7 +233,30 @@ impl TaskSpec {
                 count("views", Some(spec.views))?;
                 count("detectors", spec.detectors)
             }
+            Self::Denoise(spec) => spec.check(),
         }
+    }
+}
+
+impl DenoiseSpec {
+    /// How many images there are.
+    pub fn images(&self) -> usize {
+        1 + self.repeats.len()
+    }
+
+    fn check(&self) -> Result<(), Refused> {
+        if let Some(std) = self.noise_std.iter().find(|std| !(std.is_finite() && **std > 0.0)) {
+            let message =
+                format!("noise-std = {std}: give numbers above 0, or leave it out to have it estimated");
+            return Err(Refused::Usage(message));
+        }
+        let (given, images) = (self.noise_std.len(), self.images());
+        if given > 1 && given != images {
+            let message =
+                format!("noise-std: {given} numbers for {images} images; give one for all, or one each");
+            return Err(Refused::Usage(message));
+        }
+        Ok(())
     }
 }
 
@@ -351,30 +267,9 @@ fn count(name: &str, value: Option<usize>) -> Result<(), Refused> {
     }
 }
 
-fn at_least_one(name: &str, value: f64) -> Result<(), Refused> {
-    if value.is_finite() && value >= 1.0 {
-        return Ok(());
-    }
-    Err(Refused::Usage(format!("{name} = {value}: give a number of at least 1; 1 means fully sampled")))
-}
-
-fn share(name: &str, value: f64) -> Result<(), Refused> {
-    if (0.0..=1.0).contains(&value) {
-        return Ok(());
-    }
-    Err(Refused::Usage(format!("{name} = {value}: give a number from 0 to 1")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_mask_is_a_name_or_a_npy_file() {
-        assert_eq!("poisson-disc".parse(), Ok(MaskChoice::Rule(SamplingName::PoissonDisc)));
-        assert_eq!("m/own.npy".parse(), Ok(MaskChoice::File("m/own.npy".into())));
-        assert!("spiral".parse::<MaskChoice>().is_err_and(|message| message.contains("magic")));
-    }
 
     #[test]
     fn missing_numbers_are_the_defaults() {

@@ -61,6 +61,12 @@ pub trait Study: Sync {
         &[]
     }
 
+    /// Standard deviation of the white noise in what was measured of slice `k`, in the unit of the output, where pixels
+    /// themselves are measured.
+    fn noise_std(&self, _k: usize) -> Option<f64> {
+        None
+    }
+
     /// The grey values of pictures; none means by percentiles.
     fn window(&self) -> Option<Window> {
         None

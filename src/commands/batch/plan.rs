@@ -2,7 +2,7 @@
 
 use super::args::PlanArgs;
 use crate::commands::session::failure::Failure;
-use crate::commands::{ct, mar, mri};
+use crate::commands::{ct, denoise, mar, mri};
 use anyhow::{Context as _, Result};
 use clap::{Args, Command, FromArgMatches};
 use recon::methods::Registry;
@@ -124,6 +124,7 @@ struct Parser {
     ct: Command,
     mri: Command,
     mar: Command,
+    denoise: Command,
 }
 
 impl Parser {
@@ -133,6 +134,7 @@ impl Parser {
             ct: ct::CtArgs::augment_args(bare()),
             mri: mri::MriArgs::augment_args(bare()),
             mar: mar::MarArgs::augment_args(bare()),
+            denoise: denoise::DenoiseArgs::augment_args(bare()),
         }
     }
 
@@ -141,6 +143,7 @@ impl Parser {
             Task::Ct => &self.ct,
             Task::Mri => &self.mri,
             Task::Mar => &self.mar,
+            Task::Denoise => &self.denoise,
         }
     }
 
@@ -162,6 +165,11 @@ impl Parser {
             Task::Mar => {
                 let args = mar::MarArgs::from_arg_matches(&matches).map_err(|error| refused(&error))?;
                 mar::request(&args, &[])?.described(registry, folder)
+            }
+            Task::Denoise => {
+                let args =
+                    denoise::DenoiseArgs::from_arg_matches(&matches).map_err(|error| refused(&error))?;
+                denoise::request(&args, &[])?.described(registry, folder)
             }
         };
         requested?.pop().context("names no input")

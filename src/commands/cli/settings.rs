@@ -18,8 +18,8 @@ pub struct SettingArgs {
     pub layers: Layers,
     /// Where networks run.
     pub device: DeviceChoice,
-    /// Standard deviation of the noise in the data.
-    pub noise_std: Option<f64>,
+    /// Standard deviation of the noise in the data: one number, but for repeats of one image.
+    pub noise_std: Vec<f64>,
 }
 
 const HEADING: &str = "Method";
@@ -104,12 +104,15 @@ impl Args for SettingArgs {
                     .long(NOISE)
                     .value_name("STD")
                     .value_parser(not_negative)
+                    .value_delimiter(',')
+                    .action(ArgAction::Append)
                     .env("RECON_NOISE_STD")
                     .hide_env(true)
                     .help_heading(HEADING)
                     .help(
-                        "Standard deviation of the noise in the data: of line integrals, or of the real and the \
-                         imaginary part of k-space [default: as counted with --photons, else none]",
+                        "Standard deviation of the noise in the data: of line integrals, of the real and the imaginary part \
+                         of k-space, or of images to denoise, for all of them or S,S,... for each [default: as counted with \
+                         --photons, of images to denoise as they show it, else none]",
                     ),
             )
     }
@@ -126,7 +129,7 @@ impl FromArgMatches for SettingArgs {
         Ok(Self {
             layers: layers(matches).map_err(refused)?,
             device: matches.get_one(DEVICE).copied().unwrap_or_default(),
-            noise_std: matches.get_one(NOISE).copied(),
+            noise_std: matches.get_many(NOISE).into_iter().flatten().copied().collect(),
         })
     }
 

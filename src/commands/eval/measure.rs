@@ -248,13 +248,12 @@ where
         Some(hidden) => assess_outside(&truth, &found.image, hidden, unit)?,
     };
     let std = found.maps.iter().find(|(map, _)| *map == Map::Std).map(|(_, std)| std);
-    let calibration = match std {
-        Some(std) if method.samples > 1 => {
-            let mut sums = CalibrationSums::new(method.samples)?;
+    // A method that stands in for another one may draw several samples where that draws none.
+    let calibration = match (std, CalibrationSums::of(method.spread)?) {
+        (Some(std), Some(mut sums)) => {
             sums.add(&truth, &found.image, std)?;
             sums.finish()
         }
-        // A method that stands in for another one may draw several samples where that draws none.
         _ => None,
     };
     let Found { image, record, .. } = found;

@@ -67,7 +67,7 @@ impl<'a, M: Modality> Evaluation<'a, M> {
         context: &'a Context,
     ) -> Result<Self> {
         let SettingArgs { layers, device, noise_std } = &args.settings;
-        if noise_std.is_some() {
+        if !noise_std.is_empty() {
             let message = "--noise-std: a protocol sets its own noise; leave it out";
             return Err(Failure::Usage(message.to_owned()).into());
         }

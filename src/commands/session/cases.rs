@@ -10,6 +10,7 @@ use recon::methods::Registry;
 use recon::settings::MethodSpec;
 use recon_data::{Leftovers, default_output};
 use recon_pipelines::judge::{Calibration, Comparison, INTERVAL, Quality};
+use recon_pipelines::report::Denoising;
 use recon_pipelines::{
     Cancelled, CaseSpec, Input, Methods as _, Options, Outcome, Outputs, Schema, TaskSpec, run,
 };
@@ -80,7 +81,8 @@ impl Request<'_> {
     /// # Errors
     /// Says what does not fit.
     pub fn described(&self, registry: &Registry, folder: &Path) -> Result<Vec<CaseSpec<MethodSpec>>> {
-        let (task, layers) = (with_noise(self.task.clone(), self.settings.noise_std), &self.settings.layers);
+        let (task, layers) =
+            (with_noise(self.task.clone(), &self.settings.noise_std)?, &self.settings.layers);
         let info = self.method.unwrap_or_else(|| registry.usual(&task, layers));
         let method = registry.resolve(info.name, task.task(), layers)?;
         self.check_several()?;
@@ -142,13 +144,19 @@ fn make_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir(folder).with_context(|| format!("{}: cannot be created", folder.display()))
 }
 
-fn with_noise(mut task: TaskSpec, noise_std: Option<f64>) -> TaskSpec {
+fn with_noise(mut task: TaskSpec, noise_std: &[f64]) -> Result<TaskSpec, Failure> {
+    let one = || match noise_std {
+        [] => Ok(None),
+        [std] => Ok(Some(*std)),
+        _ => Err(Failure::Usage("--noise-std: the data have one noise level; give one number".to_owned())),
+    };
     match &mut task {
-        TaskSpec::Ct(spec) => spec.noise_std = noise_std,
-        TaskSpec::Mri(spec) => spec.noise_std = noise_std,
-        TaskSpec::Mar(spec) => spec.noise_std = noise_std,
+        TaskSpec::Ct(spec) => spec.noise_std = one()?,
+        TaskSpec::Mri(spec) => spec.noise_std = one()?,
+        TaskSpec::Mar(spec) => spec.noise_std = one()?,
+        TaskSpec::Denoise(spec) => spec.noise_std = noise_std.to_vec(),
     }
-    task
+    Ok(task)
 }
 
 /// Refuses a case that contradicts itself, or asks of its method what that does not do.
@@ -171,22 +179,23 @@ fn check(case: &CaseSpec<MethodSpec>, registry: &Registry) -> Result<()> {
 struct Noise {
     /// The standard deviation that is told.
     std: Option<f64>,
-    /// Whether the data are counts of so many photons, from which it follows otherwise.
-    counted: bool,
+    /// Whether it follows from the data otherwise: they are counts of so many photons, or images that show it.
+    evident: bool,
 }
 
 impl Noise {
     fn of(task: &TaskSpec) -> Self {
-        let (std, counted) = match task {
+        let (std, evident) = match task {
             TaskSpec::Ct(spec) => (spec.noise_std, spec.photons.is_some()),
             TaskSpec::Mri(spec) => (spec.noise_std, false),
             TaskSpec::Mar(spec) => (spec.noise_std, false),
+            TaskSpec::Denoise(spec) => (spec.noise_std.first().copied(), true),
         };
-        Self { std, counted }
+        Self { std, evident }
     }
 
     fn is_known(&self) -> bool {
-        self.std.map_or(self.counted, |std| std > 0.0)
+        self.std.map_or(self.evident, |std| std > 0.0)
     }
 }
 
@@ -278,9 +287,26 @@ fn tell(outcome: &Outcome<MethodSpec>, json: bool, context: &Context) -> Result<
     for warning in report.warnings.iter().skip(outcome.told) {
         context.say(&format!("warning: {warning}"));
     }
+    if let Some(denoising) = &report.denoising {
+        context.say(&left(denoising));
+    }
     let image = report.outputs.first().context("a result has files")?.display();
     context.say(&format!("{image}: {} in {:.1} s on {}", outcome.method, report.seconds, report.device));
     if json { context::print(&serde_json::to_string(report)?) } else { Ok(()) }
+}
+
+/// The noise before and after, in words.
+fn left(denoising: &Denoising) -> String {
+    let Denoising { noise_std, expected_gain } = denoising;
+    let noise = format!("{noise_std:.2e}").parse::<f64>().unwrap_or(*noise_std);
+    match expected_gain {
+        Some(gain) => {
+            let left = 10_f64.powf(-0.05 * gain);
+            let left = format!("{:.2e}", noise_std * left).parse::<f64>().unwrap_or(noise_std * left);
+            format!("noise {noise} in the average, {left} expected in the result: {gain:.1} dB less")
+        }
+        None => format!("noise {noise} in the average"),
+    }
 }
 
 fn table(comparison: &Comparison, method: &str) -> String {

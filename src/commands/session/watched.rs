@@ -45,6 +45,10 @@ impl<M: ScoreModel + ?Sized> ScoreModel for Watched<'_, M> {
         self.check()?;
         self.model.denoise(x, std)
     }
+    fn log_density(&self, x: &Tensor, std: f64) -> Result<Option<Vec<f64>>> {
+        self.check()?;
+        self.model.log_density(x, std)
+    }
 }
 
 #[cfg(test)]

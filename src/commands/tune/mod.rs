@@ -114,7 +114,7 @@ impl TuneArgs {
     fn check(&self, info: &'static Info) -> Result<(), Failure> {
         let said = |key: &str| self.settings.layers.said(info, key).is_some();
         let idle = ["samples", "estimate"].into_iter().find(|key| said(key)).map(|key| format!("--{key}"));
-        match idle.or_else(|| self.settings.noise_std.map(|_| "--noise-std".to_owned())) {
+        match idle.or_else(|| (!self.settings.noise_std.is_empty()).then(|| "--noise-std".to_owned())) {
             Some(option) => {
                 let message =
                     "the search judges one estimate of each slice under a protocol; leave the option out";

@@ -176,7 +176,7 @@ impl<'a, M: Modality> Search<'a, M> {
     fn published(&self) -> Point {
         let (snr, lambda) = match M::TASK {
             Task::Ct => (0.246, 0.841),
-            Task::Mri => (0.577, 0.982),
+            Task::Mri | Task::Denoise => (0.577, 0.982),
             Task::Mar => (0.209, 0.227),
         };
         let published = |parameter: &Parameter| match parameter.key() {

@@ -21,6 +21,9 @@ impl ScoreModel for Gaussian {
     fn score(&self, x: &Tensor, std: f64) -> Result<Tensor> {
         self.mean.broadcast_sub(x)? / (self.variance + std * std)
     }
+    fn log_density(&self, x: &Tensor, std: f64) -> Result<Option<Vec<f64>>> {
+        Self::log_density(self, x, std).map(Some)
+    }
 }
 
 /// `Σ_k w_k N(mean_k, variance_k I)`.
@@ -90,6 +93,9 @@ impl ScoreModel for GaussianMixture {
             sum = (sum + component.score(x, std)?.broadcast_mul(&share)?)?;
         }
         Ok(sum)
+    }
+    fn log_density(&self, x: &Tensor, std: f64) -> Result<Option<Vec<f64>>> {
+        Self::log_density(self, x, std).map(Some)
     }
 }
 

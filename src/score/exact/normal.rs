@@ -155,6 +155,9 @@ impl ScoreModel for NormalMixture {
         let scores: Vec<f64> = self.images(x)?.iter().flat_map(|x| at(&blurred, x).score).collect();
         like(x, &scores)
     }
+    fn log_density(&self, x: &Tensor, std: f64) -> Result<Option<Vec<f64>>> {
+        Self::log_density(self, x, std).map(Some)
+    }
 }
 
 impl Differentiable for NormalMixture {

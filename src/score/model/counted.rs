@@ -15,7 +15,7 @@ impl<M: ScoreModel> Counted<M> {
     pub fn new(model: M) -> Self {
         Self { model, calls: AtomicUsize::new(0) }
     }
-    /// How many times the score or the denoiser was evaluated.
+    /// How many times the score, the denoiser or the density was evaluated.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
@@ -37,5 +37,12 @@ impl<M: ScoreModel> ScoreModel for Counted<M> {
     fn denoise(&self, x: &Tensor, std: f64) -> Result<Tensor> {
         self.count();
         self.model.denoise(x, std)
+    }
+    fn log_density(&self, x: &Tensor, std: f64) -> Result<Option<Vec<f64>>> {
+        let found = self.model.log_density(x, std)?;
+        if found.is_some() {
+            self.count();
+        }
+        Ok(found)
     }
 }

@@ -70,6 +70,9 @@ impl<M: ScoreModel> ScoreModel for Autograd<M> {
     fn denoise(&self, x: &Tensor, std: f64) -> Result<Tensor> {
         self.0.denoise(x, std)
     }
+    fn log_density(&self, x: &Tensor, std: f64) -> Result<Option<Vec<f64>>> {
+        self.0.log_density(x, std)
+    }
 }
 
 impl<M: ScoreModel> Differentiable for Autograd<M> {

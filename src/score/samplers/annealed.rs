@@ -63,7 +63,7 @@ impl SamplerSettings for Annealed {
         aliases: &[],
         about: "Annealed Langevin dynamics with the consistency step",
         source: "Song's dissertation (Stanford 2022), section 8.4",
-        tasks: &Task::ALL,
+        tasks: &Task::RECONSTRUCTIONS,
         knobs: &[
             Knob::new("steps", Range::Count(2), "Number of noise levels"),
             Knob::new("moves", Range::Count(1), "Langevin moves at every level, with a network call each"),

@@ -19,7 +19,7 @@ fn spread(task: Task) -> Decomposed {
     };
     match task {
         Task::Ct | Task::Mar => Decomposed { sigma_start: 0.25, ..settings },
-        Task::Mri => Decomposed { sigma_start: 0.3, ..settings },
+        Task::Mri | Task::Denoise => Decomposed { sigma_start: 0.3, ..settings },
     }
 }
 
@@ -38,7 +38,9 @@ fn point(task: Task) -> Decomposed {
         Task::Ct => {
             Decomposed { sigma_start: 0.25, steps: 40, data_weight: 5000.0, cg_iterations: 8, ..common }
         }
-        Task::Mri => Decomposed { sigma_start: 0.3, sigma_end: 0.02, steps: 28, passes: 3, ..common },
+        Task::Mri | Task::Denoise => {
+            Decomposed { sigma_start: 0.3, sigma_end: 0.02, steps: 28, passes: 3, ..common }
+        }
         Task::Mar => Decomposed { sigma_start: 0.3, steps: 12, ..common },
     }
 }
@@ -49,7 +51,7 @@ impl SamplerSettings for Decomposed {
         aliases: &[],
         about: "The learned prior, fitted to the data at falling noise levels",
         source: "Chung, Lee and Ye 2024; Zhu et al. 2023; Terris et al. 2024",
-        tasks: &Task::ALL,
+        tasks: &Task::RECONSTRUCTIONS,
         knobs: &[
             Knob::new("steps", Range::Count(1), "Number of noise levels"),
             Knob::searched(

@@ -59,7 +59,7 @@ impl SamplerSettings for DiffusionPosterior {
         aliases: &[],
         about: "Diffusion posterior sampling: the learned prior guided by the misfit of the denoised image",
         source: "Chung, Kim, Mccann, Klasky and Ye 2023",
-        tasks: &Task::ALL,
+        tasks: &Task::RECONSTRUCTIONS,
         knobs: &[
             Knob::new(
                 "steps",

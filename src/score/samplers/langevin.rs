@@ -63,7 +63,7 @@ impl SamplerSettings for GuidedLangevin {
         aliases: &[],
         about: "Annealed Langevin dynamics guided by the likelihood of the noisy image",
         source: "Jalal et al. 2021",
-        tasks: &Task::ALL,
+        tasks: &Task::RECONSTRUCTIONS,
         knobs: &[
             Knob::new("steps", Range::Count(2), "Number of noise levels"),
             Knob::new("moves", Range::Count(1), "Langevin moves at every level, with a network call each"),

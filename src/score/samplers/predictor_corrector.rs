@@ -52,7 +52,7 @@ impl SamplerSettings for PredictorCorrector {
         aliases: &[],
         about: "The learned prior by predictor-corrector sampling: slow, as published",
         source: "Song's dissertation (Stanford 2022), chapter 8",
-        tasks: &Task::ALL,
+        tasks: &Task::RECONSTRUCTIONS,
         knobs: &[
             Knob::new("steps", Range::Count(2), "Number of noise levels, with two network calls each"),
             Knob::searched(
@@ -80,7 +80,7 @@ impl SamplerSettings for PredictorCorrector {
         let (snr, lambda, form) = match task {
             Task::Ct => (0.246, 0.841, Form::ConjugateGradient { iterations: 6 }),
             Task::Mar => (0.209, 0.227, Form::ConjugateGradient { iterations: 6 }),
-            Task::Mri => (0.577, 0.982, Form::Published),
+            Task::Mri | Task::Denoise => (0.577, 0.982, Form::Published),
         };
         Self { form, ..Self::published(snr, lambda) }
     }

@@ -62,7 +62,7 @@ impl SamplerSettings for PseudoInverseGuided {
         aliases: &[],
         about: "Pseudo-inverse guidance: the learned prior guided by the whitened misfit of the denoised image",
         source: "Song, Vahdat, Mardani and Kautz 2023",
-        tasks: &Task::ALL,
+        tasks: &Task::RECONSTRUCTIONS,
         knobs: &[
             Knob::new(
                 "steps",

@@ -115,7 +115,7 @@ impl SamplerSettings for RedDiff {
         aliases: &[],
         about: "A variational point estimate by gradient descent with the learned prior",
         source: "Mardani, Song, Kautz and Vahdat 2023",
-        tasks: &Task::ALL,
+        tasks: &Task::RECONSTRUCTIONS,
         knobs: &[
             Knob::new("steps", Range::Count(1), "Number of gradient steps, with a network call each"),
             Knob::new("sigma-start", Range::Positive, "Noise level of the first step, in model units"),

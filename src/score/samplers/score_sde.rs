@@ -61,7 +61,7 @@ impl SamplerSettings for NoisyGuidance {
         aliases: &[],
         about: "Predictor-corrector sampling guided by the measurement with noise of the same level",
         source: "Song et al. 2021; the dissertation, appendix B.5.9",
-        tasks: &Task::ALL,
+        tasks: &Task::RECONSTRUCTIONS,
         knobs: &[
             Knob::new("steps", Range::Count(2), "Number of noise levels, with two network calls each"),
             Knob::new("snr", Range::Positive, "Signal-to-noise ratio of the Langevin corrector"),

@@ -60,7 +60,7 @@ impl Probing {
     ///
     /// # Errors
     /// When the noise has come to its end, or there is nothing to probe with.
-    fn groups(self, x: &Tensor, noise: &mut Noise) -> Result<Vec<Vec<Tensor>>> {
+    pub(super) fn groups(self, x: &Tensor, noise: &mut Noise) -> Result<Vec<Vec<Tensor>>> {
         let groups = match self {
             Self::Exact => vec![Trace::Exact.directions(x, noise)?],
             Self::Random { probe, count } => {
@@ -96,7 +96,7 @@ fn lattices(signs: &Tensor, spacing: usize) -> Result<Vec<Tensor>> {
 }
 
 /// `Σ v ⊙ C v`
-fn estimate(directions: &[Tensor], products: &[Tensor]) -> Result<Tensor> {
+pub(super) fn estimate(directions: &[Tensor], products: &[Tensor]) -> Result<Tensor> {
     let mut sum = None;
     for (v, product) in directions.iter().zip(products) {
         let part = (v * product)?;

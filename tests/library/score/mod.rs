@@ -3,6 +3,7 @@
 mod chains;
 mod conditional;
 mod correctors;
+mod density;
 mod dequantization;
 mod descent;
 mod diffpir;

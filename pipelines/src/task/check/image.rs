@@ -80,7 +80,7 @@ pub(in crate::task) fn mr(images: &Images) -> Vec<String> {
 }
 
 /// Arrays whose slices lie along another axis than the first.
-fn layout(images: &Images) -> Vec<String> {
+pub(in crate::task) fn layout(images: &Images) -> Vec<String> {
     let [slices, rows, cols] = images.shape();
     let odd = rows >= NARROW * cols && slices.abs_diff(rows) * 8 <= rows;
     if !matches!(images.source(), Source::Npy) || !odd {
