@@ -153,6 +153,7 @@ fn conditioned(flips: Flips, steps: usize) -> Conditioned<PhasedFourier> {
     Conditioned {
         prior: Arc::new(prior()),
         climb: climb(flips, steps),
+        trial: None,
         fallback: Box::new(Direct),
         fallback_name: "direct",
         unit: Unit::Arbitrary,

@@ -170,6 +170,7 @@ fn conditioned(flips: Flips, steps: usize, unit: Unit) -> Conditioned<Radon> {
     Conditioned {
         prior: Arc::new(prior()),
         climb: climb(flips, steps),
+        trial: None,
         fallback: Box::new(Direct),
         fallback_name: "direct",
         unit,
