@@ -9,6 +9,7 @@ use super::session::inputs::image_inputs;
 use anyhow::Result;
 use clap::Args;
 use recon::knobs::Info;
+use recon::settings::find;
 use recon_data::raw::looks_raw;
 use recon_data::{Format, npy};
 use recon_pipelines::{Input, KspaceInput, MaskChoice, MriSpec, PhaseAxisName, SamplingSpec, Task, TaskSpec};
@@ -22,7 +23,7 @@ pub struct MriArgs {
     /// coils: fastMRI or ISMRMRD HDF5, BART .cfl, complex .npy [coil, row, col].
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// Method of reconstruction; recon help METHOD explains it [default: conditional for simulated lines without noise, else
+    /// Method of reconstruction; recon help METHOD explains it [default: conditional for simulated lines without noise, tv for raw k-space, else
     /// score].
     #[arg(long, value_parser = method_of(Task::Mri), help_heading = "Method")]
     pub method: Option<&'static Info>,
@@ -40,6 +41,12 @@ pub struct MriArgs {
     pub common: Common,
 }
 
+/// Fraction of lines that is left in the centre of undersampled raw k-space at least: coils are calibrated with it.
+const COIL_CENTER: f64 = 0.1;
+
+/// The method of raw k-space. The priors know images of a single coil; with several, `score` is not better.
+const OF_RAW: &str = "tv";
+
 /// Options of a simulated undersampling.
 #[derive(Args, Clone, Debug)]
 pub struct SamplingOptions {
@@ -50,7 +57,7 @@ pub struct SamplingOptions {
     /// [default: equispaced].
     #[arg(long, value_name = "NAME|FILE.npy", help_heading = "Sampling")]
     pub mask: Option<MaskChoice>,
-    /// Fraction of lines in the fully sampled centre [default: 0.08 up to 4x, 0.04 up to 8x, then 0.32/R].
+    /// Fraction of lines in the fully sampled centre [default: 0.08 up to 4x, 0.04 up to 8x, then 0.32/R; 0.1 at least of raw k-space].
     #[arg(long, value_name = "F", value_parser = fraction, help_heading = "Sampling")]
     pub center_fraction: Option<f64>,
     /// First line of an equispaced mask [default: drawn by the seed].
@@ -139,7 +146,13 @@ impl MriArgs {
             Some(Input::Raw(_)) => self.sampling.is_simulated(),
             _ => false,
         };
-        Ok(TaskSpec::Mri(MriSpec { sampling: simulated.then(|| self.sampling.spec()), noise_std: None }))
+        let mut sampling = simulated.then(|| self.sampling.spec());
+        if let (Some(Input::Raw(_)), Some(sampling), None) =
+            (inputs.first(), &mut sampling, self.sampling.center_fraction)
+        {
+            sampling.center_fraction = sampling.center_fraction.map(|fraction| fraction.max(COIL_CENTER));
+        }
+        Ok(TaskSpec::Mri(MriSpec { sampling, noise_std: None }))
     }
 }
 
@@ -147,6 +160,11 @@ impl MriArgs {
 fn is_raw(path: &Path) -> bool {
     let is_coils = |(shape, stored_as): (Vec<usize>, String)| stored_as.contains('c') && shape.len() > 2;
     looks_raw(path) || Format::of_path(path) == Some(Format::Npy) && npy::describe(path).is_ok_and(is_coils)
+}
+
+/// The method of raw k-space, if that is what the inputs are.
+fn of_raw(inputs: &[Input]) -> Option<&'static Info> {
+    inputs.iter().any(|input| matches!(input, Input::Raw(_))).then(|| find(OF_RAW)).flatten()
 }
 
 /// What the arguments ask for.
@@ -160,8 +178,8 @@ pub fn request<'a>(args: &'a MriArgs, words: &'a [String]) -> Result<Request<'a>
     let inputs = args.inputs()?;
     Ok(Request {
         task: args.task(&inputs)?,
+        method: args.method.or_else(|| of_raw(&inputs)),
         inputs,
-        method: args.method,
         settings: &args.settings,
         mask: args.sampling.mask_out.clone(),
         common: &args.common,

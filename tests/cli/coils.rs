@@ -70,7 +70,7 @@ fn several_coils_become_one_image_in_its_place_and_scale() {
 #[test]
 fn coils_make_up_for_missing_lines() {
     let (folder, image) = begun();
-    let said = folder.recon("mri scan.cfl --accel 3 --method tv -o tv.npy").assert().success();
+    let said = folder.recon("mri scan.cfl --accel 3 -o tv.npy").assert().success();
     let said = String::from_utf8_lossy(&said.get_output().stderr).into_owned();
     assert!(said.contains("6 coils") && said.contains("keeping"), "{said}");
     folder.recon("mri scan.cfl --accel 3 --method zero-filled -o rss.npy").assert().success();
@@ -86,7 +86,7 @@ fn coils_make_up_for_missing_lines() {
 #[test]
 fn the_prior_sees_coils() {
     let (folder, image) = begun();
-    folder.recon("mri scan.cfl --accel 3 --steps 4 --passes 1 -o score.npy").assert().success();
+    folder.recon("mri scan.cfl --accel 3 --method score --steps 4 --passes 1 -o score.npy").assert().success();
     assert!(error(&read(&folder.path("score.npy")), &image) < 0.1);
     assert_eq!(sidecar(&folder, "score.json")["case"]["method"]["name"], "score");
 }

@@ -11,8 +11,8 @@ use num_complex::Complex32;
 use recon_data::raw::{PhaseAxis, RawInfo, RawKspace, looks_raw};
 use recon_data::{DataError, Geometry, Source, Unit};
 use recon_operators::{
-    EspiritSettings, Fourier, LinearOperator, Mask, NoiseCovariance, OperatorError, PhasedSense, Problem,
-    Sense, Transform, calibration_block, espirit, low_resolution_maps,
+    EspiritSettings, Fourier, LinearOperator, Mask, NoiseCovariance, PhasedSense, Problem, Sense, Transform,
+    calibration_block, espirit, low_resolution_maps,
 };
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -231,20 +231,17 @@ fn both(a: &Mask, b: &Mask) -> Mask {
     Mask::new(a.kept().iter().zip(b.kept()).map(|(&a, &b)| a && b).collect())
 }
 
-/// The sensitivities of coils, (coil, row, col): 1 for a single coil; by ESPIRiT where the sampled centre is larger than its
-/// kernels; else from the images that the centre gives.
+/// The sensitivities of coils, (coil, row, col): 1 for a single coil; by ESPIRiT where the sampled centre has twice the sides
+/// of its kernels, below which their maps are noise; else from the images that the centre gives.
 fn maps(kspace: &Array3<Complex32>, mask: &Mask) -> Result<Array3<Complex32>> {
     let (coils, rows, cols) = kspace.dim();
     if coils == 1 {
         return Ok(Array3::from_elem((1, rows, cols), Complex32::new(1.0, 0.0)));
     }
-    let found = calibration_block(kspace, mask, CALIBRATION)
-        .and_then(|centre| espirit(&centre, (rows, cols), &EspiritSettings::default()));
-    match found {
-        Ok(mut sets) => Ok(sets.swap_remove(0).maps),
-        Err(OperatorError::CalibrationTooSmall { .. }) => {
-            Ok(low_resolution_maps(kspace, mask, CALIBRATION)?.maps)
-        }
-        Err(error) => Err(error.into()),
+    let centre = calibration_block(kspace, mask, CALIBRATION)?;
+    let settings = EspiritSettings::default();
+    if centre.shape()[1..].iter().any(|&side| side < 2 * settings.kernel) {
+        return Ok(low_resolution_maps(kspace, mask, CALIBRATION)?.maps);
     }
+    Ok(espirit(&centre, (rows, cols), &settings)?.swap_remove(0).maps)
 }
