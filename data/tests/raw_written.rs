@@ -1,5 +1,6 @@
 //! What is written of k-space and of images is read again.
 
+#[allow(dead_code, reason = "each program uses a part of it")]
 mod kspace;
 
 use kspace::value;

@@ -23,8 +23,8 @@ pub struct MriArgs {
     /// coils: fastMRI or ISMRMRD HDF5, BART .cfl, complex .npy [coil, row, col].
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// Method of reconstruction; recon help METHOD explains it [default: conditional for simulated lines without noise, tv for raw k-space, else
-    /// score].
+    /// Method of reconstruction; recon help METHOD explains it [default: conditional for simulated lines without noise, tv
+    /// for raw k-space, else score].
     #[arg(long, value_parser = method_of(Task::Mri), help_heading = "Method")]
     pub method: Option<&'static Info>,
     /// Measured single-channel k-space, .npy [row, col] or [slice, row, col], centred; --mask FILE says what

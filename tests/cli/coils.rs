@@ -86,7 +86,10 @@ fn coils_make_up_for_missing_lines() {
 #[test]
 fn the_prior_sees_coils() {
     let (folder, image) = begun();
-    folder.recon("mri scan.cfl --accel 3 --method score --steps 4 --passes 1 -o score.npy").assert().success();
+    folder
+        .recon("mri scan.cfl --accel 3 --method score --steps 4 --passes 1 -o score.npy")
+        .assert()
+        .success();
     assert!(error(&read(&folder.path("score.npy")), &image) < 0.1);
     assert_eq!(sidecar(&folder, "score.json")["case"]["method"]["name"], "score");
 }
