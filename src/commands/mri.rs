@@ -57,7 +57,8 @@ pub struct SamplingOptions {
     /// [default: equispaced].
     #[arg(long, value_name = "NAME|FILE.npy", help_heading = "Sampling")]
     pub mask: Option<MaskChoice>,
-    /// Fraction of lines in the fully sampled centre [default: 0.08 up to 4x, 0.04 up to 8x, then 0.32/R; 0.1 at least of raw k-space].
+    /// Fraction of lines in the fully sampled centre [default: 0.08 up to 4x, 0.04 up to 8x, then 0.32/R; at least 0.1 of
+    /// raw k-space].
     #[arg(long, value_name = "F", value_parser = fraction, help_heading = "Sampling")]
     pub center_fraction: Option<f64>,
     /// First line of an equispaced mask [default: drawn by the seed].
