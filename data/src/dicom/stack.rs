@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn uneven_stacks_are_refused() {
         let line = |z: &[f64]| message(&z.iter().map(|&z| [0.0, 0.0, z]).collect::<Vec<_>>());
-        assert!(line(&[0.0, 1.0, 2.0, 4.0]).contains("misses 1 slices after slice 3"));
+        assert!(line(&[0.0, 1.0, 2.0, 4.0]).contains("lacks 1 slices after slice 3"));
         assert!(line(&[0.0, 1.0, 2.2, 3.2]).contains("unevenly spaced"));
         assert!(line(&[0.0, 1.0, 1.0]).contains("the position of another"));
         assert!(line(&[0.0, 1.0, 2.01]).is_empty());
