@@ -306,7 +306,8 @@ fn the_registry_makes_it_of_a_folder_and_refuses_other_priors() {
     assert_eq!(conditional.fallback.model, "mr");
     assert_eq!(MethodSpec::of_table(Task::Mri, &spec.table()).unwrap(), spec);
     let found = method.run.reconstruct(&problem(), SEED, &Silent).unwrap();
-    assert_eq!((found.network_calls, found.remark, method.name), (6, None, "conditional"));
+    // Six rungs and the trial of the result.
+    assert_eq!((found.network_calls, found.remark, method.name), (7, None, "conditional"));
     let rows = SamplingPlan { phase_axis: PhaseAxis::Rows, ..SamplingPlan::equispaced(4.0) };
     let other = method.run.reconstruct(&planned(&rows, 32, 32), SEED, &Silent).unwrap();
     assert!(other.remark.is_some_and(|remark| remark.ends_with("reconstructed with --method score instead")));

@@ -310,7 +310,7 @@ fn the_registry_makes_it_of_a_folder() {
     assert_eq!(MethodSpec::of_table(Task::Ct, &spec.table()).unwrap(), spec);
     let method = registry.build::<Radon>(&spec, Task::Ct, Unit::Hounsfield).unwrap();
     let found = method.run.reconstruct(&problem(), SEED, &Silent).unwrap();
-    assert_eq!((found.network_calls, found.remark, method.name), (12, None, "conditional"));
+    assert_eq!((found.network_calls, found.remark, method.name), (13, None, "conditional"));
     assert!(registry.resolve("conditional", Task::Mar, &layers).is_err());
     let card = read_card(&ModelSource::Path(folder().join("bundle"))).unwrap();
     let again: Manifest = toml::from_str(&toml::to_string(&card).unwrap()).unwrap();
