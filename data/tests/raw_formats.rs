@@ -83,7 +83,7 @@ fn value_kspace() -> impl Fn(usize, usize) -> ndarray::Array3<Complex32> {
                 value(&[repetition, slice, coil, row, col + 4])
             });
             // The transform is its own inverse but for the sign of the frequency.
-            let flipped = image_of(image.mapv(|value| value.conj()).view());
+            let flipped = image_of(&image.mapv(|value| value.conj()).view());
             out.index_axis_mut(Axis(0), coil).assign(&flipped.mapv(|value| value.conj()));
         }
         out

@@ -27,7 +27,7 @@ pub fn write_cfl(
     let mut dims = [1; DIMENSIONS];
     (dims[0], dims[1], dims[SLICE]) = (rows, cols, slices);
     write(path, &dims, overwrite, |file| {
-        (0..slices).try_for_each(|k| plane(path, file, [rows, cols], image(k)?.view()))
+        (0..slices).try_for_each(|k| plane(path, file, [rows, cols], &image(k)?.view()))
     })
 }
 
@@ -50,7 +50,7 @@ pub fn write_cfl_kspace(
             if slice.len_of(Axis(0)) != coils {
                 return Err(shape_differs(path));
             }
-            slice.outer_iter().try_for_each(|coil| plane(path, file, [rows, cols], coil))?;
+            slice.outer_iter().try_for_each(|coil| plane(path, file, [rows, cols], &coil))?;
         }
         Ok(())
     })
@@ -87,7 +87,7 @@ fn plane(
     path: &Path,
     file: &mut impl Write,
     shape: [usize; 2],
-    image: ArrayView2<'_, Complex32>,
+    image: &ArrayView2<'_, Complex32>,
 ) -> Result<(), DataError> {
     if image.shape() != shape {
         return Err(shape_differs(path));

@@ -174,7 +174,7 @@ fn recon_matrix(
     let wanted = match (header.and_then(|header| header.recon), along) {
         (Some([x, y, _]), Some(Axis(1))) => [x, y],
         (Some([x, y, _]), Some(_)) => [y, x],
-        _ => match file.reference.as_ref().map(|dataset| dataset.shape()) {
+        _ => match file.reference.as_ref().map(hdf5_reader::Dataset::shape) {
             Some([_, rows, cols]) => [*rows as usize, *cols as usize],
             _ => plane,
         },
@@ -198,7 +198,7 @@ impl FastMri {
 
 impl Kspace for FastMri {
     fn slice(&self, k: usize) -> Result<Array3<Complex32>, DataError> {
-        let mut stored: ArrayD<_> = self.file.samples(&self.kspace, Self::part(&self.kspace, k))?;
+        let mut stored: ArrayD<_> = self.file.samples(&self.kspace, &Self::part(&self.kspace, k))?;
         if stored.ndim() == 2 {
             stored.insert_axis_inplace(Axis(0));
         }
@@ -216,7 +216,7 @@ impl Kspace for FastMri {
 
     fn reference(&self, k: usize) -> Result<Option<Array2<f32>>, DataError> {
         let Some(dataset) = &self.reference else { return Ok(None) };
-        let image = self.file.reals(dataset, Self::part(dataset, k))?;
+        let image = self.file.reals(dataset, &Self::part(dataset, k))?;
         image.into_dimensionality::<Ix2>().map(Some).map_err(|error| self.damaged(&error))
     }
 }

@@ -90,17 +90,17 @@ impl Hdf5 {
     }
 
     /// Complex numbers of a part of a data set.
-    pub(super) fn samples(&self, dataset: &Dataset, part: SliceInfo) -> Result<ArrayD<Sample>, DataError> {
-        self.part(dataset, &part)
+    pub(super) fn samples(&self, dataset: &Dataset, part: &SliceInfo) -> Result<ArrayD<Sample>, DataError> {
+        self.part(dataset, part)
     }
 
     /// Real numbers of 32 bits of a part of a data set.
-    pub(super) fn reals(&self, dataset: &Dataset, part: SliceInfo) -> Result<ArrayD<f32>, DataError> {
+    pub(super) fn reals(&self, dataset: &Dataset, part: &SliceInfo) -> Result<ArrayD<f32>, DataError> {
         match dataset.dtype() {
             Datatype::FloatingPoint { size: 8, .. } => {
-                Ok(self.part::<f64>(dataset, &part)?.mapv(|value| value as f32))
+                Ok(self.part::<f64>(dataset, part)?.mapv(|value| value as f32))
             }
-            _ => self.part(dataset, &part),
+            _ => self.part(dataset, part),
         }
     }
 

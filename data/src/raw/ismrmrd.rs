@@ -47,11 +47,11 @@ pub(super) fn open(file: Hdf5, group: &str) -> Result<Opened, DataError> {
     if index.frames.is_empty() {
         return Err(table.refuse("has no acquisitions of an image".to_owned()));
     }
-    Ismrmrd::new(table, index, &header, encoded)
+    Ismrmrd::opened(table, index, &header, encoded)
 }
 
 impl Ismrmrd {
-    fn new(table: Table, index: Index, header: &Header, encoded: [usize; 3]) -> Result<Opened, DataError> {
+    fn opened(table: Table, index: Index, header: &Header, encoded: [usize; 3]) -> Result<Opened, DataError> {
         let three_dimensional = encoded[2] > 1;
         // Echoes that are sampled in part have no field of view that could be cut.
         let partial = index.samples[0] < encoded[0];
@@ -140,10 +140,9 @@ fn placed(stored: &[Complex32], acquisition: &Acquisition, length: usize) -> Vec
 }
 
 fn describe(info: &mut RawInfo, frames: &[(Frame, Vec<Line>)], noise: (&[usize], usize), averages: usize) {
-    let distinct = |of: fn(&Frame) -> usize| {
-        frames.iter().map(|(frame, _)| of(frame)).collect::<std::collections::BTreeSet<_>>().len()
-    };
-    info.repetitions = distinct(|frame| frame.repetition);
+    let repetitions: std::collections::BTreeSet<_> =
+        frames.iter().map(|(frame, _)| frame.repetition).collect();
+    info.repetitions = repetitions.len();
     info.averages = averages;
     info.noise = (!noise.0.is_empty()).then_some(noise.1);
     let [rows, cols] = info.matrix;

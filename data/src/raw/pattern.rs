@@ -22,11 +22,11 @@ pub(super) fn phase_axis(sampled: &Array2<bool>) -> Option<PhaseAxis> {
             .axis_iter(Axis(axis))
             .map(|line| 2 * line.iter().filter(|&&taken| taken).count() > line.len())
             .collect();
-        let whole = sampled.axis_iter(Axis(axis)).zip(&lines).map(|(line, &taken)| {
+        let mut whole = sampled.axis_iter(Axis(axis)).zip(&lines).map(|(line, &taken)| {
             let same = line.iter().filter(|&&entry| entry == taken).count();
             100 * same >= 99 * line.len()
         });
-        (whole.fold(true, |all, is| all && is), lines.contains(&false))
+        (whole.all(|is| is), lines.contains(&false))
     };
     match (along(0), along(1)) {
         (_, (true, true)) => Some(PhaseAxis::Cols),

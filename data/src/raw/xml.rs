@@ -81,14 +81,14 @@ fn values(text: &str) -> Option<Vec<(String, String)>> {
         if tag.starts_with(['?', '!']) {
             continue;
         }
-        if tag.starts_with('/') {
+        if let Some(name) = tag.strip_prefix('/') {
             let content = before.trim();
             if !content.is_empty() {
                 found.push((open.join("/"), content.to_owned()));
             }
             open.pop()?;
             // What belongs to other encodings, such as that of a separate calibration, is not this one.
-            if open.len() == 1 && local_name(&tag[1..]) == "encoding" {
+            if open.len() == 1 && local_name(name) == "encoding" {
                 return Some(found);
             }
         } else if !tag.ends_with('/') {

@@ -17,7 +17,7 @@ pub(crate) fn value(index: &[usize]) -> Complex32 {
 }
 
 /// The centred orthonormal inverse transform of a plane, term by term.
-pub(crate) fn image_of(kspace: ArrayView2<'_, Complex32>) -> Array2<Complex32> {
+pub(crate) fn image_of(kspace: &ArrayView2<'_, Complex32>) -> Array2<Complex32> {
     let (rows, cols) = kspace.dim();
     let phase = |k: usize, n: usize, length: usize| {
         let middle = (length / 2) as f64;
@@ -42,7 +42,7 @@ pub(crate) fn image_of(kspace: ArrayView2<'_, Complex32>) -> Array2<Complex32> {
 /// Asserts that a slice (coil, row, col) is the k-space of `image`, to 1e-4.
 pub(crate) fn assert_images(slice: &Array3<Complex32>, image: impl Fn(usize, usize, usize) -> Complex32) {
     for (coil, kspace) in slice.outer_iter().enumerate() {
-        for ((row, col), found) in image_of(kspace).indexed_iter() {
+        for ((row, col), found) in image_of(&kspace).indexed_iter() {
             let expected = image(coil, row, col);
             assert!((found - expected).norm() < 1e-4, "{coil} {row} {col}: {found} for {expected}");
         }

@@ -234,7 +234,7 @@ mod tests {
     fn air_of_magnitudes_has_rayleigh_noise() {
         let (real, imaginary) = (object() + noise(1, 0.08), noise(2, 0.08));
         let magnitude = Zip::from(&real).and(&imaginary).map_collect(|re, im| re.hypot(*im));
-        let found = NoiseLevels::of(&[magnitude.clone()], true);
+        let found = NoiseLevels::of(std::slice::from_ref(&magnitude), true);
         assert_eq!(found.by, Estimator::Background);
         near(found.std[0], 0.08, 0.1);
         let real = NoiseLevels::of(&[real], true);

@@ -93,7 +93,7 @@ fn start<L: Learner>(learner: &mut L, args: &TrainArgs, plan: &Plan, bar: &Progr
             context::warn(&format!(
                 "continues with another recipe: {recipe}; before it was {}",
                 progress.recipe
-            ))
+            ));
         };
         bar.suspend(warn);
     }

@@ -59,7 +59,8 @@ mod tests {
         let x = Tensor::arange(0.0, 6.0, &Device::Cpu).unwrap().reshape((1, 1, 2, 3)).unwrap();
         let x = (x.to_dtype(DType::F64).unwrap() * 0.1).unwrap();
         let v = x.cos().unwrap();
-        let exact = TweedieCovariance { model: &model, x: &x, std: 0.4 }.products(&[v.clone()]).unwrap();
+        let exact =
+            TweedieCovariance { model: &model, x: &x, std: 0.4 }.products(std::slice::from_ref(&v)).unwrap();
         let error = |reach: f64| {
             let found = DifferencedCovariance { model: &model, x: &x, std: 0.4, reach }.product(&v).unwrap();
             (found - &exact[0]).unwrap().sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().sqrt()
