@@ -215,14 +215,14 @@ fn nifti_and_dicom_stay_what_they_are_and_where_they_are() {
         let hounsfield = noisy(seed, 0.02).mapv(|value| (1040.0 * value.min(1.0) - 1000.0).round());
         save(name, &volume(hounsfield, Unit::Hounsfield, 3.0));
     }
-    let run = folder.recon(&format!("denoise a b {QUICK} -o out")).assert().success();
+    let run = folder.recon(&format!("denoise a b {QUICK} -o series")).assert().success();
     let log = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
     assert!(log.contains(" HU") && log.contains("differences of repeats"), "{log}");
-    let report = sidecar(&folder, "out.json");
+    let report = sidecar(&folder, "series.json");
     assert_eq!(report["model"]["name"], "ct");
     let found = report["denoising"]["noise_std"].as_f64().expect("a number");
     assert!((found / (20.8 / 2_f64.sqrt()) - 1.0).abs() < 0.15, "{found}");
-    let to = recon_data::read(&folder.path("out")).expect("a series").volume;
+    let to = recon_data::read(&folder.path("series")).expect("a series").volume;
     assert_eq!((to.unit, to.voxels.dim()), (Unit::Hounsfield, (2, 32, 32)));
     let truth = clean.mapv(|value| 1040.0 * value - 1000.0);
     let rms = |x: &Array3<f32>| (x - &truth).mapv(|d| d * d).mean().expect("voxels").sqrt();
