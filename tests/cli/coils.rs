@@ -99,7 +99,7 @@ fn coils_make_up_for_missing_lines() {
 
 #[test]
 fn the_prior_sees_coils() {
-    let (folder, image) = begun();
+    let (folder, _) = begun();
     folder
         .recon(
             "mri scan.cfl --accel 3 --center-fraction 0.3 --method score --steps 4 --passes 1 -o score.npy",
