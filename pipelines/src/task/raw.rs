@@ -53,9 +53,10 @@ struct Noise {
 
 impl Noise {
     /// That of a file; none where it has no noise scan.
-    fn of(raw: &RawKspace) -> Result<Option<Self>> {
+    fn of(path: &Path, raw: &RawKspace) -> Result<Option<Self>> {
         let Some(scan) = raw.noise()? else { return Ok(None) };
-        let covariance = NoiseCovariance::of_samples(&scan.samples)?;
+        let covariance = NoiseCovariance::of_samples(&scan.samples)
+            .map_err(|error| unusable(path, "its noise scan", &error.into()))?;
         let energy = covariance.matrix().diag().iter().map(|value| value.re).sum::<f64>();
         let mean = (energy / covariance.matrix().nrows() as f64).sqrt();
         let std = mean * f64::from(scan.variance_scale).sqrt();
@@ -115,7 +116,7 @@ impl RawMri {
         // Of all that was measured, the combined coils are the image.
         let simulated = kept.is_some();
         let truth = Truth::new(input.reference.as_deref(), simulated, Unit::Arbitrary, shape, input.slices)?;
-        let noise = Noise::of(&raw)?;
+        let noise = Noise::of(path, &raw)?;
         if let (Some(noise), None) = (&noise, spec.noise_std) {
             remarks.note(format!(
                 "noise of {:.3e} by the noise scan, with which the coils are whitened",
@@ -146,7 +147,8 @@ impl RawMri {
         }
         let kspace = if let Some(noise) = &self.noise { noise.whitened(&kspace)? } else { kspace };
         let kspace = mask.over_coils(kspace.len_of(Axis(0))).select(kspace);
-        let maps = maps(&kspace, &mask)?;
+        let maps = maps(&kspace, &mask);
+        let maps = maps.map_err(|error| unusable(&self.path, &format!("slice {index}"), &error))?;
         Ok(Seen { kspace, mask, maps })
     }
 
@@ -201,6 +203,11 @@ impl Study for RawMri {
     fn knows_truth(&self) -> bool {
         self.truth.is_known()
     }
+}
+
+/// The failure of what a file holds, with its name.
+fn unusable(path: &Path, what: &str, error: &anyhow::Error) -> Refused {
+    Refused::Input(format!("{}: {what} cannot be used: {error}", path.display()))
 }
 
 fn axis_name(axis: PhaseAxis) -> Option<PhaseAxisName> {
